@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# `make help` lists the targets. V=1 shows commands, O=DIR builds elsewhere, CC=clang and SANITIZE=1 work everywhere.
+
+O ?= build
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
+PREFIX ?= /usr
+VERSION := $(shell cat VERSION)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+PACKAGES := libbpf libxdp libsystemd libcurl libmicrohttpd yaml-0.1 jansson libmnl
+WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith
+CFLAGS ?= -O2 -g
+CPPFLAGS_ALL := -D_GNU_SOURCE -DSHUNT_VERSION='"$(VERSION)"' -Iuser -Iheaders -I$(O) $(shell pkg-config --cflags $(PACKAGES))
+CFLAGS_ALL := -std=gnu11 $(WARNINGS) $(CFLAGS) $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+, := ,
+LIBS := $(shell pkg-config --libs $(PACKAGES))
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unused-parameter -Iheaders -Ibpf \
+	-I/usr/include/$(shell $(CC) -print-multiarch)
+
+# ---- what is built of what ----
+LIB_DIRS := base net config maglev slots health failover probe datapath api
+LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard user/$(d)/*.c))
+SHUNTD_SRC := $(wildcard user/shuntd/*.c)
+CLI_SRC := $(wildcard user/shunt/*.c)
+DECAP_SRC := $(wildcard user/shunt-decap/*.c)
+BPF_SRC := $(wildcard bpf/*.bpf.c)
+SKELETONS := $(BPF_SRC:bpf/%.bpf.c=$(O)/%.skel.h)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(UNIT_SRC:tests/unit/%.c=$(O)/tests/unit/%)
+PROGRAMS := $(O)/shuntd $(O)/shunt $(O)/shunt-decap
+
+objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
+LIBRARY := $(O)/libshunt.a
+
+all: $(PROGRAMS) compile_commands.json ## build everything (default)
+
+$(O)/shuntd: $(call objects,$(SHUNTD_SRC)) $(LIBRARY)
+$(O)/shunt: $(call objects,$(CLI_SRC)) $(LIBRARY)
+$(O)/shunt-decap: $(call objects,$(DECAP_SRC)) $(LIBRARY)
+$(PROGRAMS):
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIBRARY): $(call objects,$(LIB_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(O)/obj/%.o: %.c $(O)/flags | $(SKELETONS)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(O)/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(O)/$*.bpf.d -c -o $@ $<
+
+$(O)/%.skel.h: $(O)/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@.tmp && mv $@.tmp $@
+
+# A change of compiler or flags rebuilds.
+$(O)/flags: FORCE
+	@mkdir -p $(O)
+	@echo '$(CC) $(CFLAGS_ALL) $(CPPFLAGS_ALL)' | cmp -s - $@ || echo '$(CC) $(CFLAGS_ALL) $(CPPFLAGS_ALL)' > $@
+
+compile_commands.json: $(O)/flags $(LIB_SRC) $(SHUNTD_SRC) $(CLI_SRC) $(DECAP_SRC) $(UNIT_SRC)
+	$(Q)scripts/compile-commands.sh '$(CC) $(CPPFLAGS_ALL) $(filter-out -Werror,$(CFLAGS_ALL))' $(filter %.c,$^) > $@
+
+# ---- tests ----
+$(O)/tests/unit/%: $(O)/obj/tests/unit/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+unit-tests: $(UNIT_TESTS)
+	$(Q)for t in $(UNIT_TESTS); do $$t || exit 1; done
+
+-include tests/tests.mk
+
+check: unit-tests ## unit tests
+
+install: all ## install under DESTDIR and PREFIX
+	install -D -m 755 $(O)/shuntd $(DESTDIR)$(PREFIX)/sbin/shuntd
+	install -D -m 755 $(O)/shunt $(DESTDIR)$(PREFIX)/bin/shunt
+	install -D -m 755 $(O)/shunt-decap $(DESTDIR)$(PREFIX)/sbin/shunt-decap
+
+clean: ## remove what was built
+	rm -rf $(O) compile_commands.json
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile $(wildcard tests/tests.mk) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+FORCE:
+.PHONY: all check unit-tests install clean help FORCE
+.SECONDARY:
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

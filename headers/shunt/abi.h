@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The one interface between packets and decisions: the key and value of every pinned map and the read-only configuration
+ * of the program. The controller writes, the packet path reads, except where a map says otherwise (bpf/maps.h).
+ * Change a layout only together with SHUNT_ABI_VERSION: a restarted controller adopts maps of its own version only.
+ */
+#ifndef SHUNT_ABI_H
+#define SHUNT_ABI_H
+
+#include <linux/types.h>
+
+#define SHUNT_ABI_VERSION 1
+
+#define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
+#define SHUNT_MAX_GROUPS 4096
+#define SHUNT_MAX_BACKENDS 16384     /* backend ids are 1 … MAX-1, they fit the 15 bits of a slot; 0 is "none" */
+#define SHUNT_MAX_LINKS 64           /* link 0 is "not known" */
+#define SHUNT_SERVICE_LINES 32768    /* load at most one half: a service and an echo entry for its address */
+#define SHUNT_SERVICE_BUCKETS 4096
+#define SHUNT_SLOTS_PER_LINE 16
+#define SHUNT_FLOWS_PER_LINE 8
+
+/* An IPv6 address, or an IPv4 address mapped into ::ffff:0:0/96; network byte order. */
+struct shunt_addr {
+	__u8 byte[16];
+} __attribute__((aligned(8)));
+
+/* ---- services: an array of lines, placed by hash and displace (hash.h) ---- */
+
+struct shunt_service_key {
+	struct shunt_addr address;
+	__be16 port;                 /* 0: every port */
+	__u8 protocol;               /* IPPROTO_TCP, _UDP; _ICMP, _ICMPV6: answer echo requests to the address */
+	__u8 used;                   /* 1, so that an empty line equals no key */
+	__u32 pad;
+};
+
+enum shunt_forward { SHUNT_FORWARD_L2 = 0, SHUNT_FORWARD_IPIP = 1 };
+
+enum shunt_service_flags {
+	SHUNT_SERVICE_SOURCE_IP = 1 << 0,     /* hash the client's address only */
+	SHUNT_SERVICE_TRACK_ALWAYS = 1 << 1,  /* pin every flow, settled slot or not */
+	SHUNT_SERVICE_TRACK_NEVER = 1 << 2,   /* flows move with their slot */
+};
+
+struct shunt_service {
+	struct shunt_service_key key;
+	__u64 salt;                  /* sets apart the flow hashes of services; from key and hash_seed only */
+	__u32 id;                    /* index into service_stats */
+	__u32 group;                 /* index into groups */
+	__u32 flags;                 /* enum shunt_service_flags */
+	__u8 forward;                /* enum shunt_forward */
+	__u8 pad[3];
+	__u64 reserved[2];
+};
+
+struct shunt_service_seed {
+	__u32 seed;                  /* displacement of the keys of this bucket */
+};
+
+/* ---- groups: the failover map ---- */
+
+struct shunt_group {
+	__u32 table;                 /* slots of this group now: table * table_size …; switched by one store */
+	__u32 used;
+	__u64 identity;              /* hash of the name: a restarted controller finds its groups by it */
+};
+
+/* ---- slots ---- */
+
+enum shunt_slot_state { SHUNT_SLOT_SETTLED = 0, SHUNT_SLOT_MOVING = 1, SHUNT_SLOT_RESOLVING = 2 };
+
+struct shunt_slot {
+	__u32 now : 15;              /* backend of new flows, 0: none */
+	__u32 was : 15;              /* backend of flows older than the last change */
+	__u32 state : 2;             /* enum shunt_slot_state */
+};
+
+struct shunt_slot_line {
+	struct shunt_slot slot[SHUNT_SLOTS_PER_LINE];
+};
+
+/* ---- backends ---- */
+
+/* One aligned 64-bit word, so that it changes at once. */
+struct shunt_next_hop {
+	__u8 mac[6];
+	__u16 link;                  /* index into links, 0: ask bpf_fib_lookup */
+} __attribute__((aligned(8)));
+
+enum shunt_backend_flags {
+	SHUNT_BACKEND_USED = 1 << 0,
+	SHUNT_BACKEND_ALIVE = 1 << 1,         /* healthy and not in maintenance; a draining backend is alive */
+};
+
+struct shunt_backend {
+	struct shunt_addr address;
+	struct shunt_addr source;    /* outer source of packets tunnelled to it, of the address's family */
+	struct shunt_next_hop next_hop;
+	__u64 identity;              /* hash of name, address and check: a restarted controller finds its backends by it */
+	__u32 flags;                 /* enum shunt_backend_flags; one store takes a backend out */
+	__u16 mtu;                   /* largest IP packet on the way to it, bytes; 0: not known */
+	__be16 port;                 /* for nat */
+	__u64 reserved;
+};
+
+struct shunt_link {
+	__u32 ifindex;
+	__u8 mac[6];
+	__u16 mtu;                   /* bytes of IP packet */
+};
+
+/* ---- flows: lines of eight entries, one cache line a lookup; packet path and controller both write, by compare-and-swap ---- */
+
+/* One aligned 64-bit word. All zero: free. */
+struct shunt_flow {
+	__u32 fingerprint;           /* low half of the flow hash; its lowest bits are the slot; never 0 */
+	__u32 backend : 15;
+	__u32 established : 1;       /* more than its first packet was seen */
+	__u32 seen : 16;             /* time of the last packet, shunt_coarse_time() */
+} __attribute__((aligned(8)));
+
+struct shunt_flow_line {
+	struct shunt_flow flow[SHUNT_FLOWS_PER_LINE];
+} __attribute__((aligned(64)));
+
+/* ---- counters, per CPU ---- */
+
+struct shunt_service_stats {
+	__u64 packets;
+	__u64 bytes;                 /* whole frames, as received */
+	__u64 new_flows;             /* TCP SYNs; for other protocols, flows pinned as new */
+};
+
+struct shunt_backend_stats {
+	__u64 packets;
+	__u64 bytes;                 /* whole frames, as received */
+};
+
+struct shunt_drop_stats {
+	__u64 packets;
+};
+
+/* ---- what the maps were laid out for ---- */
+
+struct shunt_info {
+	__u32 abi_version;
+	__u32 table_size;            /* slots in a group's table */
+	__u32 tables;                /* tables in slots */
+	__u32 flow_lines;            /* lines in flows */
+	__u64 hash_seed;
+};
+
+/* ---- read-only configuration of the program, constant once loaded ---- */
+
+enum shunt_features {
+	SHUNT_FEATURE_ANY_PORT = 1 << 0,      /* some service takes every port */
+};
+
+struct shunt_config {
+	__u64 hash_key[4];           /* from hash_seed, shunt_hash_keys() */
+	__u32 table_size;
+	__u32 flow_lines;
+	__u32 features;              /* enum shunt_features */
+	__be32 source_entropy_ipv4;  /* host bits of the outer IPv4 source that the flow hash may set */
+};
+
+/* ---- what xdp_explain found ---- */
+
+enum shunt_choice {
+	SHUNT_CHOICE_NONE = 0,       /* no backend was chosen */
+	SHUNT_CHOICE_SETTLED,        /* the slot is settled */
+	SHUNT_CHOICE_UNTRACKED,      /* the flow is not tracked and moves with its slot */
+	SHUNT_CHOICE_NEW,            /* a new flow, to the backend of new flows */
+	SHUNT_CHOICE_OLD,            /* a flow older than the last change stays */
+	SHUNT_CHOICE_PINNED,         /* found in the flow table */
+	SHUNT_CHOICE_PROBED,         /* the slot's backend is down, the next alive one in the probe sequence */
+};
+
+struct shunt_explanation {
+	__u32 verdict;               /* enum xdp_action */
+	__u32 reason;                /* enum shunt_drop_reason */
+	__u32 service;               /* id, 0: none */
+	__u32 group;
+	__u32 slot;
+	struct shunt_slot word;
+	__u32 backend;
+	__u32 choice;                /* enum shunt_choice */
+	__u32 forward;               /* enum shunt_forward */
+	__u32 link;                  /* where it leaves, 0: asked bpf_fib_lookup */
+};
+
+_Static_assert(sizeof(struct shunt_service_key) == 24, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(sizeof(struct shunt_service) == 64, "a service is one cache line");
+_Static_assert(sizeof(struct shunt_group) == 16, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(sizeof(struct shunt_slot) == 4, "a slot is one 32-bit word");
+_Static_assert(sizeof(struct shunt_slot_line) == 64, "a line of slots is one cache line");
+_Static_assert(sizeof(struct shunt_next_hop) == 8, "a next hop changes by one store");
+_Static_assert(sizeof(struct shunt_backend) == 64, "a backend is one cache line");
+_Static_assert(sizeof(struct shunt_link) == 12, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(sizeof(struct shunt_flow) == 8, "a flow changes by one compare-and-swap");
+_Static_assert(sizeof(struct shunt_flow_line) == 64, "a line of flows is one cache line");
+
+#endif

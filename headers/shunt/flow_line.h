@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a slot word means for a packet, and how a line of the flow table is read and written. One definition: run in the
+ * kernel, tested natively, and simulated in tests/unit.
+ */
+#ifndef SHUNT_FLOW_LINE_H
+#define SHUNT_FLOW_LINE_H
+
+#include "abi.h"
+
+#define SHUNT_COARSE_TIME_SHIFT 28 /* 2^28 ns, about a quarter of a second; 16 bits of it wrap after 4.9 hours */
+
+static inline __attribute__((always_inline)) __u16 shunt_coarse_time(__u64 monotonic_ns)
+{
+	return monotonic_ns >> SHUNT_COARSE_TIME_SHIFT;
+}
+
+/* Age of an entry in coarse units; right for ages below 4.9 hours. */
+static inline __attribute__((always_inline)) __u16 shunt_flow_age(struct shunt_flow flow, __u16 now)
+{
+	return now - flow.seen;
+}
+
+/* The line of a flow: by the high half of its hash, so that the flows of a few moving slots use the whole table. */
+static inline __attribute__((always_inline)) __u32 shunt_flow_line_index(__u64 hash, __u32 flow_lines)
+{
+	return (__u32)(hash >> 32) & (flow_lines - 1);
+}
+
+static inline __attribute__((always_inline)) __u64 shunt_flow_word(struct shunt_flow flow)
+{
+	__u64 word;
+
+	__builtin_memcpy(&word, &flow, sizeof(word));
+	return word;
+}
+
+/* Reads an entry whole: one 64-bit load. */
+static inline __attribute__((always_inline)) struct shunt_flow shunt_flow_load(const struct shunt_flow *from)
+{
+	__u64 word = *(const volatile __u64 *)from;
+	struct shunt_flow flow;
+
+	__builtin_memcpy(&flow, &word, sizeof(flow));
+	return flow;
+}
+
+/* Replaces `old` by `new`; false when somebody else was faster. */
+static inline __attribute__((always_inline)) int shunt_flow_swap(struct shunt_flow *at, struct shunt_flow old,
+								 struct shunt_flow new)
+{
+	__u64 expected = shunt_flow_word(old);
+
+	return __sync_val_compare_and_swap((__u64 *)at, expected, shunt_flow_word(new)) == expected;
+}
+
+/* Index of the entry with this fingerprint, or -1. */
+static inline __attribute__((always_inline)) int shunt_flow_find(const struct shunt_flow_line *line, __u32 fingerprint)
+{
+	for (int i = 0; i < SHUNT_FLOWS_PER_LINE; i++)
+		if (line->flow[i].fingerprint == fingerprint)
+			return i;
+	return -1;
+}
+
+/*
+ * Index of the entry that a new one may replace: a free one, else the oldest not established, else (only for an
+ * established newcomer) the oldest of all; -1 when there is none. A SYN flood so replaces its own entries only.
+ */
+static inline __attribute__((always_inline)) int shunt_flow_victim(const struct shunt_flow_line *line, int established,
+								   __u16 now)
+{
+	int victim = -1;
+	__u32 best = 0;
+
+	for (int i = 0; i < SHUNT_FLOWS_PER_LINE; i++) {
+		struct shunt_flow flow = shunt_flow_load(&line->flow[i]);
+		__u32 rank = shunt_flow_age(flow, now) + 1;
+
+		if (!flow.established)
+			rank += 1U << 16;
+		else if (!established)
+			rank = 0;
+		if (!flow.fingerprint)
+			rank = 1U << 31;
+		if (rank > best) {
+			best = rank;
+			victim = i;
+		}
+	}
+	return victim;
+}
+
+/* ---- the three states of a slot (DESIGN: "Track only what moved") ---- */
+
+/* Which backend takes a packet whose flow is not pinned: `starts_flow` is a SYN and the like. */
+static inline __attribute__((always_inline)) __u32 shunt_slot_default(struct shunt_slot slot, int starts_flow)
+{
+	return slot.state == SHUNT_SLOT_MOVING && !starts_flow ? slot.was : slot.now;
+}
+
+/* Whether a miss is remembered: what an unsettled slot decides now must still hold after its next change. */
+static inline __attribute__((always_inline)) int shunt_slot_pins(struct shunt_slot slot)
+{
+	return slot.state == SHUNT_SLOT_MOVING;
+}
+
+static inline __attribute__((always_inline)) __u32 shunt_slot_word(struct shunt_slot slot)
+{
+	__u32 word;
+
+	__builtin_memcpy(&word, &slot, sizeof(word));
+	return word;
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every hash that packet path and controller must agree on. Pure functions of their arguments.
+ *
+ * Keyed multilinear hashing over 64-bit words (Lemire and Kaser, "Strongly universal string hashing is fast", 2014): its
+ * multiplications do not wait for each other. The finalizer is MurmurHash3's fmix64 (Appleby, public domain).
+ * Words are read in host byte order: hosts of one cluster must share their endianness to share their tables.
+ */
+#ifndef SHUNT_HASH_H
+#define SHUNT_HASH_H
+
+#include "abi.h"
+
+static inline __attribute__((always_inline)) __u64 shunt_mix64(__u64 x)
+{
+	x ^= x >> 33;
+	x *= 0xff51afd7ed558ccdULL;
+	x ^= x >> 33;
+	x *= 0xc4ceb9fe1a85ec53ULL;
+	x ^= x >> 33;
+	return x;
+}
+
+/* The keys of shunt_hash3 from the operator's hash_seed: splitmix64 (Steele, Lea and Flood, OOPSLA 2014), made odd. */
+static inline void shunt_hash_keys(__u64 hash_seed, __u64 ret_key[4])
+{
+	for (int i = 0; i < 4; i++)
+		ret_key[i] = shunt_mix64(hash_seed + (__u64)(i + 1) * 0x9e3779b97f4a7c15ULL) | 1;
+}
+
+static inline __attribute__((always_inline)) __u64 shunt_hash3(const volatile __u64 key[4], __u64 a, __u64 b, __u64 c)
+{
+	return shunt_mix64(key[0] + a * key[1] + b * key[2] + c * key[3]);
+}
+
+static inline __attribute__((always_inline)) __u64 shunt_addr_half(const struct shunt_addr *address, int half)
+{
+	__u64 word;
+
+	__builtin_memcpy(&word, address->byte + 8 * half, sizeof(word));
+	return word;
+}
+
+static inline __attribute__((always_inline)) int shunt_addr_is_ipv4(const struct shunt_addr *address)
+{
+	__u32 word;
+
+	__builtin_memcpy(&word, address->byte + 8, sizeof(word));
+	return shunt_addr_half(address, 0) == 0 && word == __builtin_bswap32(0x0000ffff);
+}
+
+/* ---- services: hash and displace (Belazzougui, Botelho, Dietzfelbinger, "Hash, displace, and compress", 2009) ---- */
+
+static inline __attribute__((always_inline)) __u64 shunt_service_hash(const volatile __u64 key[4],
+								      const struct shunt_addr *address, __be16 port,
+								      __u8 protocol)
+{
+	return shunt_hash3(key, shunt_addr_half(address, 0), shunt_addr_half(address, 1),
+			   (__u64)port << 8 | protocol | 1ULL << 32);
+}
+
+static inline __attribute__((always_inline)) __u32 shunt_service_bucket(__u64 hash)
+{
+	return hash & (SHUNT_SERVICE_BUCKETS - 1);
+}
+
+/* The line of a key whose bucket has this seed. The controller picks seeds so that no two services share a line. */
+static inline __attribute__((always_inline)) __u32 shunt_service_line(__u64 hash, __u32 seed)
+{
+	return ((__u32)(hash >> 32) + seed * ((__u32)(hash >> 12) | 1)) & (SHUNT_SERVICE_LINES - 1);
+}
+
+/* ---- flows ---- */
+
+/* `ports` is source << 16 | destination, network byte order each; 0 when the service hashes the source address alone. */
+static inline __attribute__((always_inline)) __u64 shunt_flow_hash(const volatile __u64 key[4],
+								   const struct shunt_addr *source, __u32 ports,
+								   __u64 salt)
+{
+	return shunt_hash3(key, shunt_addr_half(source, 0), shunt_addr_half(source, 1), salt ^ ports);
+}
+
+/* Low half of the hash; 0 stands for a free entry. Only slot bits above bit 0 may be set to avoid it, so bit 31 is. */
+static inline __attribute__((always_inline)) __u32 shunt_fingerprint(__u64 hash)
+{
+	return (__u32)hash ? (__u32)hash : 1U << 31;
+}
+
+static inline __attribute__((always_inline)) __u32 shunt_slot_index(__u32 fingerprint, __u32 table_size)
+{
+	return fingerprint & (table_size - 1);
+}
+
+/*
+ * The i-th place after `slot` where another backend is looked for when the slot's own is not fit. Double hashing with
+ * an odd step: over a power of two it visits every slot once. i = 0 is the slot itself.
+ */
+static inline __attribute__((always_inline)) __u32 shunt_probe(__u32 slot, __u32 i, __u32 table_size)
+{
+	__u32 step = (__u32)shunt_mix64(slot + 1) | 1;
+
+	return (slot + i * step) & (table_size - 1);
+}
+
+#endif

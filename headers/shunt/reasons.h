@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Why the data path drops a packet. One line here makes the enum, the counter in `drop_stats`, the label of
+ * shunt_drops_total and the text in `shunt stats` and `shunt explain`. Add at the end: the number is the key of the counter.
+ */
+#ifndef SHUNT_REASONS_H
+#define SHUNT_REASONS_H
+
+/* X(enum suffix, metric label, text for people) */
+#define SHUNT_DROP_REASONS(X) \
+	X(NONE, "none", "not dropped") \
+	X(MALFORMED, "malformed", "a header is truncated or its lengths contradict each other") \
+	X(TTL_ZERO, "ttl_zero", "TTL or hop limit is zero") \
+	X(FRAGMENT, "fragment", "fragment to a service address") \
+	X(NO_BACKEND, "no_backend", "no fit backend in the service's group") \
+	X(BACKEND_UNKNOWN, "backend_unknown", "the slot names a backend that is not in the table") \
+	X(NO_NEXT_HOP, "no_next_hop", "no route or no neighbour for the backend") \
+	X(TOO_BIG, "too_big", "with the outer header the packet would exceed the MTU towards the backend") \
+	X(NO_HEADROOM, "no_headroom", "the driver leaves no room for the outer header") \
+	X(INTERNAL, "internal", "an invariant of the tables does not hold")
+
+enum shunt_drop_reason {
+#define X(name, label, text) SHUNT_DROP_##name,
+	SHUNT_DROP_REASONS(X)
+#undef X
+	SHUNT_DROP_REASON_COUNT
+};
+
+#endif

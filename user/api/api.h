@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The HTTP API of CONTRACT on a Unix socket and, when configured, on TCP: libmicrohttpd driven by the controller's loop
+ * (external epoll, no threads). Knows routes, documents and status codes; what a command does is behind struct api_handlers.
+ */
+#ifndef SHUNT_API_H
+#define SHUNT_API_H
+
+#include <jansson.h>
+#include <systemd/sd-event.h>
+
+#include "api/snapshot.h"
+
+/* Why a command was refused: text for the operator, allocated; the handler's -errno picks the status code. */
+struct api_reply {
+	char *error;                      /* set with a negative return; freed by the API */
+	json_t *document;                 /* optional on success, taken by the API; NULL: {"status": "ok"} */
+};
+
+/*
+ * Handlers return 0 or -errno: -ENOENT 404 · -EINVAL 400 · -EBUSY, -EHOSTDOWN, -EALREADY, -EPERM 409 · others 500.
+ * Durations in ms, 0: none given.
+ */
+struct api_handlers {
+	int (*snapshot)(void *userdata, struct snapshot *ret_snapshot);       /* arrays freed by snapshot_free */
+	void (*snapshot_free)(void *userdata, struct snapshot *snapshot);
+	int (*drain)(void *userdata, const char *backend, uint64_t timeout_ms, struct api_reply *reply);
+	int (*maint)(void *userdata, const char *backend, struct api_reply *reply);
+	int (*ready)(void *userdata, const char *backend, struct api_reply *reply);
+	int (*weight)(void *userdata, const char *backend, uint32_t weight, struct api_reply *reply);
+	int (*failover)(void *userdata, const char *group, const char *backend, uint64_t for_ms, struct api_reply *reply); /* backend NULL: next best */
+	int (*failback)(void *userdata, const char *group, struct api_reply *reply);
+	int (*reload)(void *userdata, bool force, struct api_reply *reply);   /* document {"changed": [text…]}; errors as one text, a line each */
+	int (*detach)(void *userdata, struct api_reply *reply);
+	int (*explain)(void *userdata, uint8_t protocol, const struct shunt_addr *source, uint16_t source_port,
+		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply); /* document of CONTRACT */
+	/* Up to `max` events with id > since, oldest first, into ret_events; returns how many. */
+	size_t (*events)(void *userdata, uint64_t since, struct event *ret_events, size_t max);
+	size_t (*maps)(void *userdata, struct snapshot_map *ret_maps, size_t max);
+};
+
+struct api;
+
+/* socket_path: replaced when nobody listens on it any more (-EADDRINUSE otherwise), mode 0660. listen NULL: no TCP. */
+int api_open(sd_event *event, const char *socket_path, const char *listen, const char *token_file,
+	     const struct api_handlers *handlers, void *userdata, struct api **ret_api);
+void api_close(struct api *api); /* removes the socket */
+
+/* Rendering, usable without a server: new references, NULL without memory. */
+json_t *api_service_json(const struct snapshot_service *service);
+json_t *api_group_json(const struct snapshot_group *group);
+json_t *api_backend_json(const struct snapshot_backend *backend);
+json_t *api_status_json(const struct snapshot *snapshot);   /* GET /api/v1/status */
+json_t *api_health_json(const struct snapshot *snapshot);   /* GET /health; "status" decides 200 or 503 */
+json_t *api_event_json(const struct event *event);
+char *api_metrics_text(const struct snapshot *snapshot);    /* Prometheus text format 0.0.4, allocated */
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the controller knows at one moment, as plain values: filled by shuntd, rendered to JSON and to Prometheus text here.
+ * Strings are borrowed from the controller and hold until control returns to the loop.
+ */
+#ifndef SHUNT_SNAPSHOT_H
+#define SHUNT_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <shunt/abi.h>
+#include <shunt/reasons.h>
+
+struct snapshot_service {
+	const char *name, *group, *forward, *hash, *tracking;  /* forward, hash, tracking: words of the configuration */
+	struct shunt_addr address;
+	uint8_t protocol;
+	uint16_t port;                    /* host order, 0: every port */
+	struct shunt_service_stats stats;
+};
+
+struct snapshot_member {
+	const char *backend;
+	const char *role;                 /* "active" | "standby" | "out" */
+	const char *why;                  /* why it is not active: "down: connection refused", "draining", "standby tier" …; or NULL */
+	double share;                     /* part of the group's slots that new flows go to it by, 0 … 1 */
+};
+
+struct snapshot_group {
+	const char *name, *mode, *state;  /* contract's words */
+	const char *primary;              /* NULL: none */
+	const char *forced;               /* member that an operator forced, or NULL */
+	int64_t forced_until;             /* Unix seconds, 0: until failback */
+	const char *failback;             /* "manual" | "automatic" */
+	int64_t failing_back_at;          /* Unix milliseconds when an automatic failback is due; 0: none runs */
+	uint64_t failovers;
+	int64_t last_failover;            /* Unix milliseconds, 0: never */
+	uint32_t healthy, failed;
+	struct snapshot_member *members;
+	size_t n_members;
+	uint32_t slots, moving, resolving; /* slots of the table; of these, in a transition */
+};
+
+struct snapshot_backend {
+	const char *name;
+	struct shunt_addr address;
+	uint16_t port;                    /* host order; 0: none given */
+	uint32_t weight;                  /* in force */
+	uint32_t configured_weight;
+	const char *health;               /* "up" | "degraded" | "down" | "unknown" */
+	const char *admin;                /* "ready" | "drain" | "maint" */
+	int64_t drain_until;              /* Unix milliseconds when the drain's timeout passes; 0: none */
+	uint32_t flows;                   /* live pinned flows */
+	bool drained;                     /* admin is drain and no flow is left */
+	bool removed;                     /* not in the configuration any more, kept while flows live */
+	const char *check_type, *check_last; /* check_last: text of the last result, "" before the first */
+	double check_latency_ms;
+	int64_t check_since;              /* Unix milliseconds: since when health is what it is */
+	const char *next_hop;             /* "via eth0 02:00:…", or what is missing: "no route" */
+	bool next_hop_ok;
+	struct shunt_backend_stats stats;
+};
+
+struct snapshot_interface {
+	const char *name;
+	const char *mode;                 /* "native" | "generic" */
+	const char *attach;               /* "dispatcher" | "direct" */
+};
+
+struct snapshot {
+	const char *version, *node;       /* node: host name */
+	int64_t started;                  /* Unix milliseconds */
+	const char *problem;              /* what makes the controller degraded, or NULL */
+	bool datapath_ok;
+	struct snapshot_interface *interfaces;
+	size_t n_interfaces;
+	struct snapshot_service *services;
+	size_t n_services;
+	struct snapshot_group *groups;
+	size_t n_groups;
+	struct snapshot_backend *backends;
+	size_t n_backends;
+	uint64_t drops[SHUNT_DROP_REASON_COUNT];
+	uint64_t flow_entries, flow_capacity;
+};
+
+/* One line of the audit trail. */
+struct event {
+	uint64_t id;                      /* grows by one each, also across restarts */
+	int64_t time;                     /* Unix milliseconds */
+	const char *kind;                 /* "failover" | "failback" | "backend" | "drain" | "reload" | "start" … */
+	const char *object;               /* "group web", "backend web1", "shuntd" */
+	const char *actor;                /* "checks" | "operator" | "controller" */
+	const char *text;                 /* what happened and why, one sentence */
+};
+
+struct snapshot_map {
+	const char *name, *path;          /* path: where it is pinned */
+	const char *type;                 /* "array", "percpu_array" … */
+	uint32_t entries, key_bytes, value_bytes;
+	uint64_t memory_bytes;
+};
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The configuration as the operator meant it: decoded, validated, names resolved to indexes, defaults filled in.
+ * Nothing here knows of BPF, sockets or time.
+ */
+#ifndef SHUNT_CONFIG_H
+#define SHUNT_CONFIG_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <shunt/abi.h>
+
+enum config_xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
+enum config_on_exit { ON_EXIT_KEEP, ON_EXIT_DETACH };
+enum config_tracking { TRACKING_AUTO, TRACKING_ALWAYS, TRACKING_NEVER };
+enum config_hash { HASH_5_TUPLE, HASH_SOURCE_IP };
+enum config_check_type { CHECK_TCP, CHECK_HTTP, CHECK_NONE };
+enum config_group_mode { GROUP_ACTIVE_PASSIVE, GROUP_ACTIVE_ACTIVE };
+
+struct config_interface {
+	char name[IF_NAMESIZE];
+	enum config_xdp_mode mode;
+};
+
+struct config_check {
+	enum config_check_type type;
+	uint16_t port;                /* 0: the backend's port, else the port of the first service that uses the group */
+	char *path;                   /* HTTP, begins with '/'; NULL otherwise */
+	char *host;                   /* HTTP Host header; NULL: the address */
+	uint32_t interval_ms, timeout_ms;
+	uint32_t healthy_threshold, unhealthy_threshold;
+};
+
+struct config_service {
+	char *name;
+	struct shunt_addr address;
+	uint8_t protocol;             /* IPPROTO_TCP | IPPROTO_UDP */
+	uint16_t port;                /* host order; 0: every port */
+	size_t group;                 /* index into groups */
+	enum shunt_forward forward;
+	enum config_hash hash;
+	enum config_tracking tracking;
+};
+
+struct config_member {
+	size_t backend;               /* index into backends */
+	uint32_t priority;            /* lower is preferred, equal ones share a tier */
+};
+
+struct config_group {
+	char *name;
+	enum config_group_mode mode;
+	struct config_member *members;
+	size_t n_members;
+	size_t primary;               /* index into backends; SIZE_MAX: none */
+	bool failover_automatic;      /* default true */
+	bool failback_automatic;      /* default false */
+	uint32_t failback_delay_ms;   /* default 30 s */
+	uint32_t min_healthy;         /* default 1 */
+	struct config_check check;    /* complete: defaults merged in */
+};
+
+struct config_backend {
+	char *name;
+	struct shunt_addr address;
+	uint32_t weight;              /* default 100; 0: no new flows */
+	uint16_t port;                /* host order; 0: not given */
+};
+
+struct config {
+	struct config_interface *interfaces;
+	size_t n_interfaces;
+	struct shunt_addr source_ipv4, source_ipv6; /* all zero: the interface's own address */
+	uint8_t source_ipv4_prefix;   /* length of the outer source prefix, 32 for a single address (10.0.0.0/24 spreads
+	                                 tunnelled flows over the receive queues of backends) */
+	uint64_t hash_seed;
+	uint32_t table_size;
+	uint32_t flow_timeout_ms;
+	uint32_t flow_table_size;     /* flows; a power of two */
+	enum config_on_exit on_exit;
+	char *api_listen;             /* "address:port" or NULL */
+	char *api_token_file;         /* or NULL */
+
+	struct config_service *services;
+	size_t n_services;
+	struct config_group *groups;
+	size_t n_groups;
+	struct config_backend *backends;
+	size_t n_backends;
+};
+
+/* One thing to tell the operator about a file. Lines and columns count from 1. */
+struct config_message {
+	int line, column;
+	bool is_error;                /* false: a note, the configuration is valid */
+	char *text;                   /* names the thing and the remedy */
+};
+
+struct config_messages {
+	struct config_message *list;
+	size_t n;
+};
+
+/*
+ * Reads, decodes and validates a file. 0 with *ret_config set and perhaps notes in `messages`; -EINVAL with at least one
+ * error in `messages`, as many as can be told at once; -errno when the file cannot be read (also told in `messages`).
+ */
+int config_load(const char *path, struct config **ret_config, struct config_messages *messages);
+/* The same from memory; `text` need not end in a NUL. */
+int config_parse(const char *text, size_t length, struct config **ret_config, struct config_messages *messages);
+void config_free(struct config *config);
+
+void config_messages_print(const struct config_messages *messages, const char *path, FILE *to); /* FILE:LINE:COLUMN: … */
+void config_messages_clear(struct config_messages *messages);
+
+/*
+ * What a reload from `old` to `new` would change, a line of text each for the operator ("backend web3: added", "service
+ * web: forward l2 -> ipip"). `scatters` of a change: it would move living flows and is refused without --force
+ * (hash_seed, table_size, a service's hash). Empty when they mean the same.
+ */
+struct config_change {
+	char *text;
+	bool scatters;
+};
+struct config_changes {
+	struct config_change *list;
+	size_t n;
+};
+int config_diff(const struct config *old, const struct config *new, struct config_changes *ret_changes);
+void config_changes_clear(struct config_changes *changes);
+
+size_t config_find_backend(const struct config *config, const char *name); /* SIZE_MAX: none; likewise below */
+size_t config_find_group(const struct config *config, const char *name);
+size_t config_find_service(const struct config *config, const char *name);
+bool config_check_equal(const struct config_check *a, const struct config_check *b);
+
+const char *config_group_mode_text(enum config_group_mode mode);   /* "active-passive" | "active-active" */
+const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" */
+const char *config_check_type_text(enum config_check_type type);   /* "tcp" | "http" | "none" */
+const char *config_tracking_text(enum config_tracking tracking);
+const char *config_hash_text(enum config_hash hash);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which backend each slot of a group should have, and what the slot's word becomes on the way there. Pure: no I/O, no
+ * clock, no globals. The rules and why no flow of an alive backend ever moves: DESIGN, "Track only what moved".
+ */
+#ifndef SHUNT_SLOTS_H
+#define SHUNT_SLOTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <shunt/abi.h>
+#include <shunt/flow_line.h>
+#include <shunt/hash.h>
+
+/* A set of backend ids. */
+struct backend_set {
+	uint64_t word[SHUNT_MAX_BACKENDS / 64];
+};
+
+static inline bool backend_set_has(const struct backend_set *set, uint32_t id)
+{
+	return set->word[id / 64] >> (id % 64) & 1;
+}
+
+static inline void backend_set_put(struct backend_set *set, uint32_t id, bool in)
+{
+	if (in)
+		set->word[id / 64] |= 1ULL << (id % 64);
+	else
+		set->word[id / 64] &= ~(1ULL << (id % 64));
+}
+
+/*
+ * base[size]: backend ids of the base table, 0 where nobody owns the slot. fit: who may take new flows. A slot whose owner
+ * is not fit goes to the first fit owner along its probe sequence (shunt_probe); 0 when base has no fit owner at all.
+ * Depends on (base, fit) alone, not on the order of events.
+ */
+void slots_targets(const uint16_t *base, uint32_t size, const struct backend_set *fit, uint16_t *ret_targets);
+
+/* The next word of a slot. alive: healthy and not in maintenance (a draining backend is alive); id 0 is never alive. */
+struct shunt_slot slot_next(struct shunt_slot slot, uint32_t target, const struct backend_set *alive);
+
+/* A moving slot after flow_timeout: every live flow has been pinned. Others are unchanged. */
+struct shunt_slot slot_resolve(struct shunt_slot slot);
+/* A resolving slot none of whose live flows is pinned elsewhere. Others are unchanged. */
+struct shunt_slot slot_settle(struct shunt_slot slot);
+
+#endif
