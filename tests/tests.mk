@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Included by the Makefile: what tests need beyond the unit tests, and the targets around them.
+
+BPF_TEST_SRC := $(wildcard tests/bpf/test_*.c)
+BPF_TESTS := $(BPF_TEST_SRC:%.c=$(O)/%)
+BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
+BENCHES := $(BENCH_SRC:%.c=$(O)/%)
+TEST_LIB_SRC := $(filter-out %.bpf.c,$(wildcard tests/lib/*.c))
+TEST_BPF_OBJECTS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/lib/*.bpf.c tests/bench/*.bpf.c))
+TOOL_SRC := $(wildcard tests/tools/*.c)
+TOOLS := $(TOOL_SRC:%.c=$(O)/%) $(O)/tests/tools/flows
+SYSTEM_TESTS := $(wildcard tests/system/*.sh)
+
+$(BPF_TESTS) $(BENCHES): $(O)/%: $(O)/obj/%.o $(call objects,$(TEST_LIB_SRC)) $(LIBRARY) | $(TEST_BPF_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+$(O)/tests/%.bpf.o: tests/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+
+# The tools that make and watch traffic take only user/base, so that they build and run before everything else does.
+TOOL_BASE := $(call objects,$(wildcard user/base/*.c))
+$(O)/tests/tools/flows: $(call objects,$(wildcard tests/tools/flows/*.c)) $(TOOL_BASE)
+$(TOOL_SRC:%.c=$(O)/%): $(O)/%: $(O)/obj/%.o $(TOOL_BASE)
+$(TOOLS):
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
+
+test-tools: $(TOOLS) $(TEST_BPF_OBJECTS)
+
+test-programs: $(UNIT_TESTS) $(BPF_TESTS) $(BENCHES) test-tools ## build all that the tests run
+
+check-bpf: $(BPF_TESTS) ## packet tables against the loaded program (root)
+	$(Q)failed=; for t in $(BPF_TESTS); do $$t || failed=1; done; [ -z "$$failed" ]
+
+check-system: all test-tools ## whole systems in network namespaces (root); one suite: SUITES=tests/system/forwarding.sh
+	$(Q)failed=; for t in $(or $(SUITES),$(SYSTEM_TESTS)); do SHUNT_BUILD=$(abspath $(O)) $$t || failed=1; done; \
+		[ -z "$$failed" ]
+
+bench: all $(BENCHES) test-tools ## measurements in full: ns a packet, failover in 20 runs, connections a second (root)
+	$(Q)for b in $(BENCHES); do $$b || exit 1; done
+	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/failover.sh 'a killed server'
+	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_AB_ROUNDS=9 tests/system/throughput.sh
+
+lint: compile_commands.json ## clang-tidy, cppcheck, shellcheck, SPDX lines, dependency rule
+	$(Q)O=$(O) scripts/lint.sh
+
+format: ## formats the C files named in FILES (default: those changed since the last commit)
+	$(Q)scripts/format.sh $(FILES)
+
+.PHONY: test-tools test-programs check-bpf check-system bench lint format
