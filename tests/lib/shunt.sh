@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash
+# shuntd and its command line in a test: sourced by suite.sh, uses $T (the test's directory) and the network of netns.sh.
+
+# use_instance NAME [HOST]: which shuntd the functions below talk to. Directories are the instance's own.
+use_instance() {
+	INSTANCE=$1
+	INSTANCE_HOST=${2:-lb}
+	CONFIG=$T/$INSTANCE.yaml
+	RUN_DIR=$T/$INSTANCE.run
+	STATE_DIR=$T/$INSTANCE.state
+	BPF_DIR=/sys/fs/bpf/shunt-test-$$-$INSTANCE
+	SHUNTD=shuntd
+	[ "$INSTANCE" = shunt ] || SHUNTD=shuntd-$INSTANCE
+}
+
+shunt() { "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" "$@"; }
+
+# json FILTER COMMAND…: of what `shunt --json COMMAND…` prints.
+json() {
+	local filter=$1
+	shift
+	shunt --json "$@" | jq -r "$filter"
+}
+
+backend() { json ".$2" backends "$1"; } # NAME FIELD
+group() { json ".$2" groups "$1"; }
+service() { json ".$2" services "$1"; }
+active() { json '.active | sort | join(" ")' groups "$1"; } # GROUP: the names that take new flows
+drops() { json '(.drops // {}) | to_entries | map(select(.key != "none") | .value) | add // 0' stats; }
+
+config() { cat >"$CONFIG"; } # from stdin
+
+# start_shuntd [OPTION…]: with the configuration of `config`, until it answers.
+start_shuntd() {
+	[ -x "$SHUNT_BUILD/shuntd" ] || skip "shuntd is not built"
+	spawn "$SHUNTD" "$INSTANCE_HOST" "$SHUNT_BUILD/shuntd" -c "$CONFIG" --run-dir "$RUN_DIR" --state-dir "$STATE_DIR" \
+		--bpf-dir "$BPF_DIR" "$@"
+	wait_for 20 "shuntd answers" answers_or_died
+	is_running "$SHUNTD" || fail "shuntd ended: $(tail -n 3 "$T/$SHUNTD.log")"
+}
+
+answers_or_died() { shunt status || is_over "$SHUNTD"; }
+stop_shuntd() { stop "$SHUNTD"; }
+kill_shuntd() { stop "$SHUNTD" KILL; }
+
+# A configuration and a running shuntd whose backends are all up.
+balance() { # config from stdin
+	config
+	start_shuntd
+	wait_for 10 "every backend is up" all_up
+}
+
+all_up() { is true json 'length > 0 and all(.[]; .health == "up")' backends; }
+
+# settled [GROUP…]: no slot is in a transition.
+settled() { is 0 json '[.. | objects | (.moving // 0) + (.resolving // 0)] | add // 0' groups; }

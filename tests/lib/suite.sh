@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash
+# What a system suite is made of. A suite is a file that sources this, defines a function for each test, and says
+#
+#   suite forwarding
+#   run_test 'a connection reaches a backend' a_connection_reaches_a_backend [ARGUMENT…]
+#   finish
+#
+# Each test runs in a shell of its own with a time limit; afterwards its network, processes and pins are removed. Words on
+# the suite's command line choose the tests whose sentence contains one of them. Output: a line a test, measurements
+# (`note`), the evidence of what failed, and at last "NAME: N passed, N failed[, N skipped]".
+
+set -euo pipefail
+
+SOURCE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+SHUNT_BUILD=${SHUNT_BUILD:-$SOURCE_DIR/build}
+SHUNT_TEST_LIMIT=${SHUNT_TEST_LIMIT:-60} # seconds a test may take, unless it says `limit N` before run_test
+export SHUNT_BUILD
+WORK=${TMPDIR:-/tmp}/shunt-test-$$
+LOGS=${SHUNT_LOGS:-$SHUNT_BUILD/logs}
+FLOWS=$SHUNT_BUILD/tests/tools/flows
+
+. "$SOURCE_DIR/tests/lib/netns.sh"
+. "$SOURCE_DIR/tests/lib/shunt.sh"
+
+if [ -t 1 ]; then green=$'\e[32m' red=$'\e[31m' yellow=$'\e[33m' plain=$'\e[0m'; else green='' red='' yellow='' plain=''; fi
+
+# ---- within a test ----
+
+# Ends the test as failed.
+fail() {
+	echo "failed: $*"
+	exit 1
+}
+
+# Ends the test as skipped: something it needs is not there.
+skip() {
+	echo "$*" >"$T/skipped"
+	exit 77
+}
+
+# A measurement, or what else the reader of a green run should see.
+note() {
+	echo "        · $*" >&3
+}
+
+# expect ACTUAL OPERATOR EXPECTED WHAT…: operators of test(1).
+expect() {
+	local actual=$1 operator=$2 expected=$3
+	shift 3
+	[ "$actual" "$operator" "$expected" ] || fail "$*: expected $operator $expected, got $actual"
+}
+
+expect_contains() { # TEXT PART WHAT…
+	local text=$1 part=$2
+	shift 2
+	[[ $text == *"$part"* ]] || fail "$*: expected \"$part\" in \"$text\""
+}
+
+# expect_exit STATUS COMMAND…: output is left in $T/out and $T/err.
+expect_exit() {
+	local expected=$1 status=0
+	shift
+	"$@" >"$T/out" 2>"$T/err" || status=$?
+	[ "$status" -eq "$expected" ] ||
+		fail "exit status of $*: expected $expected, got $status; it said: $(head -c 500 "$T/out" "$T/err")"
+}
+
+# wait_for SECONDS WHAT COMMAND…: polls until the command succeeds. No sleeps elsewhere.
+wait_for() {
+	local seconds=$1 what=$2 deadline
+	shift 2
+	deadline=$(($(now_ms) + seconds * 1000))
+	until "$@" >/dev/null 2>&1; do
+		[ "$(now_ms)" -lt "$deadline" ] || fail "not within $seconds s: $what"
+		sleep 0.02
+	done
+}
+
+now_ms() { echo $((${EPOCHREALTIME//[!0-9]/} / 1000)); } # wall clock, for deadlines
+
+is() { # EXPECTED COMMAND…: whether that is its output
+	local expected=$1
+	shift
+	[ "$("$@")" = "$expected" ]
+}
+
+# spawn LABEL HOST COMMAND…: runs it in the background on the host; its output is $T/LABEL.log.
+spawn() {
+	local label=$1 host=$2
+	shift 2
+	[ -e "/run/netns/$NET-$host" ] || fail "no such host: $host"
+	nsenter --net="/run/netns/$NET-$host" -- "$@" >>"$T/$label.log" 2>&1 </dev/null &
+	echo $! >"$T/$label.pid"
+}
+
+pid_of() { cat "$T/$1.pid"; } # LABEL
+
+is_running() { # LABEL
+	local state
+	state=$(cut -d' ' -f3 "/proc/$(pid_of "$1")/stat" 2>/dev/null) && [ "$state" != Z ]
+}
+
+is_over() { ! is_running "$1"; }
+
+# stop LABEL [SIGNAL [SECONDS]]: and waits for its end.
+stop() {
+	kill "-${2:-TERM}" "$(pid_of "$1")" 2>/dev/null || true
+	wait_for "${3:-10}" "$1 ends after SIG${2:-TERM}" is_over "$1"
+	wait "$(pid_of "$1")" 2>/dev/null || true
+}
+
+said() { grep -Eq "$2" "$T/$1.log"; } # LABEL PATTERN
+
+# ---- servers ----
+
+serve() { # HOST [PORT…]: an echo server that tells the host's name, TCP and UDP
+	local host=$1
+	shift
+	spawn "server-$host" "$host" "$FLOWS" serve --name "$host" "${@:-80}"
+	wait_for 5 "the server on $host listens" said "server-$host" serving
+}
+
+serve_http() { # HOST [PORT]: nginx that answers the host's name, and files from $T/www
+	local host=$1 port=${2:-80} dir=$T/nginx-$1
+	mkdir -p "$dir" "$T/www"
+	chmod 755 "$T" "$T/www"
+	cat >"$dir/nginx.conf" <<-END
+		daemon off;
+		worker_processes 1;
+		pid $dir/pid;
+		error_log stderr;
+		events { worker_connections 4096; }
+		http {
+			access_log off;
+			keepalive_requests 1000000;
+			client_body_temp_path $dir; proxy_temp_path $dir; fastcgi_temp_path $dir;
+			uwsgi_temp_path $dir; scgi_temp_path $dir;
+			server {
+				listen $port backlog=4096 reuseport; listen [::]:$port backlog=4096 reuseport ipv6only=on;
+				location = / { default_type text/plain; return 200 "$host\n"; }
+				location = /health { return 200 "ok\n"; }
+				location / { root $T/www; }
+			}
+		}
+	END
+	spawn "server-$host" "$host" nginx -p "$dir" -c "$dir/nginx.conf"
+	wait_for 10 "nginx on $host answers" on "$host" curl -sf "http://127.0.0.1:$port/"
+}
+
+# ---- the frame of a suite ----
+
+suite() {
+	SUITE=$1
+	PASSED=0 FAILED=0 SKIPPED=0 NUMBER=0 LIMIT=$SHUNT_TEST_LIMIT
+	[ "$(id -u)" -eq 0 ] || { echo "$SUITE: needs root" >&2 && exit 2; }
+	mkdir -p "$WORK"
+	trap end_suite EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	echo "$SUITE"
+}
+
+limit() { LIMIT=$1; } # seconds for the next test
+
+chosen() { # SENTENCE
+	local word
+	[ "${#CHOICE[@]}" -gt 0 ] || return 0
+	for word in "${CHOICE[@]}"; do
+		[[ $1 != *"$word"* ]] || return 0
+	done
+	return 1
+}
+
+run_test() { # SENTENCE FUNCTION [ARGUMENT…]
+	local sentence=$1 status=0 pid timer ended started seconds
+	shift
+	chosen "$sentence" || return 0
+	NUMBER=$((NUMBER + 1))
+	T=$WORK/$NUMBER
+	mkdir -p "$T"
+	use_instance shunt
+	started=$(now_ms)
+	set -m # a process group of its own, so that its end is the end of all of it
+	(
+		set -eE
+		trap - EXIT INT TERM HUP
+		trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/}:$LINENO)"' ERR
+		"$@"
+	) 3>&1 >"$T/output" 2>&1 </dev/null &
+	pid=$!
+	sleep "$LIMIT" &
+	timer=$!
+	set +m
+	CURRENT=$pid
+	wait -n -p ended "$pid" "$timer" || status=$?
+	if [ "$ended" = "$timer" ]; then
+		status=124
+		echo "failed: not over after $LIMIT s" >>"$T/output"
+	else
+		kill "$timer" 2>/dev/null || true
+	fi
+	seconds=$(printf '%d.%d' $((($(now_ms) - started) / 1000)) $((($(now_ms) - started) / 100 % 10)))
+	report_test "$sentence" "$status" "$seconds"
+	clear_test
+	LIMIT=$SHUNT_TEST_LIMIT
+}
+
+report_test() { # SENTENCE STATUS SECONDS
+	case $2 in
+	0)
+		PASSED=$((PASSED + 1))
+		printf '  %sok%s    %s (%s s)\n' "$green" "$plain" "$1" "$3"
+		;;
+	77)
+		SKIPPED=$((SKIPPED + 1))
+		printf '  %sskip%s  %s: %s\n' "$yellow" "$plain" "$1" "$(cat "$T/skipped" 2>/dev/null)"
+		;;
+	*)
+		FAILED=$((FAILED + 1))
+		printf '  %sFAIL%s  %s (%s s)\n' "$red" "$plain" "$1" "$3"
+		evidence | sed 's/^/        | /'
+		;;
+	esac
+}
+
+# What a reader needs to understand a failure; everything else is kept under build/logs.
+evidence() {
+	local file kept
+	kept=$LOGS/$SUITE-$NUMBER
+	tail -n 8 "$T/output"
+	if [ -S "$RUN_DIR/shunt.sock" ]; then
+		timeout 5 "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" status 2>&1 | head -40 || true
+	fi
+	for file in "$T"/shuntd*.log; do
+		[ ! -e "$file" ] || { echo "-- ${file##*/}" && tail -n 15 "$file"; }
+	done
+	rm -rf "$kept"
+	mkdir -p "$LOGS"
+	cp -r "$T" "$kept" 2>/dev/null || true
+	echo "-- the configuration and everything else: $kept"
+}
+
+# Ends and removes all that a test made.
+clear_test() {
+	local pin
+	[ -z "${CURRENT:-}" ] || kill -KILL -- "-$CURRENT" 2>/dev/null || true
+	wait 2>/dev/null || true
+	CURRENT=
+	net_remove
+	for pin in "/sys/fs/bpf/shunt-test-$$"*; do
+		[ ! -e "$pin" ] || rm -rf "$pin"
+	done
+	rm -rf "$T"
+}
+
+# shellcheck disable=SC2317 # called by trap
+end_suite() {
+	local status=$?
+	trap - EXIT INT TERM HUP
+	T=${T:-$WORK/none}
+	clear_test 2>/dev/null
+	rm -rf "$WORK"
+	exit "$status"
+}
+
+finish() {
+	local counts="$PASSED passed, $FAILED failed"
+	[ "$SKIPPED" -eq 0 ] || counts="$counts, $SKIPPED skipped"
+	echo "$SUITE: $counts"
+	[ "$FAILED" -eq 0 ]
+}
+
+CHOICE=("$@")
