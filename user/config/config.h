@@ -14,7 +14,7 @@
 
 #include <shunt/abi.h>
 
-enum config_xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
+enum config_xdp_mode { INTERFACE_MODE_AUTO, INTERFACE_MODE_NATIVE, INTERFACE_MODE_GENERIC };
 enum config_on_exit { ON_EXIT_KEEP, ON_EXIT_DETACH };
 enum config_tracking { TRACKING_AUTO, TRACKING_ALWAYS, TRACKING_NEVER };
 enum config_hash { HASH_5_TUPLE, HASH_SOURCE_IP };

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The flows that a slot in transition must remember (DESIGN, "Track only what moved"). Called only for slots that are not
+ * settled, for services that track always, and while a slot's backend has just gone down.
+ */
+#ifndef SHUNT_BPF_FLOW_H
+#define SHUNT_BPF_FLOW_H
+
+#include <shunt/flow_line.h>
+#include <shunt/hash.h>
+
+#include "packet.h"
+
+#define FLOW_INSERT_TRIES 3
+#define PROBE_LIMIT 16 /* places looked at in the instant before the controller rewrites a dead backend's slots */
+
+stage bool backend_is_alive(const struct shunt_backend *backend)
+{
+	return backend && *(const volatile __u32 *)&backend->flags & SHUNT_BACKEND_ALIVE;
+}
+
+stage struct shunt_backend *backend_lookup(__u32 id)
+{
+	return bpf_map_lookup_elem(&backends, &id);
+}
+
+/* The slot at `index` of the group's table in use, all zero when the tables contradict each other. */
+stage struct shunt_slot slot_read(__u32 table, __u32 index)
+{
+	__u32 place = table * (cfg.table_size / SHUNT_SLOTS_PER_LINE) + index / SHUNT_SLOTS_PER_LINE;
+	struct shunt_slot_line *line = bpf_map_lookup_elem(&slots, &place);
+	struct shunt_slot slot = {};
+	__u32 word;
+
+	if (line) {
+		word = ((const volatile __u32 *)line)[index % SHUNT_SLOTS_PER_LINE];
+		__builtin_memcpy(&slot, &word, sizeof(slot));
+	}
+	return slot;
+}
+
+stage bool choose(struct packet *p, __u32 id, enum shunt_choice choice)
+{
+	struct shunt_backend *backend = backend_lookup(id);
+
+	if (!backend_is_alive(backend))
+		return false;
+	p->backend = backend;
+	p->backend_id = id;
+	p->choice = choice;
+	return true;
+}
+
+/* The next alive backend along the probe sequence, among those that the table uses now. */
+static __always_inline bool choose_by_probing(struct packet *p, __u32 table)
+{
+	for (__u32 i = 1; i <= PROBE_LIMIT; i++) {
+		struct shunt_slot slot = slot_read(table, shunt_probe(p->slot_index, i, cfg.table_size));
+
+		if (choose(p, slot.now, SHUNT_CHOICE_PROBED))
+			return true;
+	}
+	return false;
+}
+
+stage void flow_refresh(struct packet *p, struct shunt_flow *at, struct shunt_flow flow, __u16 now)
+{
+	struct shunt_flow fresh = flow;
+
+	fresh.seen = now;
+	fresh.established |= !p->starts_flow;
+	if (!p->dry && shunt_flow_word(fresh) != shunt_flow_word(flow))
+		shunt_flow_swap(at, flow, fresh); /* who was faster has refreshed it as well */
+}
+
+/* Remembers p->backend_id for the flow; false when the line is full of flows that must not be evicted. */
+static __always_inline bool flow_pin(struct packet *p, struct shunt_flow_line *line, __u16 now)
+{
+	struct shunt_flow flow = {
+		.fingerprint = shunt_fingerprint(p->hash),
+		.backend = p->backend_id,
+		.established = !p->starts_flow,
+		.seen = now,
+	};
+
+	if (p->dry)
+		return true;
+	for (int i = 0; i < FLOW_INSERT_TRIES; i++) {
+		int victim = shunt_flow_find(line, flow.fingerprint);
+
+		if (victim < 0)
+			victim = shunt_flow_victim(line, flow.established, now);
+		if (victim < 0)
+			return false;
+		struct shunt_flow *at = &line->flow[victim & (SHUNT_FLOWS_PER_LINE - 1)];
+
+		if (shunt_flow_swap(at, shunt_flow_load(at), flow))
+			return true;
+	}
+	return false;
+}
+
+/* Where a flow that is not pinned goes. */
+static __always_inline bool choose_default(struct packet *p, __u32 table)
+{
+	enum shunt_choice choice = SHUNT_CHOICE_SETTLED;
+
+	if (p->slot.state != SHUNT_SLOT_SETTLED)
+		choice = p->starts_flow || p->slot.state == SHUNT_SLOT_RESOLVING ? SHUNT_CHOICE_NEW : SHUNT_CHOICE_OLD;
+	if (choose(p, shunt_slot_default(p->slot, p->starts_flow), choice))
+		return true;
+	if (p->slot.state == SHUNT_SLOT_MOVING &&
+	    (choose(p, p->slot.now, SHUNT_CHOICE_NEW) || choose(p, p->slot.was, SHUNT_CHOICE_OLD)))
+		return true;
+	return choose_by_probing(p, table);
+}
+
+/* Chooses the backend by the flow table and the slot's word, and pins the choice where that is needed. */
+static __always_inline bool choose_tracked(struct packet *p, __u32 table, bool always)
+{
+	__u32 fingerprint = shunt_fingerprint(p->hash), index = shunt_flow_line_index(p->hash, cfg.flow_lines);
+	struct shunt_flow_line *line = bpf_map_lookup_elem(&flows, &index);
+	__u16 now = shunt_coarse_time(bpf_ktime_get_coarse_ns());
+	int i;
+
+	if (!line)
+		return choose_default(p, table);
+	i = shunt_flow_find(line, fingerprint);
+	if (i >= 0) {
+		struct shunt_flow *at = &line->flow[i & (SHUNT_FLOWS_PER_LINE - 1)];
+		struct shunt_flow flow = shunt_flow_load(at);
+
+		if (flow.fingerprint == fingerprint && choose(p, flow.backend, SHUNT_CHOICE_PINNED)) {
+			flow_refresh(p, at, flow, now);
+			return true;
+		}
+	}
+	if (!choose_default(p, table))
+		return false;
+	if (!always && !shunt_slot_pins(p->slot) && p->choice != SHUNT_CHOICE_PROBED)
+		return true;
+	/* A new flow that cannot be remembered goes where flows that nobody remembers go: there it stays together. */
+	if (!flow_pin(p, line, now) && p->starts_flow && shunt_slot_pins(p->slot))
+		choose(p, p->slot.was, SHUNT_CHOICE_OLD);
+	return true;
+}
+
+#endif

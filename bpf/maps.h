@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * All maps of the data path, and its read-only configuration. "Controller" writes through mmap with single aligned stores,
+ * so that a packet sees the old or the new value, never half of one. Sizes that say "at load" are set by user/datapath.
+ */
+#ifndef SHUNT_BPF_MAPS_H
+#define SHUNT_BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include <shunt/abi.h>
+#include <shunt/names.h>
+#include <shunt/reasons.h>
+
+#define SHUNT_ARRAY(name, value_type, entries, flags) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_ARRAY); \
+		__type(key, __u32); \
+		__type(value, value_type); \
+		__uint(max_entries, entries); \
+		__uint(map_flags, flags); \
+	} name SEC(".maps")
+
+#define SHUNT_COUNTERS(name, value_type, entries) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); \
+		__type(key, __u32); \
+		__type(value, value_type); \
+		__uint(max_entries, entries); \
+	} name SEC(".maps")
+
+/* Controller writes once at creation; adopters read. */
+SHUNT_ARRAY(info, struct shunt_info, 1, BPF_F_MMAPABLE);
+
+/* Controller writes a line nobody looks at, then switches the bucket's seed; packets read. */
+SHUNT_ARRAY(services, struct shunt_service, SHUNT_SERVICE_LINES, BPF_F_MMAPABLE);
+SHUNT_ARRAY(service_seeds, struct shunt_service_seed, SHUNT_SERVICE_BUCKETS, BPF_F_MMAPABLE);
+
+/* Controller writes; packets read. Two tables a group: one in use, one that the next is written to. Entries at load. */
+SHUNT_ARRAY(groups, struct shunt_group, SHUNT_MAX_GROUPS, BPF_F_MMAPABLE);
+SHUNT_ARRAY(slots, struct shunt_slot_line, 1, BPF_F_MMAPABLE);
+
+/* Controller writes; packets read. */
+SHUNT_ARRAY(backends, struct shunt_backend, SHUNT_MAX_BACKENDS, BPF_F_MMAPABLE);
+SHUNT_ARRAY(links, struct shunt_link, SHUNT_MAX_LINKS, BPF_F_MMAPABLE);
+
+/* Packets insert and refresh, controller counts and ages, all by compare-and-swap. Entries at load. */
+SHUNT_ARRAY(flows, struct shunt_flow_line, 1, BPF_F_MMAPABLE);
+
+/* Packets write; controller sums up. */
+SHUNT_COUNTERS(service_stats, struct shunt_service_stats, SHUNT_MAX_SERVICES);
+SHUNT_COUNTERS(backend_stats, struct shunt_backend_stats, SHUNT_MAX_BACKENDS);
+SHUNT_COUNTERS(drop_stats, struct shunt_drop_stats, SHUNT_DROP_REASON_COUNT);
+
+/* xdp_explain writes, the controller reads right after running it. Not pinned. */
+SHUNT_ARRAY(explanation, struct shunt_explanation, 1, 0);
+
+/* Where a packet leaves by another interface than it came by; same index as links. Not pinned: filled before attaching. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(max_entries, SHUNT_MAX_LINKS);
+} tx_ports SEC(".maps");
+
+/* Constant once loaded: the verifier folds it, and code of features nobody uses is gone. */
+const volatile struct shunt_config cfg;
+
+#endif

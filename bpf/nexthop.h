@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where the frame leaves. The controller keeps each backend's next hop in `backends`; while it does not know it, the
+ * kernel's own tables are asked (bpf_fib_lookup, which needs forwarding enabled on the interface the packet came by).
+ */
+#ifndef SHUNT_BPF_NEXTHOP_H
+#define SHUNT_BPF_NEXTHOP_H
+
+#include <shunt/hash.h>
+
+#include "packet.h"
+
+#define FIB_AF_INET 2
+#define FIB_AF_INET6 10
+
+/* The frame's addresses and the interface it leaves by. */
+struct exit {
+	__u8 destination_mac[ETH_ALEN], source_mac[ETH_ALEN];
+	__u32 ifindex;
+	__u32 link;                      /* index into tx_ports, 0: redirect by ifindex */
+};
+
+/* Asks the kernel for the way to the backend. */
+static __always_inline bool exit_by_fib(struct packet *p, struct exit *exit)
+{
+	struct bpf_fib_lookup fib = {.ifindex = p->ctx->ingress_ifindex, .l4_protocol = p->protocol};
+	const struct shunt_backend *backend = p->backend;
+
+	if (shunt_addr_is_ipv4(&backend->address)) {
+		fib.family = FIB_AF_INET;
+		__builtin_memcpy(&fib.ipv4_src, backend->source.byte + 12, 4);
+		__builtin_memcpy(&fib.ipv4_dst, backend->address.byte + 12, 4);
+	} else {
+		fib.family = FIB_AF_INET6;
+		__builtin_memcpy(fib.ipv6_src, backend->source.byte, 16);
+		__builtin_memcpy(fib.ipv6_dst, backend->address.byte, 16);
+	}
+	if (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+		return false;
+	__builtin_memcpy(exit->destination_mac, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(exit->source_mac, fib.smac, ETH_ALEN);
+	exit->ifindex = fib.ifindex;
+	exit->link = 0;
+	return true;
+}
+
+stage bool find_exit(struct packet *p, struct exit *exit)
+{
+	__u64 word = *(const volatile __u64 *)&p->backend->next_hop;
+	struct shunt_next_hop next_hop;
+	const struct shunt_link *link;
+	__u32 index;
+
+	__builtin_memcpy(&next_hop, &word, sizeof(next_hop));
+	index = next_hop.link;
+	if (unlikely(!index) || !(link = bpf_map_lookup_elem(&links, &index)))
+		return exit_by_fib(p, exit);
+	__builtin_memcpy(exit->destination_mac, next_hop.mac, ETH_ALEN);
+	__builtin_memcpy(exit->source_mac, link->mac, ETH_ALEN);
+	exit->ifindex = link->ifindex;
+	exit->link = index;
+	p->link = index;
+	return true;
+}
+
+stage int leave(const struct packet *p, const struct exit *exit)
+{
+	if (exit->ifindex == p->ctx->ingress_ifindex)
+		return XDP_TX;
+	if (exit->link && bpf_redirect_map(&tx_ports, exit->link, XDP_ABORTED) == XDP_REDIRECT)
+		return XDP_REDIRECT;
+	return bpf_redirect(exit->ifindex, 0);
+}
+
+#endif

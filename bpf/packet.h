@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is known of the packet so far, the verdict of a stage, and the one way to drop. */
+#ifndef SHUNT_BPF_PACKET_H
+#define SHUNT_BPF_PACKET_H
+
+#include <stdbool.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+
+#include "maps.h"
+
+#define stage static __always_inline
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* A stage returns SHUNT_NEXT for "go on with the next one", or the XDP action that ends the packet's way. */
+enum verdict { SHUNT_NEXT = 0 };
+
+struct packet {
+	struct xdp_md *ctx;
+	bool dry;                        /* explain: find out, change nothing; constant at compile time */
+
+	/* parse */
+	struct shunt_addr source, destination;
+	__be16 source_port, destination_port;
+	__u16 family;                    /* ETH_P_IP | ETH_P_IPV6, host order */
+	__u16 ip_len;                    /* length of the IP packet as its header says, bytes */
+	__u16 l4_offset;                 /* from the start of the frame */
+	__u32 frame_len;                 /* as received, bytes */
+	__u8 protocol;
+	__u8 traffic_class;              /* TOS or traffic class */
+	bool has_ports;                  /* ports were read: TCP or UDP, first or only fragment, not truncated */
+	bool malformed, is_fragment, ttl_zero;
+	bool starts_flow;                /* TCP SYN without ACK */
+	__u8 icmp_type;
+
+	/* service, slot, backend */
+	const struct shunt_service *service;
+	__u64 hash;                      /* of the flow */
+	__u32 slot_index;
+	struct shunt_slot slot;
+	__u32 backend_id;
+	struct shunt_backend *backend;
+	__u32 choice;                    /* enum shunt_choice */
+	__u32 reason;                    /* enum shunt_drop_reason */
+	__u32 link;
+};
+
+static __always_inline int drop(struct packet *p, enum shunt_drop_reason reason)
+{
+	__u32 key = reason;
+	struct shunt_drop_stats *stats;
+
+	p->reason = reason;
+	if (!p->dry && (stats = bpf_map_lookup_elem(&drop_stats, &key)))
+		stats->packets++;
+	return XDP_DROP;
+}
+
+static __always_inline void *frame_start(const struct packet *p)
+{
+	return (void *)(long)p->ctx->data;
+}
+
+static __always_inline void *frame_end(const struct packet *p)
+{
+	return (void *)(long)p->ctx->data_end;
+}
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Reads addresses, protocol and ports. Decides nothing but "not IP: pass": what is wrong with a packet is noted here and
+ * judged by admit(), once it is known that the packet is for a service. What is for nobody is never touched.
+ */
+#ifndef SHUNT_BPF_PARSE_H
+#define SHUNT_BPF_PARSE_H
+
+#include "packet.h"
+
+#define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV4_FRAGMENT_OFFSET 0x1fff
+#define ICMP_MIN_LEN 8 /* RFC 792, 4443: every message has as much */
+
+/* Ports, and what the TCP flags say, from the transport header at l4_offset, which has l4_len bytes (RFC 9293, 768). */
+stage void parse_ports(struct packet *p, __u32 l4_len)
+{
+	void *l4 = frame_start(p) + p->l4_offset;
+
+	if (p->protocol == IPPROTO_TCP) {
+		struct tcphdr *tcp = l4;
+
+		if ((void *)(tcp + 1) > frame_end(p) || tcp->doff < 5 || tcp->doff * 4U > l4_len) {
+			p->malformed = true;
+			return;
+		}
+		p->source_port = tcp->source;
+		p->destination_port = tcp->dest;
+		p->starts_flow = tcp->syn && !tcp->ack;
+		p->has_ports = true;
+	} else if (p->protocol == IPPROTO_UDP) {
+		struct udphdr *udp = l4;
+
+		if ((void *)(udp + 1) > frame_end(p) || bpf_ntohs(udp->len) < sizeof(*udp) ||
+		    bpf_ntohs(udp->len) > l4_len) {
+			p->malformed = true;
+			return;
+		}
+		p->source_port = udp->source;
+		p->destination_port = udp->dest;
+		p->has_ports = true;
+	} else if (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6) {
+		if (l4 + ICMP_MIN_LEN > frame_end(p) || l4_len < ICMP_MIN_LEN) {
+			p->malformed = true;
+			return;
+		}
+		p->icmp_type = *(__u8 *)l4;
+	}
+}
+
+/* RFC 791. */
+stage int parse_ipv4(struct packet *p)
+{
+	struct iphdr *ip = frame_start(p) + ETH_HLEN;
+	__u16 header_len, fragment;
+
+	if ((void *)(ip + 1) > frame_end(p))
+		return XDP_PASS;
+	header_len = ip->ihl * 4;
+	p->ip_len = bpf_ntohs(ip->tot_len);
+	p->source = (struct shunt_addr){.byte[10] = 0xff, .byte[11] = 0xff};
+	p->destination = p->source;
+	__builtin_memcpy(p->source.byte + 12, &ip->saddr, 4);
+	__builtin_memcpy(p->destination.byte + 12, &ip->daddr, 4);
+	p->protocol = ip->protocol;
+	p->traffic_class = ip->tos;
+	p->ttl_zero = ip->ttl == 0;
+	p->malformed = ip->version != 4 || header_len < sizeof(*ip) || p->ip_len < header_len ||
+		       p->ip_len > p->frame_len - ETH_HLEN;
+	fragment = bpf_ntohs(ip->frag_off);
+	p->is_fragment = fragment & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET);
+	p->l4_offset = ETH_HLEN + header_len;
+	if (likely(!p->malformed && !p->is_fragment))
+		parse_ports(p, p->ip_len - header_len);
+	return SHUNT_NEXT;
+}
+
+/* RFC 8200, no extension headers: a packet with some has a protocol that no service has. */
+stage int parse_ipv6(struct packet *p)
+{
+	struct ipv6hdr *ip = frame_start(p) + ETH_HLEN;
+	__u32 first_word, payload_len;
+
+	if ((void *)(ip + 1) > frame_end(p))
+		return XDP_PASS;
+	__builtin_memcpy(&first_word, ip, 4);
+	__builtin_memcpy(p->source.byte, &ip->saddr, 16);
+	__builtin_memcpy(p->destination.byte, &ip->daddr, 16);
+	payload_len = bpf_ntohs(ip->payload_len);
+	p->ip_len = payload_len + sizeof(*ip);
+	p->protocol = ip->nexthdr;
+	p->traffic_class = bpf_ntohl(first_word) >> 20;
+	p->ttl_zero = ip->hop_limit == 0;
+	p->malformed = ip->version != 6 || payload_len + sizeof(*ip) > p->frame_len - ETH_HLEN;
+	p->is_fragment = ip->nexthdr == IPPROTO_FRAGMENT;
+	p->l4_offset = ETH_HLEN + sizeof(*ip);
+	if (likely(!p->malformed && !p->is_fragment))
+		parse_ports(p, payload_len);
+	return SHUNT_NEXT;
+}
+
+stage int parse(struct packet *p)
+{
+	struct ethhdr *eth = frame_start(p);
+
+	if ((void *)(eth + 1) > frame_end(p))
+		return XDP_PASS;
+	p->frame_len = frame_end(p) - frame_start(p);
+	p->family = bpf_ntohs(eth->h_proto);
+	if (p->family == ETH_P_IP)
+		return parse_ipv4(p);
+	if (p->family == ETH_P_IPV6)
+		return parse_ipv6(p);
+	return XDP_PASS;
+}
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The packet path: a list of stages. Each decides or acts and says whether the packet goes on to the next. */
+#include "maps.h"
+#include "packet.h"
+#include "parse.h"
+#include "service.h"
+#include "icmp.h"
+#include "slot.h"
+#include "encap.h"
+
+/* Counts what leaves towards a backend. */
+stage void count(const struct packet *p)
+{
+	__u32 service_id = p->service->id, backend_id = p->backend_id;
+	struct shunt_service_stats *service = bpf_map_lookup_elem(&service_stats, &service_id);
+	struct shunt_backend_stats *backend = bpf_map_lookup_elem(&backend_stats, &backend_id);
+
+	if (service) {
+		service->packets++;
+		service->bytes += p->frame_len;
+		service->new_flows += p->starts_flow;
+	}
+	if (backend) {
+		backend->packets++;
+		backend->bytes += p->frame_len;
+	}
+}
+
+stage int run_stages(struct packet *p)
+{
+	int verdict;
+
+	(verdict = parse(p)) || (verdict = find_service(p)) || (verdict = admit(p)) || (verdict = answer_icmp(p)) ||
+		(verdict = pick_backend(p)) || (verdict = send_on(p));
+	return verdict;
+}
+
+SEC("xdp")
+int xdp_shunt(struct xdp_md *ctx)
+{
+	struct packet p = {.ctx = ctx, .dry = false};
+	int verdict = run_stages(&p);
+
+	if (p.service && p.backend && verdict != XDP_DROP)
+		count(&p);
+	return verdict;
+}
+
+/* The same stages on a packet that the controller made up: changes nothing, says what was found (`shunt explain`). */
+SEC("xdp")
+int xdp_explain(struct xdp_md *ctx)
+{
+	struct packet p = {.ctx = ctx, .dry = true};
+	__u32 verdict = run_stages(&p), first = 0;
+	struct shunt_explanation *answer = bpf_map_lookup_elem(&explanation, &first);
+
+	if (!answer)
+		return XDP_ABORTED;
+	*answer = (struct shunt_explanation){
+		.verdict = verdict,
+		.reason = p.reason,
+		.service = p.service ? p.service->id : 0,
+		.group = p.service ? p.service->group : 0,
+		.slot = p.slot_index,
+		.word = p.slot,
+		.backend = p.backend_id,
+		.choice = p.choice,
+		.forward = p.service ? p.service->forward : 0,
+		.link = p.link,
+	};
+	return verdict;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Puts the program on interfaces: through libxdp, so that other XDP programs can share the interface, and directly where
+ * its dispatcher is not to be had. A program of ours that is there already is replaced without a gap.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/if_link.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <xdp/libxdp.h>
+
+#include "base/log.h"
+#include "datapath/internal.h"
+
+/* ---- what is there ---- */
+
+/* Whether a loaded program is an xdp_shunt on our maps; on any maps when we start afresh. */
+static bool is_ours(const struct datapath *d, uint32_t program_id)
+{
+	struct bpf_prog_info info = {0};
+	struct bpf_map_info flows = {0};
+	uint32_t info_len = sizeof(info), flows_len = sizeof(flows), maps[32];
+	int fd = bpf_prog_get_fd_by_id(program_id);
+	bool ours = false;
+
+	if (fd < 0)
+		return false;
+	info.nr_map_ids = sizeof(maps) / sizeof(maps[0]);
+	info.map_ids = (uintptr_t)maps;
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_len) == 0 && strcmp(info.name, SHUNT_PROGRAM) == 0 &&
+	    bpf_obj_get_info_by_fd(bpf_map__fd(d->skeleton->maps.flows), &flows, &flows_len) == 0) {
+		ours = d->fresh;
+		for (uint32_t i = 0; i < info.nr_map_ids && i < sizeof(maps) / sizeof(maps[0]); i++)
+			ours = ours || maps[i] == flows.id;
+	}
+	close(fd);
+	return ours;
+}
+
+static void name_of(uint32_t program_id, char name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = {0};
+	uint32_t info_len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(program_id);
+
+	name[0] = '\0';
+	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &info_len) == 0)
+		memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	if (fd >= 0)
+		close(fd);
+}
+
+struct present {
+	uint32_t program_id;    /* 0: none */
+	uint32_t flags;         /* XDP_FLAGS_DRV_MODE | XDP_FLAGS_SKB_MODE */
+};
+
+static int query(int ifindex, struct present *ret_present)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+	int r = bpf_xdp_query(ifindex, 0, &opts);
+
+	if (r < 0)
+		return r;
+	*ret_present = (struct present){0};
+	if (opts.drv_prog_id)
+		*ret_present = (struct present){opts.drv_prog_id, XDP_FLAGS_DRV_MODE};
+	else if (opts.skb_prog_id)
+		*ret_present = (struct present){opts.skb_prog_id, XDP_FLAGS_SKB_MODE};
+	return 0;
+}
+
+/* ---- directly ---- */
+
+static int attach_direct(const struct datapath *d, int ifindex, uint32_t flags)
+{
+	return bpf_xdp_attach(ifindex, bpf_program__fd(d->skeleton->progs.xdp_shunt), flags | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+}
+
+/* One netlink message puts the new program in the old one's place, if that is still the one. */
+static int replace_direct(const struct datapath *d, int ifindex, const struct present *present)
+{
+	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
+	int fd = bpf_prog_get_fd_by_id(present->program_id), r;
+
+	if (fd < 0)
+		return -errno;
+	opts.old_prog_fd = fd;
+	r = bpf_xdp_attach(ifindex, bpf_program__fd(d->skeleton->progs.xdp_shunt), present->flags | XDP_FLAGS_REPLACE, &opts);
+	close(fd);
+	return r;
+}
+
+/* ---- through the dispatcher ---- */
+
+static enum xdp_attach_mode libxdp_mode(uint32_t flags)
+{
+	return flags == XDP_FLAGS_DRV_MODE ? XDP_MODE_NATIVE : XDP_MODE_SKB;
+}
+
+static int attach_dispatcher(const struct datapath *d, int ifindex, uint32_t flags)
+{
+	struct shunt_bpf *copy = skeleton_sharing_maps(d);
+	struct xdp_program *program;
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = copy->obj, .prog_name = SHUNT_PROGRAM);
+	program = xdp_program__create(&opts);
+	r = libxdp_get_error(program);
+	if (r == 0) {
+		r = xdp_program__attach(program, ifindex, libxdp_mode(flags), 0);
+		xdp_program__close(program);
+	}
+	shunt_bpf__destroy(copy);
+	return r;
+}
+
+/* Takes our programs off an interface's dispatcher, all but the newest one when `keep_newest`. */
+static int detach_dispatcher(const struct datapath *d, int ifindex, bool keep_newest)
+{
+	struct xdp_multiprog *list = xdp_multiprog__get_from_ifindex(ifindex);
+	struct xdp_program *program = NULL, *newest = NULL;
+	int r = 0;
+
+	if (libxdp_get_error(list))
+		return libxdp_get_error(list);
+	while (keep_newest && (program = xdp_multiprog__next_prog(program, list)))
+		if (is_ours(d, xdp_program__id(program)) &&
+		    (!newest || xdp_program__id(program) > xdp_program__id(newest)))
+			newest = program;
+	program = NULL;
+	while (r == 0 && (program = xdp_multiprog__next_prog(program, list)))
+		if (program != newest && is_ours(d, xdp_program__id(program)))
+			r = xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(list), 0);
+	xdp_multiprog__close(list);
+	return r;
+}
+
+static bool has_dispatcher(int ifindex)
+{
+	struct xdp_multiprog *list = xdp_multiprog__get_from_ifindex(ifindex);
+	bool found = !libxdp_get_error(list) && !xdp_multiprog__is_legacy(list);
+
+	if (!libxdp_get_error(list))
+		xdp_multiprog__close(list);
+	return found;
+}
+
+static bool dispatcher_has_ours(const struct datapath *d, int ifindex)
+{
+	struct xdp_multiprog *list = xdp_multiprog__get_from_ifindex(ifindex);
+	struct xdp_program *program = NULL;
+	bool found = false;
+
+	if (libxdp_get_error(list))
+		return false;
+	while (!found && (program = xdp_multiprog__next_prog(program, list)))
+		found = is_ours(d, xdp_program__id(program));
+	xdp_multiprog__close(list);
+	return found;
+}
+
+/* ---- attach and detach ---- */
+
+/* On an interface without a program, or with a dispatcher: through libxdp, which falls back to attaching directly. */
+static int attach_new(const struct datapath *d, int ifindex, uint32_t flags)
+{
+	int r = attach_dispatcher(d, ifindex, flags);
+	struct present present = {0};
+
+	if (r == 0)
+		return 0;
+	log_debug("libxdp: not attached: %s; attaching directly", strerror(-r));
+	if (query(ifindex, &present) == 0 && present.program_id)
+		return -EBUSY;
+	return attach_direct(d, ifindex, flags);
+}
+
+static int attach_mode(const struct datapath *d, int ifindex, const struct present *present, uint32_t flags)
+{
+	bool had_ours;
+	int r;
+
+	if (present->program_id && is_ours(d, present->program_id)) {
+		if (present->flags == flags)
+			return replace_direct(d, ifindex, present);
+		r = bpf_xdp_detach(ifindex, present->flags, NULL); /* the mode was changed: that needs a gap */
+		return r < 0 ? r : attach_new(d, ifindex, flags);
+	}
+	if (present->program_id && !has_dispatcher(ifindex))
+		return -EBUSY;
+	had_ours = dispatcher_has_ours(d, ifindex);
+	r = attach_new(d, ifindex, flags);
+	return r == 0 && had_ours ? detach_dispatcher(d, ifindex, true) : r;
+}
+
+static int remember(struct datapath *d, const char *interface, int ifindex)
+{
+	struct datapath_attachment *attachment = NULL;
+	struct present present;
+	int r = query(ifindex, &present);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < d->n_attachments; i++)
+		if (strcmp(d->attachments[i].name, interface) == 0)
+			attachment = &d->attachments[i];
+	if (!attachment)
+		attachment = &d->attachments[d->n_attachments++];
+	*attachment = (struct datapath_attachment){
+		.ifindex = ifindex,
+		.native = present.flags == XDP_FLAGS_DRV_MODE,
+		.dispatcher = !is_ours(d, present.program_id),
+	};
+	snprintf(attachment->name, sizeof(attachment->name), "%s", interface);
+	return 0;
+}
+
+int datapath_attach(struct datapath *d, const char *interface, enum config_xdp_mode mode)
+{
+	int ifindex = if_nametoindex(interface), r;
+	char name[BPF_OBJ_NAME_LEN];
+	struct present present;
+
+	if (!ifindex)
+		return datapath_fail(-ENODEV, "interface %s does not exist (`ip link` lists them)", interface);
+	if (d->n_attachments == ATTACHMENTS_MAX)
+		return datapath_fail(-ENOSPC, "interface %s: %d interfaces are the most", interface, ATTACHMENTS_MAX);
+	r = query(ifindex, &present);
+	if (r < 0)
+		return datapath_fail(r, "interface %s: %s", interface, strerror(-r));
+	r = -EOPNOTSUPP;
+	if (mode != INTERFACE_MODE_GENERIC)
+		r = attach_mode(d, ifindex, &present, XDP_FLAGS_DRV_MODE);
+	if (r == -EOPNOTSUPP && mode != INTERFACE_MODE_NATIVE)
+		r = attach_mode(d, ifindex, &present, XDP_FLAGS_SKB_MODE);
+	if (r == -EBUSY || r == -EEXIST) {
+		name_of(present.program_id, name);
+		return datapath_fail(-EBUSY, "interface %s: another XDP program is attached (%s, id %u): take it off with "
+				     "`ip link set dev %s xdp off`", interface, name, present.program_id, interface);
+	}
+	if (r < 0)
+		return datapath_fail(r, "interface %s: cannot attach: %s%s", interface, strerror(-r),
+				     r == -EOPNOTSUPP ? " (the driver has no native XDP: use mode: generic)" : "");
+	return remember(d, interface, ifindex);
+}
+
+int datapath_detach(struct datapath *d, const char *interface)
+{
+	size_t i = 0;
+	struct present present;
+	int ifindex, r;
+
+	while (i < d->n_attachments && strcmp(d->attachments[i].name, interface) != 0)
+		i++;
+	if (i == d->n_attachments)
+		return -ENOENT;
+	ifindex = d->attachments[i].ifindex;
+	r = query(ifindex, &present);
+	if (r == 0 && present.program_id && is_ours(d, present.program_id))
+		r = bpf_xdp_detach(ifindex, present.flags, NULL);
+	else if (r == 0 && present.program_id)
+		r = detach_dispatcher(d, ifindex, false);
+	if (r < 0 && r != -ENODEV)
+		return datapath_fail(r, "interface %s: cannot detach: %s", interface, strerror(-r));
+	d->attachments[i] = d->attachments[--d->n_attachments];
+	return 0;
+}
+
+size_t datapath_attachments(const struct datapath *d, const struct datapath_attachment **ret_list)
+{
+	*ret_list = d->attachments;
+	return d->n_attachments;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The loaded program and its maps: load or adopt, attach, publish, count. Decides nothing: who is alive and which slot
+ * has which word is told from outside. All writes to maps that packets read are single aligned stores, or fill what nobody
+ * looks at and then switch one word, so that a packet, and a controller that is killed in between, find the old or the new.
+ */
+#ifndef SHUNT_DATAPATH_H
+#define SHUNT_DATAPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/snapshot.h"
+#include "config/config.h"
+
+struct datapath;
+
+struct datapath_options {
+	const char *bpf_dir;            /* where maps and program are pinned; made if missing */
+	uint64_t hash_seed;
+	uint32_t table_size;            /* slots in a group's table, a power of two ≥ SHUNT_SLOTS_PER_LINE */
+	uint32_t flow_table_size;       /* flows, a power of two ≥ SHUNT_FLOWS_PER_LINE */
+	uint32_t groups;                /* there must be room for so many */
+	uint32_t features;              /* enum shunt_features */
+	__be32 source_entropy_ipv4;
+	bool fresh;                     /* do not adopt what is pinned: put empty maps in its place */
+};
+
+/*
+ * Loads the program; adopts the maps pinned in bpf_dir, or creates and pins them. Attaches nothing: what is attached goes
+ * on with its program until datapath_attach replaces it, so that a reload opens the same folder a second time (with
+ * other features, or room for more groups) and then closes the old one.
+ * 0; -EEXIST when what is pinned was laid out for another ABI version, hash_seed, table_size or flow_table_size (see
+ * datapath_error); other -errno. On failure what was pinned still is.
+ */
+int datapath_open(const struct datapath_options *options, struct datapath **ret_datapath);
+/* Frees memory and descriptors; the data path stays pinned and attached. NULL is fine. */
+void datapath_close(struct datapath *datapath);
+bool datapath_adopted(const struct datapath *datapath);  /* maps were there already */
+const char *datapath_error(void);                        /* why the last call failed, for people; "" when there is no more to say than errno */
+uint32_t datapath_room(const struct datapath *datapath); /* groups that fit */
+
+/* ---- interfaces ---- */
+struct datapath_attachment {
+	char name[IF_NAMESIZE];
+	int ifindex;
+	bool native, dispatcher;
+};
+/* Attaches to an interface, in place of an older program of ours if there is one, without a gap. -EBUSY: another's program. */
+int datapath_attach(struct datapath *datapath, const char *interface, enum config_xdp_mode mode);
+int datapath_detach(struct datapath *datapath, const char *interface);
+size_t datapath_attachments(const struct datapath *datapath, const struct datapath_attachment **ret_list);
+/* Detaches everywhere and removes the pins. */
+int datapath_remove(struct datapath *datapath);
+
+/* ---- publishing ---- */
+/* The complete set of services; ids, groups and flags as given, echo entries for their addresses are added. */
+int datapath_set_services(struct datapath *datapath, const struct shunt_service *services, size_t n);
+/* The id that the service with this key has in the adopted maps, 0: none. */
+uint32_t datapath_service_id(const struct datapath *datapath, const struct shunt_service_key *key);
+uint64_t datapath_service_salt(const struct datapath *datapath, const struct shunt_service_key *key);
+
+/* Index of the group with this identity; made, with an empty table, when there is none. -ENOSPC: open with room for more. */
+int datapath_group(struct datapath *datapath, uint64_t identity, uint32_t *ret_group, bool *ret_found);
+void datapath_group_remove(struct datapath *datapath, uint32_t group);
+bool datapath_group_used(const struct datapath *datapath, uint32_t group, uint64_t *ret_identity);
+/* The words in use, table_size of them; they hold until the group's next publication. */
+const struct shunt_slot *datapath_table(const struct datapath *datapath, uint32_t group);
+/* Writes the table that nobody looks at, then switches to it. */
+void datapath_publish_table(struct datapath *datapath, uint32_t group, const struct shunt_slot *words);
+
+/* Id of the backend with this identity; made, not alive, when there is none. -ENOSPC. */
+int datapath_backend(struct datapath *datapath, uint64_t identity, uint32_t *ret_id, bool *ret_found);
+void datapath_backend_remove(struct datapath *datapath, uint32_t id); /* no slot and no flow may have it */
+const struct shunt_backend *datapath_peek_backend(const struct datapath *datapath, uint32_t id);
+void datapath_backend_address(struct datapath *datapath, uint32_t id, const struct shunt_addr *address, uint16_t port_host);
+void datapath_backend_source(struct datapath *datapath, uint32_t id, const struct shunt_addr *source);
+void datapath_backend_alive(struct datapath *datapath, uint32_t id, bool alive);
+/* ifindex 0: not known any more, packets ask the kernel. */
+void datapath_backend_next_hop(struct datapath *datapath, uint32_t id, int ifindex, const uint8_t mac[6],
+			       const uint8_t link_mac[6], uint16_t mtu);
+
+/* ---- reading ---- */
+void datapath_service_stats(struct datapath *datapath, uint32_t id, struct shunt_service_stats *ret_stats);
+void datapath_backend_stats(struct datapath *datapath, uint32_t id, struct shunt_backend_stats *ret_stats);
+void datapath_drop_stats(struct datapath *datapath, uint64_t ret_drops[SHUNT_DROP_REASON_COUNT]);
+
+/*
+ * Walks the flow table: frees entries older than timeout_ms, calls `live` for the others. Returns how many live ones
+ * there are. Ages are known to a quarter of a second.
+ */
+uint64_t datapath_scan_flows(struct datapath *datapath, uint32_t timeout_ms,
+			     void (*live)(void *userdata, struct shunt_flow flow), void *userdata);
+/* Frees all entries of a backend. */
+void datapath_forget_flows(struct datapath *datapath, uint32_t backend);
+uint64_t datapath_flow_capacity(const struct datapath *datapath);
+
+/* Runs a made-up first (or later) packet of the flow through the loaded program, without counting or pinning. Ports host order. */
+struct datapath_flow {
+	uint8_t protocol;
+	struct shunt_addr source, destination;
+	uint16_t source_port, destination_port;
+	bool starts;
+};
+int datapath_explain(struct datapath *datapath, const struct datapath_flow *flow, struct shunt_explanation *ret_explanation);
+size_t datapath_maps(struct datapath *datapath, struct snapshot_map *ret_maps, size_t max);
+
+#endif

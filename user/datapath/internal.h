@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the files of this folder share. */
+#ifndef SHUNT_DATAPATH_INTERNAL_H
+#define SHUNT_DATAPATH_INTERNAL_H
+
+#include "datapath/datapath.h"
+#include "shunt.skel.h"
+
+#include <shunt/flow_line.h>
+#include <shunt/hash.h>
+#include <shunt/names.h>
+
+#define ATTACHMENTS_MAX 64
+#define PINNED_MAPS 11
+
+/* A map that the controller sees in its own memory. */
+struct mapped {
+	void *start;
+	size_t bytes;
+};
+
+struct datapath {
+	struct shunt_bpf *skeleton;
+	struct shunt_config cfg;
+	char *bpf_dir;
+	bool adopted;
+	bool fresh;                           /* whatever xdp_shunt is attached is ours to replace */
+	uint32_t tables;                      /* tables in `slots` */
+
+	struct mapped info_map, services_map, seeds_map, groups_map, slots_map, backends_map, links_map, flows_map;
+	struct shunt_info *info;
+	struct shunt_service *services;
+	struct shunt_service_seed *seeds;
+	struct shunt_group *groups;
+	struct shunt_slot_line *slots;
+	struct shunt_backend *backends;
+	struct shunt_link *links;
+	struct shunt_flow_line *flows;
+
+	uint32_t *retired_lines;              /* of `services`: switched away from, cleared at the next change */
+	size_t n_retired_lines;
+	int cpus;
+	char paths[PINNED_MAPS][256];         /* of snapshot_map */
+
+	struct datapath_attachment attachments[ATTACHMENTS_MAX];
+	size_t n_attachments;
+};
+
+/* The maps that are pinned; index as in pinned_maps_of(). */
+void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[PINNED_MAPS]);
+int datapath_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3))); /* sets datapath_error, returns error */
+int services_adopt(struct datapath *datapath);
+/* Opens another instance of the program on the maps of `datapath`, not loaded. */
+struct shunt_bpf *skeleton_sharing_maps(const struct datapath *datapath);
+void links_restore(struct datapath *datapath);
+
+#endif

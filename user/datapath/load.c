@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Loads the program and creates or adopts its maps. Order, so that a kill at any point leaves something that the next start
+ * can adopt: maps are created, then pinned, then filled, and a program is attached last.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "datapath/internal.h"
+
+static char last_error[512];
+
+const char *datapath_error(void)
+{
+	return last_error;
+}
+
+int datapath_fail(int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(last_error, sizeof(last_error), format, args);
+	va_end(args);
+	return error;
+}
+
+void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[PINNED_MAPS])
+{
+	struct bpf_map *maps[PINNED_MAPS] = {
+		skeleton->maps.info,	 skeleton->maps.services, skeleton->maps.service_seeds, skeleton->maps.groups,
+		skeleton->maps.slots,	 skeleton->maps.backends, skeleton->maps.links,		skeleton->maps.flows,
+		skeleton->maps.service_stats, skeleton->maps.backend_stats, skeleton->maps.drop_stats,
+	};
+
+	memcpy(ret_maps, maps, sizeof(maps));
+}
+
+static int libbpf_log(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[1024];
+
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("libbpf: %s", line);
+	(void)level;
+	return 0;
+}
+
+/* ---- pins ---- */
+
+static void pin_path(const char *bpf_dir, const char *name, char path[256])
+{
+	snprintf(path, 256, "%s/%s", bpf_dir, name);
+}
+
+/* Makes the folder; it must be on a bpf filesystem, or nothing can be pinned there. */
+static int make_bpf_dir(const char *bpf_dir)
+{
+	struct statfs fs;
+	int r = file_make_directories(bpf_dir, 0700);
+
+	if (r < 0)
+		return datapath_fail(r, "%s: cannot make the folder: %s", bpf_dir, strerror(-r));
+	if (statfs(bpf_dir, &fs) < 0)
+		return datapath_fail(-errno, "%s: %s", bpf_dir, strerror(errno));
+	if ((unsigned long)fs.f_type != BPF_FS_MAGIC) {
+		rmdir(bpf_dir);
+		return datapath_fail(-EINVAL,
+				     "%s is not on a bpf filesystem: mount one with `mount -t bpf bpf /sys/fs/bpf` "
+				     "(`ip netns exec` hides it: use `nsenter --net=` instead)", bpf_dir);
+	}
+	return 0;
+}
+
+/* Puts an object under its path, in place of what is there, at no moment without either. */
+static int pin_fd(int fd, const char *bpf_dir, const char *name)
+{
+	char path[256], fresh[256];
+	int r = 0;
+
+	pin_path(bpf_dir, name, path);
+	snprintf(fresh, sizeof(fresh), "%s/%s_next", bpf_dir, name);
+	unlink(fresh);
+	if (bpf_obj_pin(fd, fresh) < 0)
+		return datapath_fail(-errno, "%s: cannot pin: %s", path, strerror(errno));
+	if (rename(fresh, path) < 0) {
+		r = datapath_fail(-errno, "%s: cannot pin: %s", path, strerror(errno));
+		unlink(fresh);
+	}
+	return r;
+}
+
+static int pin_all(struct datapath *datapath)
+{
+	struct bpf_map *maps[PINNED_MAPS];
+	int r = 0;
+
+	pinned_maps_of(datapath->skeleton, maps);
+	for (int i = 0; i < PINNED_MAPS && r == 0; i++)
+		r = pin_fd(bpf_map__fd(maps[i]), datapath->bpf_dir, bpf_map__name(maps[i]));
+	if (r == 0)
+		r = pin_fd(bpf_program__fd(datapath->skeleton->progs.xdp_shunt), datapath->bpf_dir, SHUNT_PROGRAM);
+	return r;
+}
+
+static void unpin_all(const char *bpf_dir, const struct shunt_bpf *skeleton)
+{
+	struct bpf_map *maps[PINNED_MAPS];
+	char path[256];
+
+	pinned_maps_of(skeleton, maps);
+	for (int i = 0; i < PINNED_MAPS; i++) {
+		pin_path(bpf_dir, bpf_map__name(maps[i]), path);
+		unlink(path);
+	}
+	pin_path(bpf_dir, SHUNT_PROGRAM, path);
+	unlink(path);
+	rmdir(bpf_dir);
+}
+
+/* ---- memory ---- */
+
+static int map_into_memory(const struct bpf_map *map, struct mapped *ret_mapped, void **ret_start)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	size_t element = (bpf_map__value_size(map) + 7) & ~(size_t)7;
+	size_t bytes = (element * bpf_map__max_entries(map) + page - 1) & ~(page - 1);
+	void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (start == MAP_FAILED)
+		return datapath_fail(-errno, "map %s: cannot be mapped: %s", bpf_map__name(map), strerror(errno));
+	*ret_mapped = (struct mapped){.start = start, .bytes = bytes};
+	*ret_start = start;
+	return 0;
+}
+
+static int map_all(struct datapath *d)
+{
+	const struct shunt_bpf *s = d->skeleton;
+	const struct {
+		const struct bpf_map *map;
+		struct mapped *mapped;
+		void *start;
+	} all[] = {
+		{s->maps.info, &d->info_map, &d->info},
+		{s->maps.services, &d->services_map, &d->services},
+		{s->maps.service_seeds, &d->seeds_map, &d->seeds},
+		{s->maps.groups, &d->groups_map, &d->groups},
+		{s->maps.slots, &d->slots_map, &d->slots},
+		{s->maps.backends, &d->backends_map, &d->backends},
+		{s->maps.links, &d->links_map, &d->links},
+		{s->maps.flows, &d->flows_map, &d->flows},
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && r == 0; i++)
+		r = map_into_memory(all[i].map, all[i].mapped, all[i].start);
+	return r;
+}
+
+static void unmap_all(struct datapath *d)
+{
+	struct mapped *all[] = {&d->info_map, &d->services_map, &d->seeds_map, &d->groups_map,
+				&d->slots_map, &d->backends_map, &d->links_map, &d->flows_map};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i]->start)
+			munmap(all[i]->start, all[i]->bytes);
+}
+
+/* ---- what is pinned already ---- */
+
+/* 1 with *ret_info when a data path is pinned, 0 when none is. */
+static int read_pinned_info(const char *bpf_dir, struct shunt_info *ret_info)
+{
+	char path[256];
+	uint32_t first = 0;
+	int fd, r;
+
+	pin_path(bpf_dir, SHUNT_MAP_INFO, path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : datapath_fail(-errno, "%s: %s", path, strerror(errno));
+	r = bpf_map_lookup_elem(fd, &first, ret_info);
+	close(fd);
+	return r < 0 ? datapath_fail(-EIO, "%s: cannot be read: %s", path, strerror(-r)) : 1;
+}
+
+#define FRESH_REMEDY "start shuntd with --fresh to replace it (living flows are scattered)"
+
+static int check_adoptable(const struct shunt_info *info, const struct datapath_options *options)
+{
+	if (info->abi_version != SHUNT_ABI_VERSION)
+		return datapath_fail(-EEXIST, "%s holds a data path of ABI version %u, this is %u: " FRESH_REMEDY,
+				     options->bpf_dir, info->abi_version, SHUNT_ABI_VERSION);
+	if (info->table_size != options->table_size)
+		return datapath_fail(-EEXIST, "%s holds a data path with table_size %u, the configuration says %u: " FRESH_REMEDY,
+				     options->bpf_dir, info->table_size, options->table_size);
+	if (info->hash_seed != options->hash_seed)
+		return datapath_fail(-EEXIST, "%s holds a data path with another hash_seed: " FRESH_REMEDY, options->bpf_dir);
+	if (info->flow_lines != options->flow_table_size / SHUNT_FLOWS_PER_LINE)
+		return datapath_fail(-EEXIST, "%s holds a data path with flow_table_size %u, the configuration says %u: " FRESH_REMEDY,
+				     options->bpf_dir, info->flow_lines * SHUNT_FLOWS_PER_LINE, options->flow_table_size);
+	return 0;
+}
+
+/* ---- loading ---- */
+
+static uint32_t tables_for(uint32_t groups)
+{
+	uint32_t room = 2;
+
+	while (room < groups)
+		room *= 2;
+	return room * 2;
+}
+
+static void configure(struct datapath *d, const struct datapath_options *options)
+{
+	shunt_hash_keys(options->hash_seed, d->cfg.hash_key);
+	d->cfg.table_size = options->table_size;
+	d->cfg.flow_lines = options->flow_table_size / SHUNT_FLOWS_PER_LINE;
+	d->cfg.features = options->features;
+	d->cfg.source_entropy_ipv4 = options->source_entropy_ipv4;
+	memcpy((void *)(uintptr_t)&d->skeleton->rodata->cfg, &d->cfg, sizeof(d->cfg));
+	bpf_map__set_max_entries(d->skeleton->maps.slots, d->tables * (options->table_size / SHUNT_SLOTS_PER_LINE));
+	bpf_map__set_max_entries(d->skeleton->maps.flows, d->cfg.flow_lines);
+}
+
+/* Uses the pinned maps, all but `slots` when it has become too small. */
+static int reuse_pinned(struct datapath *d, bool with_slots)
+{
+	struct bpf_map *maps[PINNED_MAPS];
+
+	pinned_maps_of(d->skeleton, maps);
+	for (int i = 0; i < PINNED_MAPS; i++) {
+		char path[256];
+		int fd, r;
+
+		if (maps[i] == d->skeleton->maps.slots && !with_slots)
+			continue;
+		pin_path(d->bpf_dir, bpf_map__name(maps[i]), path);
+		fd = bpf_obj_get(path);
+		if (fd < 0 && errno == ENOENT)
+			continue; /* killed before all were pinned: this one is made */
+		if (fd < 0)
+			return datapath_fail(-errno, "%s: %s", path, strerror(errno));
+		r = bpf_map__reuse_fd(maps[i], fd);
+		close(fd);
+		if (r < 0)
+			return datapath_fail(r, "%s: cannot be adopted: %s", path, strerror(-r));
+	}
+	return 0;
+}
+
+static int load(struct datapath *d)
+{
+	int r = shunt_bpf__load(d->skeleton);
+
+	if (r < 0)
+		return datapath_fail(r, "the kernel does not load the program: %s%s", strerror(-r),
+				     r == -EPERM ? " (root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)" :
+						   " (--log-level debug shows the verifier's words)");
+	d->cpus = libbpf_num_possible_cpus();
+	return map_all(d);
+}
+
+static void write_info(struct datapath *d, const struct datapath_options *options)
+{
+	*d->info = (struct shunt_info){
+		.abi_version = SHUNT_ABI_VERSION,
+		.table_size = options->table_size,
+		.tables = d->tables,
+		.flow_lines = d->cfg.flow_lines,
+		.hash_seed = options->hash_seed,
+	};
+}
+
+/* The tables in use go over into a larger map: the group with index g has tables 2g and 2g + 1 in both. */
+static int copy_pinned_slots(struct datapath *d)
+{
+	struct bpf_map_info info = {0};
+	uint32_t info_len = sizeof(info);
+	char path[256];
+	void *start;
+	int fd, r = 0;
+
+	pin_path(d->bpf_dir, SHUNT_MAP_SLOTS, path);
+	fd = bpf_obj_get(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &info_len) < 0) {
+		r = datapath_fail(-errno, "%s: %s", path, strerror(errno));
+		goto end;
+	}
+	start = mmap(NULL, (size_t)info.max_entries * info.value_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (start == MAP_FAILED) {
+		r = datapath_fail(-errno, "%s: %s", path, strerror(errno));
+		goto end;
+	}
+	memcpy(d->slots, start, (size_t)info.max_entries * info.value_size);
+	munmap(start, (size_t)info.max_entries * info.value_size);
+end:
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static struct datapath *datapath_new(const struct datapath_options *options)
+{
+	struct datapath *d = calloc(1, sizeof(*d));
+
+	libbpf_set_print(libbpf_log);
+	if (!d)
+		return NULL;
+	d->bpf_dir = strdup(options->bpf_dir);
+	d->skeleton = shunt_bpf__open();
+	d->tables = tables_for(options->groups);
+	if (d->bpf_dir && d->skeleton)
+		return d;
+	datapath_close(d);
+	return NULL;
+}
+
+/* Loads with what is pinned, or with maps of its own, and pins all. */
+static int build(struct datapath *d, const struct datapath_options *options, const struct shunt_info *pinned)
+{
+	bool grow = false;
+	int r = 0;
+
+	if (pinned) {
+		d->adopted = true;
+		grow = pinned->tables < d->tables;
+		if (!grow)
+			d->tables = pinned->tables;
+	}
+	configure(d, options);
+	if (pinned)
+		r = reuse_pinned(d, !grow);
+	if (r == 0)
+		r = load(d);
+	if (r == 0 && grow)
+		r = copy_pinned_slots(d);
+	if (r < 0)
+		return r;
+	write_info(d, options);
+	links_restore(d);
+	r = services_adopt(d);
+	return r < 0 ? r : pin_all(d);
+}
+
+int datapath_open(const struct datapath_options *options, struct datapath **ret_datapath)
+{
+	struct shunt_info pinned = {0};
+	bool adopt;
+	struct datapath *d;
+	int r;
+
+	last_error[0] = '\0';
+	r = make_bpf_dir(options->bpf_dir);
+	if (r < 0)
+		return r;
+	r = read_pinned_info(options->bpf_dir, &pinned);
+	if (r < 0)
+		return r;
+	adopt = pinned.abi_version != 0 && !options->fresh;
+	r = adopt ? check_adoptable(&pinned, options) : 0;
+	if (r < 0)
+		return r;
+	d = datapath_new(options);
+	if (!d)
+		return -ENOMEM;
+	d->fresh = options->fresh;
+	r = build(d, options, adopt ? &pinned : NULL);
+	if (r < 0) {
+		datapath_close(d);
+		return r;
+	}
+	*ret_datapath = d;
+	return 0;
+}
+
+void datapath_close(struct datapath *d)
+{
+	if (!d)
+		return;
+	unmap_all(d);
+	shunt_bpf__destroy(d->skeleton);
+	free(d->retired_lines);
+	free(d->bpf_dir);
+	free(d);
+}
+
+bool datapath_adopted(const struct datapath *d)
+{
+	return d->adopted;
+}
+
+uint32_t datapath_room(const struct datapath *d)
+{
+	return d->tables / 2 < SHUNT_MAX_GROUPS ? d->tables / 2 : SHUNT_MAX_GROUPS;
+}
+
+int datapath_remove(struct datapath *d)
+{
+	int r = 0;
+
+	while (d->n_attachments > 0 && r == 0)
+		r = datapath_detach(d, d->attachments[0].name);
+	if (r < 0)
+		return r;
+	unpin_all(d->bpf_dir, d->skeleton);
+	return 0;
+}
+
+/* Another instance of the program on the same maps, not loaded: the dispatcher loads its programs itself. */
+struct shunt_bpf *skeleton_sharing_maps(const struct datapath *d)
+{
+	struct shunt_bpf *copy = shunt_bpf__open();
+	struct bpf_map *from, *to;
+
+	if (!copy)
+		return NULL;
+	memcpy((void *)(uintptr_t)&copy->rodata->cfg, &d->cfg, sizeof(d->cfg));
+	bpf_object__for_each_map(from, d->skeleton->obj) {
+		to = bpf_object__find_map_by_name(copy->obj, bpf_map__name(from));
+		if (!to || bpf_map__is_internal(from))
+			continue;
+		if (bpf_map__reuse_fd(to, bpf_map__fd(from)) < 0) {
+			shunt_bpf__destroy(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+size_t datapath_maps(struct datapath *d, struct snapshot_map *ret_maps, size_t max)
+{
+	struct bpf_map *maps[PINNED_MAPS];
+	size_t n = 0;
+
+	pinned_maps_of(d->skeleton, maps);
+	for (int i = 0; i < PINNED_MAPS && n < max; i++, n++) {
+		bool per_cpu = bpf_map__type(maps[i]) == BPF_MAP_TYPE_PERCPU_ARRAY;
+		uint64_t value = (bpf_map__value_size(maps[i]) + 7) & ~7U;
+
+		pin_path(d->bpf_dir, bpf_map__name(maps[i]), d->paths[i]);
+		ret_maps[n] = (struct snapshot_map){
+			.name = bpf_map__name(maps[i]),
+			.path = d->paths[i],
+			.type = per_cpu ? "percpu_array" : "array",
+			.entries = bpf_map__max_entries(maps[i]),
+			.key_bytes = bpf_map__key_size(maps[i]),
+			.value_bytes = bpf_map__value_size(maps[i]),
+			.memory_bytes = value * bpf_map__max_entries(maps[i]) * (per_cpu ? (uint64_t)d->cpus : 1),
+		};
+	}
+	return n;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Groups, tables, backends and links: what packets read changes by one aligned store. */
+#include <errno.h>
+#include <string.h>
+#include <arpa/inet.h>
+
+#include <bpf/bpf.h>
+
+#include "datapath/internal.h"
+
+/* ---- groups and their tables ---- */
+
+int datapath_group(struct datapath *d, uint64_t identity, uint32_t *ret_group, bool *ret_found)
+{
+	uint32_t free_group = UINT32_MAX;
+
+	for (uint32_t g = 0; g < datapath_room(d); g++) {
+		if (d->groups[g].used && d->groups[g].identity == identity) {
+			*ret_group = g;
+			*ret_found = true;
+			return 0;
+		}
+		if (!d->groups[g].used && free_group == UINT32_MAX)
+			free_group = g;
+	}
+	if (free_group == UINT32_MAX)
+		return datapath_fail(-ENOSPC, "there is no room for another group");
+	memset(d->slots + (size_t)free_group * 2 * (d->cfg.table_size / SHUNT_SLOTS_PER_LINE), 0,
+	       (size_t)d->cfg.table_size * 2 * sizeof(struct shunt_slot));
+	d->groups[free_group] = (struct shunt_group){.table = free_group * 2, .used = 1, .identity = identity};
+	*ret_group = free_group;
+	*ret_found = false;
+	return 0;
+}
+
+void datapath_group_remove(struct datapath *d, uint32_t group)
+{
+	d->groups[group] = (struct shunt_group){0};
+}
+
+bool datapath_group_used(const struct datapath *d, uint32_t group, uint64_t *ret_identity)
+{
+	*ret_identity = d->groups[group].identity;
+	return d->groups[group].used;
+}
+
+static struct shunt_slot *table_start(const struct datapath *d, uint32_t table)
+{
+	return d->slots[(size_t)table * (d->cfg.table_size / SHUNT_SLOTS_PER_LINE)].slot;
+}
+
+const struct shunt_slot *datapath_table(const struct datapath *d, uint32_t group)
+{
+	return table_start(d, d->groups[group].table);
+}
+
+void datapath_publish_table(struct datapath *d, uint32_t group, const struct shunt_slot *words)
+{
+	uint32_t next = d->groups[group].table ^ 1;
+	uint32_t *to = (uint32_t *)table_start(d, next);
+
+	/* A packet that was slow may still read here: whole words, of the same group, at worst the ones of a moment ago. */
+	for (uint32_t i = 0; i < d->cfg.table_size; i++)
+		__atomic_store_n(&to[i], shunt_slot_word(words[i]), __ATOMIC_RELAXED);
+	__atomic_store_n(&d->groups[group].table, next, __ATOMIC_RELEASE);
+}
+
+/* ---- backends ---- */
+
+int datapath_backend(struct datapath *d, uint64_t identity, uint32_t *ret_id, bool *ret_found)
+{
+	uint32_t free_id = 0;
+
+	for (uint32_t id = 1; id < SHUNT_MAX_BACKENDS; id++) {
+		if (d->backends[id].flags & SHUNT_BACKEND_USED && d->backends[id].identity == identity) {
+			*ret_id = id;
+			*ret_found = true;
+			return 0;
+		}
+		if (!(d->backends[id].flags & SHUNT_BACKEND_USED) && !free_id)
+			free_id = id;
+	}
+	if (!free_id)
+		return datapath_fail(-ENOSPC, "there is no room for another backend: %d is the most", SHUNT_MAX_BACKENDS - 1);
+	d->backends[free_id] = (struct shunt_backend){.identity = identity, .flags = SHUNT_BACKEND_USED};
+	*ret_id = free_id;
+	*ret_found = false;
+	return 0;
+}
+
+void datapath_backend_remove(struct datapath *d, uint32_t id)
+{
+	struct shunt_backend_stats zero[d->cpus];
+
+	memset(zero, 0, sizeof(zero));
+	d->backends[id] = (struct shunt_backend){0};
+	bpf_map_update_elem(bpf_map__fd(d->skeleton->maps.backend_stats), &id, zero, BPF_ANY);
+}
+
+const struct shunt_backend *datapath_peek_backend(const struct datapath *d, uint32_t id)
+{
+	return &d->backends[id];
+}
+
+/* The address belongs to the identity: it is written once, before the backend is alive. */
+void datapath_backend_address(struct datapath *d, uint32_t id, const struct shunt_addr *address, uint16_t port_host)
+{
+	d->backends[id].address = *address;
+	d->backends[id].port = htons(port_host);
+}
+
+void datapath_backend_source(struct datapath *d, uint32_t id, const struct shunt_addr *source)
+{
+	d->backends[id].source = *source;
+}
+
+void datapath_backend_alive(struct datapath *d, uint32_t id, bool alive)
+{
+	uint32_t flags = SHUNT_BACKEND_USED | (alive ? SHUNT_BACKEND_ALIVE : 0);
+
+	__atomic_store_n(&d->backends[id].flags, flags, __ATOMIC_RELEASE);
+}
+
+/* ---- links and next hops ---- */
+
+static int open_port(struct datapath *d, uint32_t link)
+{
+	uint32_t ifindex = d->links[link].ifindex;
+
+	return bpf_map_update_elem(bpf_map__fd(d->skeleton->maps.tx_ports), &link, &ifindex, BPF_ANY);
+}
+
+/* tx_ports is not pinned: it is made anew for each loaded program. A link whose device is gone stays without a port. */
+void links_restore(struct datapath *d)
+{
+	for (uint32_t link = 1; link < SHUNT_MAX_LINKS; link++)
+		if (d->links[link].ifindex)
+			open_port(d, link);
+}
+
+static bool link_is(const struct shunt_link *link, int ifindex, const uint8_t mac[6])
+{
+	return link->ifindex == (uint32_t)ifindex && !memcmp(link->mac, mac, 6);
+}
+
+/* A link's element does not change while next hops refer to it: another MAC address gets another element. */
+static uint32_t link_index(struct datapath *d, int ifindex, const uint8_t mac[6])
+{
+	uint32_t empty = 0;
+
+	for (uint32_t link = 1; link < SHUNT_MAX_LINKS; link++) {
+		if (link_is(&d->links[link], ifindex, mac))
+			return link;
+		if (!d->links[link].ifindex && !empty)
+			empty = link;
+	}
+	if (!empty)
+		return 0; /* packets ask the kernel instead */
+	d->links[empty].ifindex = ifindex;
+	memcpy(d->links[empty].mac, mac, 6);
+	open_port(d, empty);
+	return empty;
+}
+
+void datapath_backend_next_hop(struct datapath *d, uint32_t id, int ifindex, const uint8_t mac[6],
+			       const uint8_t link_mac[6], uint16_t mtu)
+{
+	struct shunt_next_hop next_hop = {.link = ifindex ? link_index(d, ifindex, link_mac) : 0};
+	uint64_t word;
+
+	if (next_hop.link)
+		memcpy(next_hop.mac, mac, 6);
+	memcpy(&word, &next_hop, sizeof(word));
+	__atomic_store_n(&d->backends[id].mtu, mtu, __ATOMIC_RELAXED);
+	__atomic_store_n((uint64_t *)&d->backends[id].next_hop, word, __ATOMIC_RELEASE);
+}
