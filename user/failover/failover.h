@@ -38,10 +38,12 @@ enum failover_state {
 };
 
 struct failover {
-	uint32_t tier;                 /* in use; FAILOVER_NO_TIER before the first decision */
+	uint32_t tier;                 /* in use, and again when an override ends; FAILOVER_NO_TIER before the first decision */
 	size_t forced;                 /* member that an operator forced, else FAILOVER_NO_MEMBER */
+	uint32_t forced_tier;          /* tier that an operator forced by naming no member, else FAILOVER_NO_TIER */
 	uint64_t forced_until_ms;      /* 0: until failback */
-	uint64_t better_since_ms;      /* since when a better tier could serve unbroken; 0: none can */
+	uint32_t better_tier;          /* a better tier that can serve, waiting for failback; FAILOVER_NO_TIER: none can */
+	uint64_t better_since_ms;      /* since when it could serve unbroken */
 	enum failover_state state;
 };
 
@@ -58,7 +60,7 @@ struct failover_input {
 };
 
 enum failover_cause {
-	FAILOVER_CAUSE_NONE,           /* nothing moved */
+	FAILOVER_CAUSE_NONE,           /* nothing changed */
 	FAILOVER_CAUSE_START,          /* first decision */
 	FAILOVER_CAUSE_UNFIT,          /* the tier in use could not serve any more */
 	FAILOVER_CAUSE_FAILBACK,       /* automatic, after the delay */
@@ -68,7 +70,7 @@ enum failover_cause {
 
 struct failover_step {
 	struct failover next;
-	enum failover_cause cause;     /* why the active set changed */
+	enum failover_cause cause;     /* why the active set changed or an override began or ended */
 	bool is_failover;              /* the change counts as a failover: away from, not back to, the better one */
 	uint64_t wake_ms;              /* decide again at this time at the latest; 0: no need */
 	int refused;                   /* -errno of an operator's event that was not done: -EINVAL unknown member,
@@ -79,8 +81,10 @@ struct failover_step failover_next(const struct failover *failover, const struct
 				   const struct failover_member *members, size_t n, struct failover_input input,
 				   uint64_t now_ms);
 
-/* Whether member i takes new flows while fit, in this state: it is forced, or of the tier in use and nobody is forced. */
+/* Whether member i takes new flows while fit, in this state: it or its tier is forced, or it is of the tier in use and no
+ * override holds. */
 bool failover_is_active(const struct failover *failover, const struct failover_member *members, size_t i);
+bool failover_is_forced(const struct failover *failover);    /* an override of an operator holds */
 
 void failover_init(struct failover *failover);
 const char *failover_state_text(enum failover_state state);  /* the contract's words: "normal", "failed-over", … */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The audit trail: what happened, why, and by whom. Each event is one JSON line of STATE_DIR/events.jsonl, there before
+ * events_add returns; ids grow by one each, also across restarts. A damaged tail is set aside, never trusted nor deleted.
+ */
+#ifndef SHUNT_EVENTS_H
+#define SHUNT_EVENTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/snapshot.h"
+
+#define EVENTS_FILE "events.jsonl"
+#define EVENTS_KEPT 10000                       /* in memory */
+#define EVENTS_FILE_BYTES_MAX (8 * 1024 * 1024) /* beyond it the file becomes events.jsonl.1 … */
+#define EVENTS_FILES_KEPT 4                     /* … up to events.jsonl.4 */
+
+struct events;
+
+/* Reads the trail that is there, so that ids go on. 0 | -errno. */
+int events_open(const char *state_dir, struct events **ret_events);
+void events_close(struct events *events);
+
+/*
+ * Writes one event and logs it at info. kind, object, actor: see struct event. When the file cannot be written the event
+ * is still kept in memory and logged, and -errno is returned.
+ */
+int events_add(struct events *events, const char *kind, const char *object, const char *actor, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/*
+ * Copies up to `max` events with an id above `since`, oldest first; returns how many. Strings are borrowed until the next
+ * events_add.
+ */
+size_t events_since(const struct events *events, uint64_t since, struct event *ret_events, size_t max);
+
+uint64_t events_last_id(const struct events *events); /* 0: none yet */
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What an operator decided and what became of groups, kept over crashes in STATE_DIR/state.json. Saved before a command is
+ * acknowledged. By name: whether a name still exists is the caller's to know. Times are Unix milliseconds.
+ */
+#ifndef SHUNT_STATE_H
+#define SHUNT_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STATE_FILE "state.json"
+#define STATE_VERSION 1
+#define STATE_NO_TIER UINT32_MAX
+
+enum state_admin { STATE_READY, STATE_DRAIN, STATE_MAINT };
+
+struct state_backend {
+	char *name;
+	enum state_admin admin;
+	int64_t drain_until;          /* when the drain's timeout passes; 0: none */
+	bool has_weight;              /* an operator set weight, until the next reload */
+	uint32_t weight;
+};
+
+struct state_group {
+	char *name;
+	char *forced;                 /* backend that an operator forced, NULL: none */
+	uint32_t forced_tier;         /* tier that an operator forced, STATE_NO_TIER: none */
+	int64_t forced_until;         /* 0: until failback */
+	uint32_t tier;                /* in use, STATE_NO_TIER: none yet */
+	uint64_t failovers;
+	int64_t last_failover;        /* 0: never */
+};
+
+/* Zero is an empty state. */
+struct state {
+	struct state_backend *backends;
+	size_t n_backends;
+	struct state_group *groups;
+	size_t n_groups;
+	bool damaged;                 /* what was there could not be used and was set aside */
+};
+
+/*
+ * A missing file gives an empty state. One that is damaged or of another version is renamed to state.json.damaged-N, and
+ * the state is empty and `damaged`. 0, or -errno when the file cannot be read or set aside.
+ */
+int state_load(const char *state_dir, struct state *ret_state);
+int state_save(const char *state_dir, const struct state *state); /* atomically; 0 | -errno */
+void state_free(struct state *state);                             /* the contents; leaves an empty state */
+
+/* The entry of a name, added with nothing decided when missing (NULL without memory), or only if it is there. */
+struct state_backend *state_backend(struct state *state, const char *name);
+struct state_group *state_group(struct state *state, const char *name);
+const struct state_backend *state_find_backend(const struct state *state, const char *name);
+const struct state_group *state_find_group(const struct state *state, const char *name);
+
+const char *state_admin_text(enum state_admin admin);             /* "ready" | "drain" | "maint" */
+
+#endif
