@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The order of the stages (document, draft, configuration), and what asks a finished configuration. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "config/document.h"
+#include "config/draft.h"
+
+#define FILE_MAX_BYTES (16 << 20)
+
+int config_parse(const char *text, size_t length, struct config **ret_config, struct config_messages *messages)
+{
+	struct report report = {.messages = messages};
+	struct draft draft = {};
+	yaml_document_t document;
+	struct config *config;
+	int r;
+
+	config = calloc(1, sizeof(*config));
+	if (!config)
+		return -ENOMEM;
+	if (length > FILE_MAX_BYTES) {
+		report_error(&report, (struct place){}, "larger than %d MiB: no configuration is",
+			     FILE_MAX_BYTES >> 20);
+	} else if (document_load(text, length, &document, &report)) {
+		config_decode(&document, &draft, &report);
+		config_validate(&draft, config, &report);
+		draft_release(&draft);
+		yaml_document_delete(&document);
+	}
+	r = report_finish(&report);
+	if (r < 0) {
+		config_free(config);
+		return r;
+	}
+	*ret_config = config;
+	return 0;
+}
+
+int config_load(const char *path, struct config **ret_config, struct config_messages *messages)
+{
+	struct report report = {.messages = messages};
+	_cleanup_(freep) char *text = NULL;
+	size_t length;
+	int r;
+
+	r = file_read(path, FILE_MAX_BYTES, &text, &length);
+	if (r == 0)
+		return config_parse(text, length, ret_config, messages);
+	if (r == -EFBIG)
+		report_error(&report, (struct place){}, "larger than %d MiB: no configuration is",
+			     FILE_MAX_BYTES >> 20);
+	else
+		report_error(&report, (struct place){}, "cannot read: %s", strerror(-r));
+	return r;
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < config->n_services; i++)
+		free(config->services[i].name);
+	for (size_t i = 0; i < config->n_backends; i++)
+		free(config->backends[i].name);
+	for (size_t i = 0; i < config->n_groups; i++) {
+		free(config->groups[i].name);
+		free(config->groups[i].members);
+		free(config->groups[i].check.path);
+		free(config->groups[i].check.host);
+	}
+	free(config->interfaces);
+	free(config->services);
+	free(config->groups);
+	free(config->backends);
+	free(config->api_listen);
+	free(config->api_token_file);
+	free(config);
+}
+
+size_t config_find_backend(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_backends; i++)
+		if (!strcmp(config->backends[i].name, name))
+			return i;
+	return SIZE_MAX;
+}
+
+size_t config_find_group(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_groups; i++)
+		if (!strcmp(config->groups[i].name, name))
+			return i;
+	return SIZE_MAX;
+}
+
+size_t config_find_service(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_services; i++)
+		if (!strcmp(config->services[i].name, name))
+			return i;
+	return SIZE_MAX;
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+bool config_check_equal(const struct config_check *a, const struct config_check *b)
+{
+	return a->type == b->type && a->port == b->port && text_equal(a->path, b->path) &&
+	       text_equal(a->host, b->host) && a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
+	       a->healthy_threshold == b->healthy_threshold && a->unhealthy_threshold == b->unhealthy_threshold;
+}

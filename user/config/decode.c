@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * YAML document → draft, led by the tables of schema.c: decides what is a known key and a well-formed value, and says
+ * where it is not. Knows no key by name, except that a thing's "name" is what messages call it by.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/schema.h"
+
+#define CONTEXT_MAX 256
+#define KEY_LENGTH_MAX 32
+#define VALUES_MAX 1000000 /* aliases can make a small file stand for any number of values */
+
+/* What encloses a value, for messages: group "web" › health_check. */
+struct context {
+	const struct context *outer;
+	const char *noun, *name; /* each may be NULL */
+};
+
+struct decoder {
+	yaml_document_t *document;
+	struct report *report;
+	size_t n_values;
+};
+
+static void decode_mapping(struct decoder *decoder, const struct context *context, const struct schema *schema,
+			   yaml_node_t *node, void *to);
+
+static struct place place_of(const yaml_node_t *node)
+{
+	return (struct place){.line = node->start_mark.line + 1, .column = node->start_mark.column + 1};
+}
+
+/* `group "web": health_check: `, empty at the top. Returns `buffer`. */
+static const char *context_text(const struct context *context, char buffer[CONTEXT_MAX])
+{
+	char outer[CONTEXT_MAX], name[QUOTE_MAX];
+
+	if (!context || !context->noun)
+		return strcpy(buffer, "");
+	context_text(context->outer, outer);
+	snprintf(buffer, CONTEXT_MAX, "%.150s%s%s%s: ", outer, context->noun, context->name ? " " : "",
+		 context->name ? quote(context->name, name) : "");
+	return buffer;
+}
+
+/* The text of a scalar, NULL of anything else and of what has a NUL within. */
+static const char *text_of(const yaml_node_t *node)
+{
+	const char *text = (const char *)node->data.scalar.value;
+
+	return node->type == YAML_SCALAR_NODE && strlen(text) == node->data.scalar.length ? text : NULL;
+}
+
+static bool is_plain(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
+/* null of YAML 1.2 section 10.2.1.1, which is also what a forgotten value reads as. */
+static bool is_null(const yaml_node_t *node)
+{
+	static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
+	const char *text = is_plain(node) ? text_of(node) : NULL;
+
+	for (size_t i = 0; text && i < sizeof(nulls) / sizeof(nulls[0]); i++)
+		if (!strcmp(text, nulls[i]))
+			return true;
+	return false;
+}
+
+static bool has_foreign_tag(const yaml_node_t *node)
+{
+	static const char *const tags[] = {[YAML_SCALAR_NODE] = YAML_STR_TAG,
+					   [YAML_SEQUENCE_NODE] = YAML_SEQ_TAG,
+					   [YAML_MAPPING_NODE] = YAML_MAP_TAG};
+
+	return node->tag && strcmp((const char *)node->tag, tags[node->type]);
+}
+
+static const char *describe(const yaml_node_t *node, char buffer[QUOTE_MAX])
+{
+	if (node->type == YAML_SEQUENCE_NODE)
+		return "a list";
+	if (node->type == YAML_MAPPING_NODE)
+		return "a mapping";
+	return text_of(node) ? quote(text_of(node), buffer) : "a text with NUL bytes";
+}
+
+/* What is wrong with any value, whatever the field: too many of them, nothing there, a tag. */
+static bool is_value(struct decoder *decoder, const struct context *context, const char *key, const yaml_node_t *node)
+{
+	char before[CONTEXT_MAX], tag[QUOTE_MAX];
+
+	if (decoder->n_values++ >= VALUES_MAX) {
+		if (decoder->n_values == VALUES_MAX + 1)
+			report_error(decoder->report, place_of(node), "more than %d values: use fewer aliases",
+				     VALUES_MAX);
+		return false;
+	}
+	if (has_foreign_tag(node))
+		report_error(decoder->report, place_of(node), "%s%s: tags such as %s have no meaning here: remove it",
+			     context_text(context, before), key, quote((const char *)node->tag, tag));
+	else if (is_null(node))
+		report_error(decoder->report, place_of(node), "%s%s has no value: give one or remove the key",
+			     context_text(context, before), key);
+	else
+		return true;
+	return false;
+}
+
+static void refuse(struct decoder *decoder, const struct context *context, const struct field *field,
+		   const yaml_node_t *node)
+{
+	char before[CONTEXT_MAX], expectation[EXPECTATION_MAX], value[QUOTE_MAX];
+
+	report_error(decoder->report, place_of(node), "%s%s must be %s, not %s", context_text(context, before),
+		     field->key, field_expectation(field, expectation), describe(node, value));
+}
+
+static void decode_item(struct decoder *decoder, const struct context *context, const struct field *field,
+			yaml_node_t *node, struct item *item)
+{
+	bool is_number = field->kind == FIELD_NUMBER || field->kind == FIELD_POWER_OF_TWO;
+	char before[CONTEXT_MAX], expectation[EXPECTATION_MAX], value[QUOTE_MAX];
+	int r;
+
+	item->at = place_of(node);
+	item->text = text_of(node);
+	if (item->text && is_number && !is_plain(node)) {
+		report_error(decoder->report, item->at, "%s%s must be a number, not the text %s: remove the quotes",
+			     context_text(context, before), field->key, quote(item->text, value));
+		return;
+	}
+	r = item->text ? scalar_parse(field, item) : -EINVAL;
+	if (r == -EOPNOTSUPP)
+		report_error(decoder->report, item->at, "%s%s %s is not available in this version: use %s",
+			     context_text(context, before), field->key, quote(item->text, value),
+			     field_expectation(field, expectation));
+	else if (r < 0)
+		refuse(decoder, context, field, node);
+	item->ok = r == 0;
+}
+
+/* An element is a mapping, or its name alone where the schema says so. */
+static void decode_element(struct decoder *decoder, const struct context *context, const struct field *field,
+			   yaml_node_t *node, void *to)
+{
+	const struct schema *schema = field->schema;
+	char before[CONTEXT_MAX], keys[EXPECTATION_MAX], value[QUOTE_MAX];
+	struct context inner = {.outer = context, .noun = schema->noun};
+
+	*(struct place *)to = place_of(node);
+	if (!is_value(decoder, context, schema->noun, node))
+		return;
+	if (node->type == YAML_MAPPING_NODE)
+		decode_mapping(decoder, &inner, schema, node, to);
+	else if (schema->bare_name)
+		decode_item(decoder, &inner, schema->fields, node, (void *)((char *)to + schema->fields->offset));
+	else
+		report_error(
+			decoder->report, place_of(node), "%s%s must be a list of mappings with keys of: %s; not of %s",
+			context_text(context, before), field->key, schema_keys(schema, keys), describe(node, value));
+}
+
+static void decode_list(struct decoder *decoder, const struct context *context, const struct field *field,
+			yaml_node_t *node, struct items *items)
+{
+	size_t n = node->data.sequence.items.top - node->data.sequence.items.start;
+	char before[CONTEXT_MAX];
+
+	items->at = place_of(node);
+	if (node->type != YAML_SEQUENCE_NODE) {
+		refuse(decoder, context, field, node);
+		return;
+	}
+	if (n < field->min || n > field->max) {
+		report_error(decoder->report, items->at, "%s%s must be %zu to %zu %ss, not %zu",
+			     context_text(context, before), field->key, (size_t)field->min, (size_t)field->max,
+			     field->schema->noun, n);
+		return;
+	}
+	items->list = calloc(n ? n : 1, field->schema->size);
+	if (!items->list) {
+		decoder->report->out_of_memory = true;
+		return;
+	}
+	items->n = n;
+	items->ok = true;
+	for (size_t i = 0; i < n; i++)
+		decode_element(decoder, context, field,
+			       yaml_document_get_node(decoder->document, node->data.sequence.items.start[i]),
+			       (char *)items->list + i * field->schema->size);
+}
+
+static void decode_value(struct decoder *decoder, const struct context *context, const struct field *field,
+			 yaml_node_t *node, void *to)
+{
+	struct context inner = {.outer = context, .noun = field->key};
+
+	if (field->kind < FIELD_KINDS_OF_ITEM)
+		decode_item(decoder, context, field, node, to);
+	else if (field->kind == FIELD_LIST)
+		decode_list(decoder, context, field, node, to);
+	else if (node->type == YAML_MAPPING_NODE)
+		decode_mapping(decoder, &inner, field->schema, node, to);
+	else
+		refuse(decoder, context, field, node);
+}
+
+/* Edit distance (Levenshtein), of texts up to KEY_LENGTH_MAX; longer ones are far from everything. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[KEY_LENGTH_MAX + 1], n = strlen(b);
+
+	if (strlen(a) > KEY_LENGTH_MAX || n > KEY_LENGTH_MAX)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+			size_t shifted = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+
+			diagonal = row[j];
+			row[j] = replaced < shifted ? replaced : shifted;
+		}
+	}
+	return row[n];
+}
+
+static void report_unknown_key(struct decoder *decoder, const struct context *context, const struct schema *schema,
+			       const yaml_node_t *key)
+{
+	char before[CONTEXT_MAX], value[QUOTE_MAX], keys[EXPECTATION_MAX];
+	const char *text = text_of(key), *nearest = NULL;
+	size_t least = 3; /* two slips of the finger, and never as many as the key has letters */
+
+	if (text && !strcmp(text, "<<")) {
+		report_error(decoder->report, place_of(key),
+			     "%smerge keys (<<) are not supported: write the keys out, or alias whole values",
+			     context_text(context, before));
+		return;
+	}
+	for (const struct field *field = schema->fields; text && field->key; field++) {
+		size_t steps = distance(text, field->key);
+
+		if (steps < least && steps < strlen(field->key)) {
+			least = steps;
+			nearest = field->key;
+		}
+	}
+	if (nearest)
+		report_error(decoder->report, place_of(key), "%sunknown key %s: did you mean %s?",
+			     context_text(context, before), describe(key, value), nearest);
+	else
+		report_error(decoder->report, place_of(key), "%sunknown key %s: the keys are %s",
+			     context_text(context, before), describe(key, value), schema_keys(schema, keys));
+}
+
+static const struct field *find_field(const struct schema *schema, const yaml_node_t *key)
+{
+	const char *text = text_of(key);
+
+	for (const struct field *field = schema->fields; text && field->key; field++)
+		if (!strcmp(field->key, text))
+			return field;
+	return NULL;
+}
+
+/* One "key: value". `lines` remembers where each field was given first, by its index in the schema. */
+static void decode_pair(struct decoder *decoder, const struct context *context, const struct schema *schema,
+			const yaml_node_pair_t *pair, int *lines, void *to)
+{
+	yaml_node_t *key = yaml_document_get_node(decoder->document, pair->key);
+	yaml_node_t *value = yaml_document_get_node(decoder->document, pair->value);
+	const struct field *field = find_field(schema, key);
+	char before[CONTEXT_MAX];
+
+	if (!field) {
+		report_unknown_key(decoder, context, schema, key);
+		return;
+	}
+	if (lines[field - schema->fields]) {
+		report_error(decoder->report, place_of(key), "%s%s is already given in line %d: remove one of them",
+			     context_text(context, before), field->key, lines[field - schema->fields]);
+		return;
+	}
+	lines[field - schema->fields] = place_of(key).line;
+	if (field->kind == FIELD_LATER)
+		report_error(decoder->report, place_of(key), "%s%s is not available in this version: remove it",
+			     context_text(context, before), field->key);
+	else if (is_value(decoder, context, field->key, value))
+		decode_value(decoder, context, field, value, (char *)to + field->offset);
+}
+
+static const char *find_name(struct decoder *decoder, const yaml_node_t *mapping)
+{
+	const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
+
+	for (; pair < mapping->data.mapping.pairs.top; pair++) {
+		const char *key = text_of(yaml_document_get_node(decoder->document, pair->key));
+
+		if (key && !strcmp(key, "name"))
+			return text_of(yaml_document_get_node(decoder->document, pair->value));
+	}
+	return NULL;
+}
+
+static void decode_mapping(struct decoder *decoder, const struct context *context, const struct schema *schema,
+			   yaml_node_t *node, void *to)
+{
+	struct context named = {.outer = context->outer, .noun = context->noun, .name = find_name(decoder, node)};
+	const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+	char before[CONTEXT_MAX], expectation[EXPECTATION_MAX];
+	int lines[FIELDS_MAX] = {};
+
+	*(struct place *)to = place_of(node);
+	for (; pair < node->data.mapping.pairs.top; pair++)
+		decode_pair(decoder, &named, schema, pair, lines, to);
+	for (const struct field *field = schema->fields; field->key; field++)
+		if (field->required && !lines[field - schema->fields])
+			report_error(decoder->report, place_of(node), "%s%s is missing: give %s",
+				     context_text(&named, before), field->key, field_expectation(field, expectation));
+}
+
+void config_decode(yaml_document_t *document, struct draft *draft, struct report *report)
+{
+	struct decoder decoder = {.document = document, .report = report};
+	yaml_node_t *root = yaml_document_get_root_node(document);
+	struct context top = {};
+	char value[QUOTE_MAX];
+
+	if (root->type == YAML_MAPPING_NODE)
+		decode_mapping(&decoder, &top, &config_schema, root, draft);
+	else
+		report_error(report, place_of(root),
+			     "the file must be a mapping that begins with a key such as \"interfaces:\", not %s",
+			     describe(root, value));
+}
+
+void draft_release(struct draft *draft)
+{
+	struct draft_group *groups = draft->groups.list;
+
+	for (size_t i = 0; i < draft->groups.n; i++)
+		free(groups[i].members.list);
+	free(draft->interfaces.list);
+	free(draft->services.list);
+	free(draft->groups.list);
+	free(draft->backends.list);
+	*draft = (struct draft){};
+}

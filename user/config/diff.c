@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a reload would change. A thing is described as a list of facts, label and text; things of one name are compared
+ * fact by fact. A new field needs its line in a describe_…() and nothing else.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "config/keymap.h"
+#include "config/words.h"
+#include "net/address.h"
+
+#include "config/config.h"
+
+#define FACTS_MAX 16
+
+struct fact {
+	const char *label, *text; /* text: `room`, or of the configuration */
+	char room[ADDRESS_TEXT_MAX];
+	bool scatters; /* a change of it moves living flows */
+};
+
+struct facts {
+	struct fact list[FACTS_MAX];
+	size_t n;
+};
+
+struct diff {
+	struct config_changes *changes;
+	int error; /* -ENOMEM: given up */
+};
+
+/* A kind of thing that has names. */
+struct kind {
+	const char *noun;
+	size_t (*count)(const struct config *config);
+	const char *(*name)(const struct config *config, size_t index);
+	void (*describe)(const struct config *config, size_t index, struct facts *facts);
+	/* What facts cannot hold; NULL: nothing. */
+	void (*compare)(struct diff *diff, const struct config *old, size_t old_index, const struct config *new,
+			size_t new_index);
+};
+
+__attribute__((format(printf, 3, 4))) static void add_change(struct diff *diff, bool scatters, const char *format, ...)
+{
+	struct config_changes *changes = diff->changes;
+	struct config_change *list = changes->list;
+	size_t n = changes->n;
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	if (text && (n & (n - 1)) == 0) /* the capacity is the next power of two */
+		list = realloc(list, (n ? 2 * n : 1) * sizeof(*list));
+	if (!text || !list) {
+		free(text);
+		diff->error = -ENOMEM;
+		return;
+	}
+	list[n] = (struct config_change){.text = text, .scatters = scatters};
+	changes->list = list;
+	changes->n++;
+}
+
+static struct fact *add_text(struct facts *facts, const char *label, const char *text)
+{
+	struct fact *fact = &facts->list[facts->n++];
+
+	fact->label = label;
+	fact->text = text;
+	fact->scatters = false;
+	return fact;
+}
+
+__attribute__((format(printf, 3, 4))) static struct fact *add_fact(struct facts *facts, const char *label,
+								   const char *format, ...)
+{
+	struct fact *fact = add_text(facts, label, NULL);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(fact->room, sizeof(fact->room), format, args);
+	va_end(args);
+	fact->text = fact->room;
+	return fact;
+}
+
+static void add_duration(struct facts *facts, const char *label, uint64_t ms)
+{
+	char text[DURATION_TEXT_MAX];
+
+	add_fact(facts, label, "%s", duration_format(ms, text));
+}
+
+static void add_address(struct facts *facts, const char *label, const struct shunt_addr *address, uint8_t prefix)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	if (address_is_zero(address))
+		add_text(facts, label, "of the interface");
+	else if (address_is_ipv4(address) && prefix < 32)
+		add_fact(facts, label, "%.50s/%u", address_format(address, text), prefix);
+	else
+		add_fact(facts, label, "%s", address_format(address, text));
+}
+
+static void compare_facts(struct diff *diff, const char *noun, const char *name, const struct facts *old,
+			  const struct facts *new)
+{
+	for (size_t i = 0; i < old->n; i++)
+		if (strcmp(old->list[i].text, new->list[i].text))
+			add_change(diff, old->list[i].scatters, "%s%s%s%s%s %s -> %s", noun, *noun ? " " : "", name,
+				   *noun ? ": " : "", old->list[i].label, old->list[i].text, new->list[i].text);
+}
+
+/* ---- what each kind is ---- */
+
+static const char *port_text(uint16_t port, const char *none, char buffer[8])
+{
+	if (!port)
+		return none;
+	snprintf(buffer, 8, "%u", port);
+	return buffer;
+}
+
+static void describe_settings(const struct config *config, struct facts *facts)
+{
+	add_address(facts, "source ipv4", &config->source_ipv4, config->source_ipv4_prefix);
+	add_address(facts, "source ipv6", &config->source_ipv6, 0);
+	add_fact(facts, "hash_seed", "%#" PRIx64, config->hash_seed)->scatters = true;
+	add_fact(facts, "table_size", "%" PRIu32, config->table_size)->scatters = true;
+	add_duration(facts, "flow_timeout", config->flow_timeout_ms);
+	add_fact(facts, "flow_table_size", "%" PRIu32, config->flow_table_size);
+	add_text(facts, "on_exit", word_text(on_exit_words, config->on_exit));
+	add_text(facts, "api listen", config->api_listen ? config->api_listen : "off");
+	add_text(facts, "api token_file", config->api_token_file ? config->api_token_file : "none");
+}
+
+static size_t count_interfaces(const struct config *config)
+{
+	return config->n_interfaces;
+}
+
+static const char *name_interface(const struct config *config, size_t index)
+{
+	return config->interfaces[index].name;
+}
+
+static void describe_interface(const struct config *config, size_t index, struct facts *facts)
+{
+	add_text(facts, "mode", word_text(xdp_mode_words, config->interfaces[index].mode));
+}
+
+static size_t count_services(const struct config *config)
+{
+	return config->n_services;
+}
+
+static const char *name_service(const struct config *config, size_t index)
+{
+	return config->services[index].name;
+}
+
+static void describe_service(const struct config *config, size_t index, struct facts *facts)
+{
+	const struct config_service *service = &config->services[index];
+	char port[8];
+
+	add_address(facts, "address", &service->address, 32);
+	add_text(facts, "protocol", word_text(protocol_words, service->protocol));
+	add_fact(facts, "port", "%s", port_text(service->port, "every", port));
+	add_text(facts, "group", config->groups[service->group].name);
+	add_text(facts, "forward", config_forward_text(service->forward));
+	add_text(facts, "hash", config_hash_text(service->hash))->scatters = true;
+	add_text(facts, "tracking", config_tracking_text(service->tracking));
+}
+
+static size_t count_groups(const struct config *config)
+{
+	return config->n_groups;
+}
+
+static const char *name_group(const struct config *config, size_t index)
+{
+	return config->groups[index].name;
+}
+
+static void describe_group(const struct config *config, size_t index, struct facts *facts)
+{
+	const struct config_group *group = &config->groups[index];
+	const struct config_check *check = &group->check;
+	char port[8];
+
+	add_text(facts, "mode", config_group_mode_text(group->mode));
+	add_text(facts, "primary", group->primary == SIZE_MAX ? "none" : config->backends[group->primary].name);
+	add_text(facts, "failover", word_text(failover_words, group->failover_automatic));
+	add_text(facts, "failback", word_text(failback_words, group->failback_automatic));
+	add_duration(facts, "failback_delay", group->failback_delay_ms);
+	add_fact(facts, "min_healthy", "%" PRIu32, group->min_healthy);
+	add_text(facts, "health_check type", config_check_type_text(check->type));
+	add_text(facts, "health_check path", check->path ? check->path : "none");
+	add_text(facts, "health_check host", check->host ? check->host : "the address");
+	add_fact(facts, "health_check port", "%s", port_text(check->port, "of the backend or service", port));
+	add_duration(facts, "health_check interval", check->interval_ms);
+	add_duration(facts, "health_check timeout", check->timeout_ms);
+	add_fact(facts, "health_check healthy_threshold", "%" PRIu32, check->healthy_threshold);
+	add_fact(facts, "health_check unhealthy_threshold", "%" PRIu32, check->unhealthy_threshold);
+}
+
+static size_t count_backends(const struct config *config)
+{
+	return config->n_backends;
+}
+
+static const char *name_backend(const struct config *config, size_t index)
+{
+	return config->backends[index].name;
+}
+
+static void describe_backend(const struct config *config, size_t index, struct facts *facts)
+{
+	const struct config_backend *backend = &config->backends[index];
+	char port[8];
+
+	add_address(facts, "address", &backend->address, 32);
+	add_fact(facts, "weight", "%" PRIu32, backend->weight);
+	add_fact(facts, "port", "%s", port_text(backend->port, "none", port));
+}
+
+/* ---- comparing ---- */
+
+static int index_members(const struct config *config, const struct config_group *group, struct keymap *ret_members)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < group->n_members; i++) {
+		const char *name = config->backends[group->members[i].backend].name;
+
+		keymap_put(ret_members, name, strlen(name), i, &error);
+	}
+	return error;
+}
+
+/* The order of members means nothing beyond their priorities. */
+static void compare_members(struct diff *diff, const struct config *old, size_t old_index, const struct config *new,
+			    size_t new_index)
+{
+	const struct config_group *before = &old->groups[old_index], *after = &new->groups[new_index];
+	struct keymap old_members = {}, new_members = {};
+
+	if (index_members(old, before, &old_members) || index_members(new, after, &new_members))
+		diff->error = -ENOMEM;
+	for (size_t i = 0; i < before->n_members; i++) {
+		const char *name = old->backends[before->members[i].backend].name;
+		uint32_t priority = before->members[i].priority;
+		size_t found = keymap_get(&new_members, name, strlen(name));
+
+		if (found == KEYMAP_NONE)
+			add_change(diff, false, "group %s: backend %s removed", before->name, name);
+		else if (after->members[found].priority != priority)
+			add_change(diff, false, "group %s: backend %s priority %" PRIu32 " -> %" PRIu32, before->name,
+				   name, priority, after->members[found].priority);
+	}
+	for (size_t i = 0; i < after->n_members; i++) {
+		const char *name = new->backends[after->members[i].backend].name;
+
+		if (keymap_get(&old_members, name, strlen(name)) == KEYMAP_NONE)
+			add_change(diff, false, "group %s: backend %s added", before->name, name);
+	}
+	keymap_clear(&old_members);
+	keymap_clear(&new_members);
+}
+
+static const struct kind kinds[] = {
+	{"interface", count_interfaces, name_interface, describe_interface, NULL},
+	{"service", count_services, name_service, describe_service, NULL},
+	{"group", count_groups, name_group, describe_group, compare_members},
+	{"backend", count_backends, name_backend, describe_backend, NULL},
+};
+
+static int index_things(const struct kind *kind, const struct config *config, struct keymap *ret_names)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < kind->count(config); i++)
+		keymap_put(ret_names, kind->name(config, i), strlen(kind->name(config, i)), i, &error);
+	return error;
+}
+
+static void compare_things(struct diff *diff, const struct kind *kind, const struct config *old, size_t old_index,
+			   const struct config *new, size_t new_index)
+{
+	struct facts before = {}, after = {};
+
+	kind->describe(old, old_index, &before);
+	kind->describe(new, new_index, &after);
+	compare_facts(diff, kind->noun, kind->name(old, old_index), &before, &after);
+	if (kind->compare)
+		kind->compare(diff, old, old_index, new, new_index);
+}
+
+static void compare_kind(struct diff *diff, const struct kind *kind, const struct config *old, const struct config *new)
+{
+	struct keymap old_names = {}, new_names = {};
+
+	if (index_things(kind, old, &old_names) || index_things(kind, new, &new_names))
+		diff->error = -ENOMEM;
+	for (size_t i = 0; i < kind->count(old); i++) {
+		const char *name = kind->name(old, i);
+		size_t found = keymap_get(&new_names, name, strlen(name));
+
+		if (found == KEYMAP_NONE)
+			add_change(diff, false, "%s %s: removed", kind->noun, name);
+		else
+			compare_things(diff, kind, old, i, new, found);
+	}
+	for (size_t i = 0; i < kind->count(new); i++) {
+		const char *name = kind->name(new, i);
+
+		if (keymap_get(&old_names, name, strlen(name)) == KEYMAP_NONE)
+			add_change(diff, false, "%s %s: added", kind->noun, name);
+	}
+	keymap_clear(&old_names);
+	keymap_clear(&new_names);
+}
+
+int config_diff(const struct config *old, const struct config *new, struct config_changes *ret_changes)
+{
+	struct config_changes changes = {};
+	struct diff diff = {.changes = &changes};
+	struct facts before = {}, after = {};
+
+	describe_settings(old, &before);
+	describe_settings(new, &after);
+	compare_facts(&diff, "", "", &before, &after);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		compare_kind(&diff, &kinds[i], old, new);
+	if (diff.error) {
+		config_changes_clear(&changes);
+		return diff.error;
+	}
+	*ret_changes = changes;
+	return 0;
+}
+
+void config_changes_clear(struct config_changes *changes)
+{
+	for (size_t i = 0; i < changes->n; i++)
+		free(changes->list[i].text);
+	free(changes->list);
+	*changes = (struct config_changes){};
+}

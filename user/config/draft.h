@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Internal to config: the file as it was written, with the place of every value. schema.c says which key fills which
+ * field; decode.c fills them; validate.c gives them meaning. Texts belong to the YAML document.
+ */
+#ifndef SHUNT_CONFIG_DRAFT_H
+#define SHUNT_CONFIG_DRAFT_H
+
+#include <yaml.h>
+
+#include "config/report.h"
+
+/* One value. */
+struct item {
+	struct place at;             /* line 0: not given */
+	bool ok;                     /* given and well formed: `number` and `address` hold */
+	const char *text;            /* as written; also of a malformed value, NULL when it is no text at all */
+	uint64_t number;             /* milliseconds, a word's enum, a port …: as the kind of field says */
+	struct shunt_addr address;
+};
+
+struct items {
+	struct place at;
+	bool ok;                     /* given and a list; its elements may still be wrong */
+	void *list;                  /* of the structs below */
+	size_t n;
+};
+
+/* Every struct that a mapping fills begins with the place of the mapping. */
+
+struct draft_interface {
+	struct place at;
+	struct item name, mode;
+};
+
+struct draft_source {
+	struct place at;
+	struct item ipv4, ipv6;
+};
+
+struct draft_api {
+	struct place at;
+	struct item listen, token_file;
+};
+
+struct draft_check {
+	struct place at;
+	struct item type, path, host, port, interval, timeout, healthy_threshold, unhealthy_threshold;
+};
+
+struct draft_defaults {
+	struct place at;
+	struct item forward;
+	struct draft_check check;
+};
+
+struct draft_service {
+	struct place at;
+	struct item name, address, protocol, port, group, forward, hash, scheduler, tracking, on_empty;
+};
+
+struct draft_member {
+	struct place at;
+	struct item name, priority;
+};
+
+struct draft_group {
+	struct place at;
+	struct item name, mode, primary, failover, failback, failback_delay, min_healthy;
+	struct items members;        /* struct draft_member */
+	struct draft_check check;
+};
+
+struct draft_backend {
+	struct place at;
+	struct item name, address, weight, port;
+};
+
+struct draft {
+	struct place at;
+	struct items interfaces;     /* struct draft_interface */
+	struct draft_source source;
+	struct item hash_seed, table_size, flow_timeout, flow_table_size, on_exit;
+	struct draft_api api;
+	struct draft_defaults defaults;
+	struct items services;       /* struct draft_service */
+	struct items groups;         /* struct draft_group */
+	struct items backends;       /* struct draft_backend */
+};
+
+/* Both report what they find wrong and go on: only the report says whether all was good. */
+void config_decode(yaml_document_t *document, struct draft *draft, struct report *report);
+void config_validate(const struct draft *draft, struct config *config, struct report *report);
+void draft_release(struct draft *draft);
+
+#endif

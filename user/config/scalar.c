@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which texts are values of which kind of field, and how each kind is described. Knows nothing of YAML or places. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/number.h"
+#include "config/schema.h"
+#include "net/address.h"
+
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+#define HOST_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-:[]"
+#define NAME_LENGTH_MAX 63
+#define HOST_LENGTH_MAX 255 /* RFC 1035 section 2.3.4 */
+#define PATH_LENGTH_MAX 1024
+#define IPV4_PREFIX_MIN 8
+
+static int check(bool good)
+{
+	return good ? 0 : -EINVAL;
+}
+
+static bool consists_of(const char *text, const char *characters, size_t length_max)
+{
+	size_t length = strspn(text, characters);
+
+	return length && !text[length] && length <= length_max;
+}
+
+static int parse_name(const struct field *field, struct item *item)
+{
+	(void)field;
+	return check(consists_of(item->text, NAME_CHARACTERS, NAME_LENGTH_MAX));
+}
+
+/* As dev_valid_name() of the kernel has it, less characters beyond printable ASCII. */
+static int parse_interface(const struct field *field, struct item *item)
+{
+	const char *text = item->text;
+	size_t length = strlen(text);
+
+	(void)field;
+	if (!length || length >= IF_NAMESIZE || !strcmp(text, ".") || !strcmp(text, ".."))
+		return -EINVAL;
+	for (; *text; text++)
+		if (!isascii(*text) || !isgraph(*text) || *text == '/' || *text == ':')
+			return -EINVAL;
+	return 0;
+}
+
+static int parse_number(const struct field *field, struct item *item)
+{
+	return check(!number_parse(item->text, field->min, field->max, &item->number));
+}
+
+static int parse_power_of_two(const struct field *field, struct item *item)
+{
+	return check(!parse_number(field, item) && (item->number & (item->number - 1)) == 0);
+}
+
+static int parse_duration(const struct field *field, struct item *item)
+{
+	return check(!duration_parse(item->text, &item->number) && item->number >= field->min &&
+		     item->number <= field->max);
+}
+
+static int parse_word(const struct field *field, struct item *item)
+{
+	for (const struct word *word = field->words; word->text; word++) {
+		if (strcmp(word->text, item->text))
+			continue;
+		if (word->value == WORD_LATER)
+			return -EOPNOTSUPP;
+		item->number = word->value;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int parse_address(const struct field *field, struct item *item)
+{
+	(void)field;
+	return check(!address_parse(item->text, &item->address) && address_is_unicast(&item->address));
+}
+
+static int parse_ipv4_prefix(const struct field *field, struct item *item)
+{
+	uint8_t length;
+
+	(void)field;
+	if (address_prefix_parse(item->text, &item->address, &length) || !address_is_ipv4(&item->address) ||
+	    !address_is_unicast(&item->address))
+		return -EINVAL;
+	item->number = length;
+	return check(length >= IPV4_PREFIX_MIN);
+}
+
+static int parse_ipv6(const struct field *field, struct item *item)
+{
+	return check(!parse_address(field, item) && !address_is_ipv4(&item->address));
+}
+
+static int parse_listen(const struct field *field, struct item *item)
+{
+	uint16_t port;
+
+	(void)field;
+	if (address_port_parse(item->text, &item->address, &port))
+		return -EINVAL;
+	item->number = port;
+	return check(port != 0);
+}
+
+static int parse_url_path(const struct field *field, struct item *item)
+{
+	const char *text = item->text;
+
+	(void)field;
+	if (*text != '/' || strlen(text) > PATH_LENGTH_MAX)
+		return -EINVAL;
+	while (isascii(*text) && isgraph(*text))
+		text++;
+	return check(!*text);
+}
+
+static int parse_host(const struct field *field, struct item *item)
+{
+	(void)field;
+	return check(consists_of(item->text, HOST_CHARACTERS, HOST_LENGTH_MAX));
+}
+
+static int parse_file(const struct field *field, struct item *item)
+{
+	(void)field;
+	return check(*item->text && strlen(item->text) <= PATH_LENGTH_MAX);
+}
+
+static const struct {
+	int (*parse)(const struct field *field, struct item *item);
+	const char *expectation; /* NULL: depends on the field */
+} kinds[FIELD_KINDS_OF_ITEM] = {
+	[FIELD_NAME] = {parse_name, "1 to 63 letters, digits, _ . or -"},
+	[FIELD_INTERFACE] = {parse_interface, "the name of a network interface such as eth0"},
+	[FIELD_NUMBER] = {parse_number, NULL},
+	[FIELD_POWER_OF_TWO] = {parse_power_of_two, NULL},
+	[FIELD_DURATION] = {parse_duration, NULL},
+	[FIELD_WORD] = {parse_word, NULL},
+	[FIELD_ADDRESS] = {parse_address, "an IPv4 or IPv6 unicast address"},
+	[FIELD_IPV4_PREFIX] = {parse_ipv4_prefix, "an IPv4 address such as 10.0.0.1, or a prefix such as 10.0.0.0/24"},
+	[FIELD_IPV6] = {parse_ipv6, "an IPv6 unicast address"},
+	[FIELD_LISTEN] = {parse_listen, "an address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\""},
+	[FIELD_URL_PATH] = {parse_url_path, "a path such as /health"},
+	[FIELD_HOST] = {parse_host, "a host name"},
+	[FIELD_FILE] = {parse_file, "the path of a file"},
+};
+
+int scalar_parse(const struct field *field, struct item *item)
+{
+	return kinds[field->kind].parse(field, item);
+}
+
+/* "a, b or c" of the words that this version does. */
+static void enumerate_words(const struct word *words, char *buffer, size_t size)
+{
+	const struct word *last = NULL;
+	size_t length = 0;
+
+	for (const struct word *word = words; word->text; word++)
+		if (word->value != WORD_LATER)
+			last = word;
+	for (const struct word *word = words; word->text && length < size; word++) {
+		const char *before = length == 0 ? "" : word == last ? " or " : ", ";
+
+		if (word->value != WORD_LATER)
+			length += snprintf(buffer + length, size - length, "%s%s", before, word->text);
+	}
+}
+
+const char *schema_keys(const struct schema *schema, char buffer[EXPECTATION_MAX])
+{
+	size_t length = 0;
+
+	for (const struct field *field = schema->fields; field->key && length < EXPECTATION_MAX; field++)
+		if (field->kind != FIELD_LATER)
+			length += snprintf(buffer + length, EXPECTATION_MAX - length, "%s%s", length ? ", " : "",
+					   field->key);
+	return buffer;
+}
+
+const char *field_expectation(const struct field *field, char buffer[EXPECTATION_MAX])
+{
+	char min[DURATION_TEXT_MAX], max[DURATION_TEXT_MAX], keys[EXPECTATION_MAX];
+
+	switch (field->kind) {
+	case FIELD_NUMBER:
+		snprintf(buffer, EXPECTATION_MAX, "a whole number from %" PRIu64 " to %" PRIu64, field->min,
+			 field->max);
+		break;
+	case FIELD_POWER_OF_TWO:
+		snprintf(buffer, EXPECTATION_MAX, "a power of two from %" PRIu64 " to %" PRIu64, field->min,
+			 field->max);
+		break;
+	case FIELD_DURATION:
+		snprintf(buffer, EXPECTATION_MAX, "a duration such as 500ms, 5s, 10m or 2h, from %s to %s",
+			 duration_format(field->min, min), duration_format(field->max, max));
+		break;
+	case FIELD_WORD:
+		enumerate_words(field->words, buffer, EXPECTATION_MAX);
+		break;
+	case FIELD_MAPPING:
+		snprintf(buffer, EXPECTATION_MAX, "a mapping with keys of: %.200s", schema_keys(field->schema, keys));
+		break;
+	case FIELD_LIST:
+		snprintf(buffer, EXPECTATION_MAX, "a list of %ss", field->schema->noun);
+		break;
+	default:
+		snprintf(buffer, EXPECTATION_MAX, "%s", kinds[field->kind].expectation);
+	}
+	return buffer;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every key of the configuration file: where it may stand, what it takes, which field of the draft it fills. To add a
+ * key, add its line here, its field in draft.h and its meaning (with its default) in a validate*.c.
+ */
+#include <stddef.h>
+
+#include "config/schema.h"
+
+#define MS_PER_S 1000
+#define MS_PER_HOUR (3600 * MS_PER_S)
+#define PORT_MAX 65535
+#define WEIGHT_MAX 65535
+#define PRIORITY_MAX 65535
+#define THRESHOLD_MAX 1000
+#define FLOW_TABLE_SIZE_MAX (1 << 30)
+
+/* A reload holds the old and the new at once, hence the halves. */
+#define SERVICES_MAX (SHUNT_MAX_SERVICES / 2)
+#define GROUPS_MAX (SHUNT_MAX_GROUPS - 1)
+#define BACKENDS_MAX (SHUNT_MAX_BACKENDS / 2)
+#define INTERFACES_MAX (SHUNT_MAX_LINKS - 1)
+
+#define AT(type, member) .offset = offsetof(struct type, member)
+
+static const struct field interface_fields[] = {
+	{"name", FIELD_INTERFACE, AT(draft_interface, name), .required = true},
+	{"mode", FIELD_WORD, AT(draft_interface, mode), .words = xdp_mode_words},
+	{},
+};
+
+static const struct field source_fields[] = {
+	{"ipv4", FIELD_IPV4_PREFIX, AT(draft_source, ipv4)},
+	{"ipv6", FIELD_IPV6, AT(draft_source, ipv6)},
+	{},
+};
+
+static const struct field api_fields[] = {
+	{"listen", FIELD_LISTEN, AT(draft_api, listen)},
+	{"token_file", FIELD_FILE, AT(draft_api, token_file)},
+	{},
+};
+
+static const struct field check_fields[] = {
+	{"type", FIELD_WORD, AT(draft_check, type), .words = check_type_words},
+	{"path", FIELD_URL_PATH, AT(draft_check, path)},
+	{"host", FIELD_HOST, AT(draft_check, host)},
+	{"port", FIELD_NUMBER, AT(draft_check, port), .min = 1, .max = PORT_MAX},
+	{"interval", FIELD_DURATION, AT(draft_check, interval), .min = 10, .max = MS_PER_HOUR},
+	{"timeout", FIELD_DURATION, AT(draft_check, timeout), .min = 1, .max = MS_PER_HOUR},
+	{"healthy_threshold", FIELD_NUMBER, AT(draft_check, healthy_threshold), .min = 1, .max = THRESHOLD_MAX},
+	{"unhealthy_threshold", FIELD_NUMBER, AT(draft_check, unhealthy_threshold), .min = 1, .max = THRESHOLD_MAX},
+	{},
+};
+
+static const struct field service_fields[] = {
+	{"name", FIELD_NAME, AT(draft_service, name), .required = true},
+	{"address", FIELD_ADDRESS, AT(draft_service, address), .required = true},
+	{"protocol", FIELD_WORD, AT(draft_service, protocol), .words = protocol_words},
+	{"port", FIELD_NUMBER, AT(draft_service, port), .required = true, .max = PORT_MAX},
+	{"group", FIELD_NAME, AT(draft_service, group), .required = true},
+	{"forward", FIELD_WORD, AT(draft_service, forward), .words = forward_words},
+	{"hash", FIELD_WORD, AT(draft_service, hash), .words = hash_words},
+	{"scheduler", FIELD_WORD, AT(draft_service, scheduler), .words = scheduler_words},
+	{"tracking", FIELD_WORD, AT(draft_service, tracking), .words = tracking_words},
+	{"on_empty", FIELD_WORD, AT(draft_service, on_empty), .words = on_empty_words},
+	{},
+};
+
+static const struct field member_fields[] = {
+	{"name", FIELD_NAME, AT(draft_member, name), .required = true},
+	{"priority", FIELD_NUMBER, AT(draft_member, priority), .max = PRIORITY_MAX},
+	{},
+};
+
+static const struct field backend_fields[] = {
+	{"name", FIELD_NAME, AT(draft_backend, name), .required = true},
+	{"address", FIELD_ADDRESS, AT(draft_backend, address), .required = true},
+	{"weight", FIELD_NUMBER, AT(draft_backend, weight), .max = WEIGHT_MAX},
+	{"port", FIELD_NUMBER, AT(draft_backend, port), .min = 1, .max = PORT_MAX},
+	{},
+};
+
+#define SCHEMA(type, table) .size = sizeof(struct type), .fields = table
+
+static const struct schema interface_schema = {"interface", SCHEMA(draft_interface, interface_fields),
+					       .bare_name = true};
+static const struct schema source_schema = {"source", SCHEMA(draft_source, source_fields)};
+static const struct schema api_schema = {"api", SCHEMA(draft_api, api_fields)};
+static const struct schema check_schema = {"health_check", SCHEMA(draft_check, check_fields)};
+static const struct schema service_schema = {"service", SCHEMA(draft_service, service_fields)};
+static const struct schema member_schema = {"member", SCHEMA(draft_member, member_fields), .bare_name = true};
+static const struct schema backend_schema = {"backend", SCHEMA(draft_backend, backend_fields)};
+
+static const struct field group_fields[] = {
+	{"name", FIELD_NAME, AT(draft_group, name), .required = true},
+	{"mode", FIELD_WORD, AT(draft_group, mode), .words = group_mode_words},
+	{"backends", FIELD_LIST, AT(draft_group, members), .required = true, .min = 1, .max = BACKENDS_MAX,
+	 .schema = &member_schema},
+	{"primary", FIELD_NAME, AT(draft_group, primary)},
+	{"failover", FIELD_WORD, AT(draft_group, failover), .words = failover_words},
+	{"failback", FIELD_WORD, AT(draft_group, failback), .words = failback_words},
+	{"failback_delay", FIELD_DURATION, AT(draft_group, failback_delay), .max = 24 * MS_PER_HOUR},
+	{"min_healthy", FIELD_NUMBER, AT(draft_group, min_healthy), .min = 1, .max = BACKENDS_MAX},
+	{"health_check", FIELD_MAPPING, AT(draft_group, check), .schema = &check_schema},
+	{},
+};
+
+static const struct field defaults_fields[] = {
+	{"forward", FIELD_WORD, AT(draft_defaults, forward), .words = forward_words},
+	{"health_check", FIELD_MAPPING, AT(draft_defaults, check), .schema = &check_schema},
+	{},
+};
+
+static const struct schema group_schema = {"group", SCHEMA(draft_group, group_fields)};
+static const struct schema defaults_schema = {"defaults", SCHEMA(draft_defaults, defaults_fields)};
+
+static const struct field config_fields[] = {
+	{"interfaces", FIELD_LIST, AT(draft, interfaces), .required = true, .min = 1, .max = INTERFACES_MAX,
+	 .schema = &interface_schema},
+	{"source", FIELD_MAPPING, AT(draft, source), .schema = &source_schema},
+	{"hash_seed", FIELD_NUMBER, AT(draft, hash_seed), .max = UINT64_MAX},
+	{"table_size", FIELD_POWER_OF_TWO, AT(draft, table_size), .min = 16, .max = 1 << 20},
+	{"flow_timeout", FIELD_DURATION, AT(draft, flow_timeout), .min = MS_PER_S, .max = 2 * MS_PER_HOUR},
+	{"flow_table_size", FIELD_POWER_OF_TWO, AT(draft, flow_table_size), .min = 8, .max = FLOW_TABLE_SIZE_MAX},
+	{"on_exit", FIELD_WORD, AT(draft, on_exit), .words = on_exit_words},
+	{"api", FIELD_MAPPING, AT(draft, api), .schema = &api_schema},
+	{"defaults", FIELD_MAPPING, AT(draft, defaults), .schema = &defaults_schema},
+	{"services", FIELD_LIST, AT(draft, services), .max = SERVICES_MAX, .schema = &service_schema},
+	{"failover_groups", FIELD_LIST, AT(draft, groups), .max = GROUPS_MAX, .schema = &group_schema},
+	{"backends", FIELD_LIST, AT(draft, backends), .max = BACKENDS_MAX, .schema = &backend_schema},
+	{.key = "dns_backends", .kind = FIELD_LATER},
+	{},
+};
+
+const struct schema config_schema = {NULL, SCHEMA(draft, config_fields)};
+
+#define FITS(table) _Static_assert(sizeof(table) / sizeof(table[0]) <= FIELDS_MAX, "raise FIELDS_MAX")
+FITS(config_fields);
+FITS(service_fields);
+FITS(group_fields);
+FITS(check_fields);

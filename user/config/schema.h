@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Internal to config: what a mapping may hold, as data. */
+#ifndef SHUNT_CONFIG_SCHEMA_H
+#define SHUNT_CONFIG_SCHEMA_H
+
+#include "config/draft.h"
+#include "config/words.h"
+
+enum field_kind {
+	FIELD_NAME,                  /* of a service, group or backend */
+	FIELD_INTERFACE,
+	FIELD_NUMBER,                /* min … max */
+	FIELD_POWER_OF_TWO,          /* min … max */
+	FIELD_DURATION,              /* min … max milliseconds */
+	FIELD_WORD,                  /* one of `words` */
+	FIELD_ADDRESS,               /* unicast */
+	FIELD_IPV4_PREFIX,           /* unicast; number: its length */
+	FIELD_IPV6,                  /* unicast */
+	FIELD_LISTEN,                /* address:port; number: the port */
+	FIELD_URL_PATH,
+	FIELD_HOST,
+	FIELD_FILE,
+	FIELD_KINDS_OF_ITEM,         /* the kinds above fill a struct item, those below do not */
+	FIELD_MAPPING,               /* a struct of `schema` */
+	FIELD_LIST,                  /* struct items of `schema`, min … max of them */
+	FIELD_LATER,                 /* the contract knows the key, this version does not do it yet */
+};
+
+struct field {
+	const char *key;
+	enum field_kind kind;
+	size_t offset;               /* in the draft struct that the mapping fills */
+	bool required;
+	uint64_t min, max;
+	const struct word *words;
+	const struct schema *schema;
+};
+
+struct schema {
+	const char *noun;            /* what messages call one of it, before its name */
+	size_t size;                 /* of the draft struct */
+	bool bare_name;              /* an element may be written as its name alone */
+	const struct field *fields;  /* ends with a NULL key; the first one holds the name, where things have names */
+};
+
+extern const struct schema config_schema;
+
+#define EXPECTATION_MAX 256
+#define FIELDS_MAX 16 /* of a schema */
+
+/* Fills number and address of an item from its text: 0 | -EINVAL | -EOPNOTSUPP: comes in a later version. */
+int scalar_parse(const struct field *field, struct item *item);
+/* What a field takes, as words after "must be". Returns `buffer`. */
+const char *field_expectation(const struct field *field, char buffer[EXPECTATION_MAX]);
+/* The keys of a schema as an enumeration. Returns `buffer`. */
+const char *schema_keys(const struct schema *schema, char buffer[EXPECTATION_MAX]);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Draft → configuration: defaults, names, what may not stand together. Here are the parts that stand alone (settings,
+ * interfaces, backends); groups and services, which refer to others, have files of their own. Knows nothing of YAML.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/validate.h"
+#include "net/address.h"
+
+#define TABLE_SIZE_DEFAULT 65536
+#define FLOW_TIMEOUT_DEFAULT_MS (15 * 60 * 1000)
+#define FLOW_TABLE_SIZE_DEFAULT (1 << 20)
+#define WEIGHT_DEFAULT 100
+#define IPV4_BITS 32
+
+void *new_list(struct report *report, size_t n, size_t element_bytes, size_t *ret_n)
+{
+	void *list = n ? calloc(n, element_bytes) : NULL;
+
+	if (n && !list)
+		report->out_of_memory = true;
+	*ret_n = list ? n : 0;
+	return list;
+}
+
+char *copy_text(struct report *report, const char *text)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	if (text && !copy)
+		report->out_of_memory = true;
+	return copy;
+}
+
+void index_names(struct report *report, const char *noun, const struct items *items, size_t item_bytes,
+		 size_t name_offset, struct keymap *names)
+{
+	for (size_t i = 0; i < items->n; i++) {
+		const struct item *name = (const void *)((const char *)items->list + i * item_bytes + name_offset);
+		const struct item *first;
+		char quoted[QUOTE_MAX];
+		size_t found;
+		int error = 0;
+
+		if (!name->text)
+			continue;
+		found = keymap_put(names, name->text, strlen(name->text), i, &error);
+		if (error)
+			report->out_of_memory = true;
+		if (found == KEYMAP_NONE)
+			continue;
+		first = (const void *)((const char *)items->list + found * item_bytes + name_offset);
+		report_error(report, name->at, "%s %s is already defined in line %d: rename or remove one of them",
+			     noun, quote(name->text, quoted), first->at.line);
+	}
+}
+
+size_t find_name(const struct keymap *names, const struct item *name)
+{
+	return name->text ? keymap_get(names, name->text, strlen(name->text)) : KEYMAP_NONE;
+}
+
+static void validate_interfaces(struct validation *v)
+{
+	const struct draft_interface *drafts = v->draft->interfaces.list;
+	struct config *config = v->config;
+	struct keymap names = {};
+
+	config->interfaces =
+		new_list(v->report, v->draft->interfaces.n, sizeof(*config->interfaces), &config->n_interfaces);
+	for (size_t i = 0; i < config->n_interfaces; i++) {
+		if (drafts[i].name.ok)
+			strncpy(config->interfaces[i].name, drafts[i].name.text,
+				sizeof(config->interfaces[i].name) - 1);
+		config->interfaces[i].mode = number_or(&drafts[i].mode, INTERFACE_MODE_AUTO);
+	}
+	index_names(v->report, "interface", &v->draft->interfaces, sizeof(*drafts),
+		    offsetof(struct draft_interface, name), &names);
+	keymap_clear(&names);
+}
+
+static void validate_source(struct validation *v)
+{
+	const struct item *ipv4 = &v->draft->source.ipv4, *ipv6 = &v->draft->source.ipv6;
+	uint32_t bits;
+
+	v->config->source_ipv4_prefix = IPV4_BITS;
+	if (ipv6->ok)
+		v->config->source_ipv6 = ipv6->address;
+	if (!ipv4->ok)
+		return;
+	v->config->source_ipv4 = ipv4->address;
+	v->config->source_ipv4_prefix = ipv4->number;
+	memcpy(&bits, ipv4->address.byte + sizeof(ipv4->address.byte) - sizeof(bits), sizeof(bits));
+	if (ipv4->number < IPV4_BITS && ntohl(bits) & (UINT32_MAX >> ipv4->number))
+		report_error(v->report, ipv4->at,
+			     "source: ipv4 \"%s\" has bits beyond its prefix: clear them, or give the address alone",
+			     ipv4->text);
+}
+
+/* Only the local host may talk to the API without a token. */
+static bool is_loopback(const struct shunt_addr *address)
+{
+	static const struct shunt_addr ipv6_loopback = {.byte = {[15] = 1}};
+
+	return address_is_ipv4(address) ? address->byte[12] == 127 : address_equal(address, &ipv6_loopback);
+}
+
+static void validate_api(struct validation *v)
+{
+	const struct item *listen = &v->draft->api.listen, *token_file = &v->draft->api.token_file;
+
+	if (listen->ok)
+		v->config->api_listen = copy_text(v->report, listen->text);
+	if (token_file->ok)
+		v->config->api_token_file = copy_text(v->report, token_file->text);
+	if (listen->ok && !is_loopback(&listen->address) && !token_file->at.line)
+		report_error(v->report, listen->at,
+			     "api: listen \"%s\" is not a loopback address: add a token_file, or listen on 127.0.0.1 "
+			     "or [::1]",
+			     listen->text);
+	if (token_file->ok && !listen->at.line)
+		report_note(v->report, token_file->at, "api: token_file has no effect without listen");
+}
+
+static void validate_settings(struct validation *v)
+{
+	const struct draft *draft = v->draft;
+	struct draft_check defaults = check_defaults(draft);
+
+	v->config->hash_seed = number_or(&draft->hash_seed, 0);
+	v->config->table_size = number_or(&draft->table_size, TABLE_SIZE_DEFAULT);
+	v->config->flow_timeout_ms = number_or(&draft->flow_timeout, FLOW_TIMEOUT_DEFAULT_MS);
+	v->config->flow_table_size = number_or(&draft->flow_table_size, FLOW_TABLE_SIZE_DEFAULT);
+	v->config->on_exit = number_or(&draft->on_exit, ON_EXIT_KEEP);
+	validate_source(v);
+	validate_api(v);
+	check_validate(v->report, "defaults: ", &draft->defaults.check, &defaults);
+}
+
+static void validate_backends(struct validation *v)
+{
+	const struct draft_backend *drafts = v->draft->backends.list;
+	struct config *config = v->config;
+	size_t n;
+
+	config->backends = new_list(v->report, v->draft->backends.n, sizeof(*config->backends), &config->n_backends);
+	for (size_t i = 0; i < config->n_backends; i++) {
+		config->backends[i].name = copy_text(v->report, drafts[i].name.text);
+		config->backends[i].address = drafts[i].address.address;
+		config->backends[i].weight = number_or(&drafts[i].weight, WEIGHT_DEFAULT);
+		config->backends[i].port = number_or(&drafts[i].port, 0);
+	}
+	index_names(v->report, "backend", &v->draft->backends, sizeof(*drafts), offsetof(struct draft_backend, name),
+		    &v->backends);
+	v->last_group = new_list(v->report, config->n_backends, sizeof(*v->last_group), &n);
+}
+
+/* What is valid and does nothing. Only told of a valid file: with errors about, much seems unused that is not. */
+static void note_unused(struct validation *v)
+{
+	const struct draft_backend *backends = v->draft->backends.list;
+	const struct draft_group *groups = v->draft->groups.list;
+	bool *used;
+	size_t n;
+
+	for (size_t i = 0; i < v->config->n_backends; i++)
+		if (!v->last_group[i])
+			report_note(v->report, backends[i].name.at, "backend \"%s\" is in no group: it gets no traffic",
+				    backends[i].name.text);
+	used = new_list(v->report, v->config->n_groups, sizeof(*used), &n);
+	for (size_t i = 0; used && i < v->config->n_services; i++)
+		used[v->config->services[i].group] = true;
+	for (size_t i = 0; i < n; i++)
+		if (!used[i])
+			report_note(v->report, groups[i].name.at, "group \"%s\" is used by no service",
+				    groups[i].name.text);
+	free(used);
+}
+
+void config_validate(const struct draft *draft, struct config *config, struct report *report)
+{
+	struct validation v = {.draft = draft, .config = config, .report = report};
+
+	validate_settings(&v);
+	validate_interfaces(&v);
+	validate_backends(&v);
+	if (!report->out_of_memory)
+		validate_groups(&v);
+	if (!report->out_of_memory)
+		validate_services(&v);
+	if (!report->out_of_memory && !report->n_errors)
+		note_unused(&v);
+	keymap_clear(&v.backends);
+	keymap_clear(&v.groups);
+	free(v.last_group);
+}

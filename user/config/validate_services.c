@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Services: what each takes, that no two take the same, and that the group behind them can serve them. */
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/validate.h"
+#include "config/words.h"
+#include "net/address.h"
+
+#define CLAIMS_PER_SERVICE 3
+#define ANY_PROTOCOL 0
+#define EVERY_PORT 0
+#define SOME_PORT 0x10000
+
+/* Something a service takes for itself: a key of the map of claims, hence without padding. */
+struct claim {
+	struct shunt_addr address;
+	uint32_t port; /* SOME_PORT: at least one, not known which */
+	uint32_t protocol;
+};
+
+/* What the services that use a group ask about it. */
+struct group_use {
+	size_t service; /* the first one that uses the group, KEYMAP_NONE: none does */
+	size_t ipv4, ipv6; /* a backend of each family, KEYMAP_NONE: there is none */
+};
+
+static const struct draft_service *draft_of(const struct validation *v, size_t service)
+{
+	return (const struct draft_service *)v->draft->services.list + service;
+}
+
+static void build_service(struct validation *v, size_t index)
+{
+	const struct draft_service *draft = draft_of(v, index);
+	struct config_service *service = &v->config->services[index];
+	const struct item *forward = draft->forward.ok ? &draft->forward : &v->draft->defaults.forward;
+	char name[QUOTE_MAX], group[QUOTE_MAX];
+
+	service->name = copy_text(v->report, draft->name.text);
+	service->address = draft->address.address;
+	service->protocol = number_or(&draft->protocol, IPPROTO_TCP);
+	service->port = number_or(&draft->port, 0);
+	service->forward = number_or(forward, SHUNT_FORWARD_L2);
+	service->hash = number_or(&draft->hash, HASH_5_TUPLE);
+	service->tracking = number_or(&draft->tracking, TRACKING_AUTO);
+	service->group = find_name(&v->groups, &draft->group);
+	if (service->group == KEYMAP_NONE && draft->group.ok && (v->draft->groups.ok || !v->draft->groups.at.line))
+		report_error(v->report, draft->group.at,
+			     "service %s: group %s is not in failover_groups: define it there, or name another",
+			     quote(draft->name.text, name), quote(draft->group.text, group));
+}
+
+/* Returns the service that already has the claim, else KEYMAP_NONE and the claim is entered. */
+static size_t make_claim(struct validation *v, struct keymap *claims, struct claim *claim, size_t service)
+{
+	int error = 0;
+	size_t found = keymap_put(claims, claim, sizeof(*claim), service, &error);
+
+	if (error)
+		v->report->out_of_memory = true;
+	return found;
+}
+
+static void report_overlap(struct validation *v, size_t index, size_t other)
+{
+	const struct draft_service *draft = draft_of(v, index), *first = draft_of(v, other);
+	const struct config_service *taken = &v->config->services[other];
+	char name[QUOTE_MAX], first_name[QUOTE_MAX], address[ADDRESS_TEXT_MAX], port[16] = "every port";
+
+	if (taken->port)
+		snprintf(port, sizeof(port), "port %u", taken->port);
+	report_error(v->report, draft->address.at,
+		     "service %s overlaps service %s of line %d (%s, %s, %s): give one of them another address, "
+		     "protocol or port",
+		     quote(draft->name.text, name), quote(first->name.text, first_name), first->at.line,
+		     word_text(protocol_words, taken->protocol), address_format(&taken->address, address), port);
+}
+
+/* `own`: room for the claims of this service, which live as long as the map. */
+static void claim_service(struct validation *v, struct keymap *claims, struct claim own[CLAIMS_PER_SERVICE],
+			  size_t index)
+{
+	const struct draft_service *draft = draft_of(v, index);
+	const struct config_service *service = &v->config->services[index];
+	size_t same, every, some, other;
+
+	if (!draft->address.ok)
+		return;
+	own[0] = (struct claim){service->address, EVERY_PORT, ANY_PROTOCOL};
+	make_claim(v, claims, &own[0], index);
+	if (!draft->port.ok || (draft->protocol.at.line && !draft->protocol.ok))
+		return;
+	own[1] = (struct claim){service->address, EVERY_PORT, service->protocol};
+	every = keymap_get(claims, &own[1], sizeof(own[1]));
+	own[1].port = service->port;
+	own[2] = (struct claim){service->address, SOME_PORT, service->protocol};
+	same = make_claim(v, claims, &own[1], index);
+	some = make_claim(v, claims, &own[2], index);
+	if (service->port != EVERY_PORT)
+		some = KEYMAP_NONE; /* another port of the address is no harm to one port */
+	other = same != KEYMAP_NONE ? same : every;
+	if (other == KEYMAP_NONE)
+		other = some;
+	if (other != KEYMAP_NONE)
+		report_overlap(v, index, other);
+}
+
+/* A backend that has a service's address would get its packets back from itself. */
+static void refuse_service_addresses(struct validation *v, const struct keymap *claims)
+{
+	const struct draft_backend *backends = v->draft->backends.list;
+
+	for (size_t i = 0; i < v->config->n_backends; i++) {
+		struct claim claim = {backends[i].address.address, EVERY_PORT, ANY_PROTOCOL};
+		size_t service = backends[i].address.ok ? keymap_get(claims, &claim, sizeof(claim)) : KEYMAP_NONE;
+		char backend_name[QUOTE_MAX], name[QUOTE_MAX];
+		const char *text = backends[i].name.text;
+
+		if (service == KEYMAP_NONE)
+			continue;
+		report_error(v->report, backends[i].address.at,
+			     "backend %s: address %s is the address of service %s: give the backend's own",
+			     quote(text, backend_name), backends[i].address.text,
+			     quote(draft_of(v, service)->name.text, name));
+	}
+}
+
+static void validate_claims(struct validation *v)
+{
+	struct keymap claims = {};
+	struct claim *own;
+	size_t n;
+
+	own = new_list(v->report, CLAIMS_PER_SERVICE * v->config->n_services, sizeof(*own), &n);
+	for (size_t i = 0; own && i < v->config->n_services; i++)
+		claim_service(v, &claims, own + CLAIMS_PER_SERVICE * i, i);
+	refuse_service_addresses(v, &claims);
+	keymap_clear(&claims);
+	free(own);
+}
+
+static struct group_use survey_group(const struct validation *v, const struct config_group *group)
+{
+	const struct draft_backend *backends = v->draft->backends.list;
+	struct group_use use = {KEYMAP_NONE, KEYMAP_NONE, KEYMAP_NONE};
+
+	for (size_t i = group->n_members; i-- > 0;) {
+		size_t backend = group->members[i].backend;
+
+		if (backend == KEYMAP_NONE || !backends[backend].address.ok)
+			continue;
+		if (address_is_ipv4(&backends[backend].address.address))
+			use.ipv4 = backend;
+		else
+			use.ipv6 = backend;
+	}
+	return use;
+}
+
+/* l2 keeps the packet as it is, so both ends must be of one family. */
+static void validate_family(struct validation *v, size_t index, const struct group_use *use)
+{
+	const struct draft_service *draft = draft_of(v, index);
+	bool is_ipv4 = address_is_ipv4(&v->config->services[index].address);
+	size_t backend = is_ipv4 ? use->ipv6 : use->ipv4;
+	char name[QUOTE_MAX], backend_name[QUOTE_MAX];
+
+	if (v->config->services[index].forward != SHUNT_FORWARD_L2 || backend == KEYMAP_NONE || !draft->address.ok)
+		return;
+	report_error(v->report, draft->forward.at.line ? draft->forward.at : draft->address.at,
+		     "service %s: forward l2 keeps packets %s, but backend %s of its group has an %s address: use "
+		     "forward: ipip",
+		     quote(draft->name.text, name), is_ipv4 ? "IPv4" : "IPv6",
+		     quote(v->config->backends[backend].name, backend_name), is_ipv4 ? "IPv6" : "IPv4");
+}
+
+/* Its own, else the backend's, else that of the first service that uses the group: one of them must be a port. */
+static void validate_check_port(struct validation *v, size_t index, const struct group_use *use)
+{
+	const struct draft_group *draft = (const struct draft_group *)v->draft->groups.list + index;
+	const struct draft_backend *backends = v->draft->backends.list;
+	const struct draft_member *members = draft->members.list;
+	const struct config_group *group = &v->config->groups[index];
+	char name[QUOTE_MAX], backend_name[QUOTE_MAX];
+
+	if (use->service == KEYMAP_NONE || group->check.type == CHECK_NONE || group->check.port ||
+	    draft->check.port.at.line || !draft_of(v, use->service)->port.ok || v->config->services[use->service].port)
+		return;
+	for (size_t i = 0; i < group->n_members; i++) {
+		size_t backend = group->members[i].backend;
+
+		if (backend == KEYMAP_NONE || backends[backend].port.at.line)
+			continue;
+		report_error(v->report, members[i].name.at,
+			     "group %s: no port to check backend %s on, as service %s takes every port: give the "
+			     "health_check or the backend a port",
+			     quote(draft->name.text, name), quote(members[i].name.text, backend_name),
+			     draft_of(v, use->service)->name.text);
+		return;
+	}
+}
+
+static void validate_uses(struct validation *v)
+{
+	struct config *config = v->config;
+	struct group_use *uses;
+	size_t n;
+
+	uses = new_list(v->report, config->n_groups, sizeof(*uses), &n);
+	for (size_t i = 0; i < n; i++)
+		uses[i] = survey_group(v, &config->groups[i]);
+	for (size_t i = 0; uses && i < config->n_services; i++) {
+		size_t group = config->services[i].group;
+
+		if (group == KEYMAP_NONE)
+			continue;
+		if (uses[group].service == KEYMAP_NONE)
+			uses[group].service = i;
+		validate_family(v, i, &uses[group]);
+	}
+	for (size_t i = 0; i < n; i++)
+		validate_check_port(v, i, &uses[i]);
+	free(uses);
+}
+
+void validate_services(struct validation *v)
+{
+	struct config *config = v->config;
+	struct keymap names = {};
+
+	config->services = new_list(v->report, v->draft->services.n, sizeof(*config->services), &config->n_services);
+	for (size_t i = 0; i < config->n_services; i++)
+		build_service(v, i);
+	index_names(v->report, "service", &v->draft->services, sizeof(struct draft_service),
+		    offsetof(struct draft_service, name), &names);
+	keymap_clear(&names);
+	validate_claims(v);
+	validate_uses(v);
+}

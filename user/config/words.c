@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which words the configuration language has. A word that comes later stands here too, so that its error can say so. */
+#include <netinet/in.h>
+#include <stddef.h>
+
+#include "config/config.h"
+#include "config/words.h"
+
+const struct word xdp_mode_words[] = {
+	{"auto", INTERFACE_MODE_AUTO}, {"native", INTERFACE_MODE_NATIVE}, {"generic", INTERFACE_MODE_GENERIC}, {}};
+const struct word on_exit_words[] = {{"keep", ON_EXIT_KEEP}, {"detach", ON_EXIT_DETACH}, {}};
+const struct word forward_words[] = {
+	{"l2", SHUNT_FORWARD_L2}, {"ipip", SHUNT_FORWARD_IPIP}, {"gue", WORD_LATER}, {"nat", WORD_LATER}, {}};
+const struct word protocol_words[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {}};
+const struct word hash_words[] = {{"5-tuple", HASH_5_TUPLE}, {"source-ip", HASH_SOURCE_IP}, {}};
+const struct word scheduler_words[] = {
+	{"maglev", 0}, {"round-robin", WORD_LATER}, {"random", WORD_LATER}, {"least-connections", WORD_LATER}, {}};
+const struct word tracking_words[] = {
+	{"auto", TRACKING_AUTO}, {"always", TRACKING_ALWAYS}, {"never", TRACKING_NEVER}, {}};
+const struct word on_empty_words[] = {{"drop", 0}, {"reject", WORD_LATER}, {"fail-open", WORD_LATER}, {}};
+const struct word group_mode_words[] = {{"active-passive", GROUP_ACTIVE_PASSIVE},
+					{"active-active", GROUP_ACTIVE_ACTIVE},
+					{"normal", GROUP_ACTIVE_ACTIVE},
+					{"rolling", WORD_LATER},
+					{}};
+const struct word failover_words[] = {{"automatic", true}, {"manual", false}, {}};
+const struct word failback_words[] = {{"manual", false}, {"automatic", true}, {}};
+const struct word check_type_words[] = {
+	{"tcp", CHECK_TCP}, {"http", CHECK_HTTP}, {"none", CHECK_NONE}, {"https", WORD_LATER}, {}};
+
+const char *word_text(const struct word *words, int value)
+{
+	for (; words->text; words++)
+		if (words->value == value)
+			return words->text;
+	return "?";
+}
+
+const char *config_group_mode_text(enum config_group_mode mode)
+{
+	return word_text(group_mode_words, mode);
+}
+
+const char *config_forward_text(enum shunt_forward forward)
+{
+	return word_text(forward_words, forward);
+}
+
+const char *config_check_type_text(enum config_check_type type)
+{
+	return word_text(check_type_words, type);
+}
+
+const char *config_tracking_text(enum config_tracking tracking)
+{
+	return word_text(tracking_words, tracking);
+}
+
+const char *config_hash_text(enum config_hash hash)
+{
+	return word_text(hash_words, hash);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Internal to config: the words of the configuration language and the enums they stand for. */
+#ifndef SHUNT_CONFIG_WORDS_H
+#define SHUNT_CONFIG_WORDS_H
+
+#define WORD_LATER (-1) /* the contract knows the word, this version does not do it yet */
+
+struct word {
+	const char *text;
+	int value;
+};
+
+/* Each ends with a NULL text; of several words for one value the first is printed. */
+extern const struct word xdp_mode_words[], on_exit_words[], forward_words[], protocol_words[], hash_words[];
+extern const struct word scheduler_words[], tracking_words[], on_empty_words[], group_mode_words[];
+extern const struct word failover_words[], failback_words[], check_type_words[];
+
+const char *word_text(const struct word *words, int value); /* "?" for a value without word */
+
+#endif
