@@ -142,9 +142,9 @@ net_hosts() { # those there are
 }
 
 # Ends what runs in the namespaces of this script, and only that.
-net_kill_processes() { # [HOST…]
+net_kill_processes() {
 	local host pids
-	for host in ${*:-$(net_hosts)}; do
+	for host in $(net_hosts); do
 		pids=$(ip netns pids "$NET-$host" 2>/dev/null) || continue
 		# shellcheck disable=SC2086 # several numbers
 		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true

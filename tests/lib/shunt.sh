@@ -27,7 +27,8 @@ backend() { json ".$2" backends "$1"; } # NAME FIELD
 group() { json ".$2" groups "$1"; }
 service() { json ".$2" services "$1"; }
 active() { json '.active | sort | join(" ")' groups "$1"; } # GROUP: the names that take new flows
-drops() { json '(.drops // {}) | to_entries | map(select(.key != "none") | .value) | add // 0' stats; }
+drops() { json ".drops.$1" status; }             # REASON: packets dropped for it
+all_drops() { json '[.drops[]] | add' status; }
 
 config() { cat >"$CONFIG"; } # from stdin
 
@@ -54,4 +55,22 @@ balance() { # config from stdin
 all_up() { is true json 'length > 0 and all(.[]; .health == "up")' backends; }
 
 # settled [GROUP…]: no slot is in a transition.
-settled() { is 0 json '[.. | objects | (.moving // 0) + (.resolving // 0)] | add // 0' groups; }
+settled() { is 0 json '[.[].slots | .moving + .resolving] | add' groups; }
+
+# some_backends N [IPv4|IPv6-FUNCTION]: the YAML lines of backends b1 … bN.
+some_backends() {
+	local i address=${2:-ip4}
+	echo "backends:"
+	for i in $(seq "$1"); do
+		echo "  - {name: b$i, address: \"$($address "b$i")\"}"
+	done
+}
+
+names() { # N: "b1, b2, … bN"
+	local i text=b1
+	for i in $(seq 2 "$1"); do text="$text, b$i"; done
+	echo "$text"
+}
+
+# shellcheck disable=SC2034 # of the suites
+FAST_CHECK='{type: tcp, interval: 100ms, timeout: 100ms, healthy_threshold: 2, unhealthy_threshold: 3}'

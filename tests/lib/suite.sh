@@ -20,7 +20,9 @@ WORK=${TMPDIR:-/tmp}/shunt-test-$$
 LOGS=${SHUNT_LOGS:-$SHUNT_BUILD/logs}
 FLOWS=$SHUNT_BUILD/tests/tools/flows
 
+# shellcheck source=tests/lib/netns.sh
 . "$SOURCE_DIR/tests/lib/netns.sh"
+# shellcheck source=tests/lib/shunt.sh
 . "$SOURCE_DIR/tests/lib/shunt.sh"
 
 if [ -t 1 ]; then green=$'\e[32m' red=$'\e[31m' yellow=$'\e[33m' plain=$'\e[0m'; else green='' red='' yellow='' plain=''; fi
@@ -48,7 +50,7 @@ note() {
 expect() {
 	local actual=$1 operator=$2 expected=$3
 	shift 3
-	[ "$actual" "$operator" "$expected" ] || fail "$*: expected $operator $expected, got $actual"
+	test "$actual" "$operator" "$expected" || fail "$*: expected $operator $expected, got $actual"
 }
 
 expect_contains() { # TEXT PART WHAT…
@@ -121,10 +123,9 @@ serve() { # HOST [PORT…]: an echo server that tells the host's name, TCP and U
 	wait_for 5 "the server on $host listens" said "server-$host" serving
 }
 
-serve_http() { # HOST [PORT]: nginx that answers the host's name, and files from $T/www
+serve_http() { # HOST [PORT]: nginx that answers the host's name, and files from $T/nginx-HOST/www
 	local host=$1 port=${2:-80} dir=$T/nginx-$1
-	mkdir -p "$dir" "$T/www"
-	chmod 755 "$T" "$T/www"
+	mkdir -p "$dir/www"
 	cat >"$dir/nginx.conf" <<-END
 		daemon off;
 		worker_processes 1;
@@ -139,14 +140,59 @@ serve_http() { # HOST [PORT]: nginx that answers the host's name, and files from
 			server {
 				listen $port backlog=4096 reuseport; listen [::]:$port backlog=4096 reuseport ipv6only=on;
 				location = / { default_type text/plain; return 200 "$host\n"; }
-				location = /health { return 200 "ok\n"; }
-				location / { root $T/www; }
+				location / { root $dir/www; }
 			}
 		}
 	END
 	spawn "server-$host" "$host" nginx -p "$dir" -c "$dir/nginx.conf"
 	wait_for 10 "nginx on $host answers" on "$host" curl -sf "http://127.0.0.1:$port/"
 }
+
+# ---- traffic and numbers ----
+
+connect_every() { # MS LABEL ADDRESS PORT [OPTION…]: in the background, until stop_traffic LABEL
+	local every=$1 label=$2
+	shift 2
+	spawn "$label" client "$FLOWS" connect "$@" --every "${every}ms"
+	wait_for 5 "the first connection" said "$label" ' ok '
+}
+
+hold() { # LABEL N ADDRESS PORT [OPTION…]: in the background, until stop_traffic LABEL
+	local label=$1
+	shift
+	spawn "$label" client "$FLOWS" hold "$@"
+	wait_for 10 "all flows are up" said "$label" '^ready '
+}
+
+stop_traffic() { # LABEL
+	stop "$1"
+	said "$1" '^(connections|flows|attempts) ' || fail "$1 told no summary: $(tail -n 2 "$T/$1.log")"
+}
+
+expect_unbroken() { # LABEL: of `hold`, after stop_traffic
+	local n broken bytes mismatched
+	read -r n broken bytes mismatched < <(awk '/^connections/ { print $2, $4, $6, $8 }' "$T/$1.log")
+	[ "$broken" -eq 0 ] || fail "$broken of $n connections broke: $(grep -m 3 ' broken ' "$T/$1.log")"
+	expect "$mismatched" -eq 0 "bytes that came back changed"
+	expect "$bytes" -gt "$((n * 1024))" "bytes that came back"
+}
+
+expect_no_failure() { # LABEL: of `connect_every`, after stop_traffic
+	expect "$(awk '/^attempts/ { print $6 }' "$T/$1.log")" -eq 0 "failed connections: $(grep -m 3 failed "$T/$1.log")"
+}
+
+answered_by() { # LABEL NAME [COUNT]: whether the last COUNT answers were its
+	[ "$(grep ' ok ' "$T/$1.log" | tail -n "${3:-10}" | grep -c " ok $2\$")" -eq "${3:-10}" ]
+}
+
+# servers ADDRESS PORT [N]: the names that answer N new connections, sorted.
+servers() {
+	on client "$FLOWS" connect "$1" "$2" --every 2ms --count "${3:-100}" >"$T/servers.log" || fail "$(tail -n 3 "$T/servers.log")"
+	awk '/^server / { printf "%s%s", sep, $2; sep = " " }' "$T/servers.log"
+}
+
+median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+largest() { sort -n | tail -n 1; }
 
 # ---- the frame of a suite ----
 
