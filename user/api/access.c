@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Decides on headers and the token file alone; must not know what is asked for. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/access.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "net/address.h"
+
+#define TOKEN_MAX 4096
+
+static int read_token(const char *token_file, char **ret_token)
+{
+	_cleanup_(freep) char *text = NULL;
+	size_t length;
+	int r = file_read(token_file, TOKEN_MAX, &text, &length);
+
+	if (r < 0)
+		return r;
+	while (length && isspace((unsigned char)text[length - 1]))
+		text[--length] = '\0';
+	if (!length || strlen(text) != length)
+		return -EINVAL;
+	*ret_token = text;
+	text = NULL;
+	return 0;
+}
+
+int access_check_file(const char *token_file)
+{
+	_cleanup_(freep) char *token = NULL;
+
+	return read_token(token_file, &token);
+}
+
+/* Time depends on the length given, not on the token. */
+static bool equal_in_constant_time(const char *token, const char *given)
+{
+	size_t token_length = strlen(token), length = strlen(given);
+	volatile unsigned char difference = token_length != length;
+
+	for (size_t i = 0; i < length; i++)
+		difference |= (unsigned char)token[i % token_length] ^ (unsigned char)given[i];
+	return !difference;
+}
+
+bool access_has_token(const char *token_file, const char *authorization)
+{
+	_cleanup_(freep) char *token = NULL;
+
+	if (!authorization || strncasecmp(authorization, "Bearer ", 7) != 0 || read_token(token_file, &token) < 0)
+		return false;
+	return equal_in_constant_time(token, authorization + 7);
+}
+
+static bool names_an_address(const char *host)
+{
+	struct shunt_addr address;
+	char bare[ADDRESS_TEXT_MAX];
+	uint16_t port;
+	size_t length = strlen(host);
+
+	if (strncasecmp(host, "localhost", 9) == 0 && (!host[9] || host[9] == ':'))
+		return true;
+	if (address_port_parse(host, &address, &port) == 0 || address_parse(host, &address) == 0)
+		return true;
+	if (length < 3 || length >= sizeof(bare) || host[0] != '[' || host[length - 1] != ']')
+		return false;
+	snprintf(bare, sizeof(bare), "%.*s", (int)length - 2, host + 1);
+	return address_parse(bare, &address) == 0;
+}
+
+bool access_is_local(const char *host, const char *origin)
+{
+	if (host && !names_an_address(host))
+		return false;
+	return !origin || (host && strncmp(origin, "http://", 7) == 0 && strcmp(origin + 7, host) == 0);
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Snapshot → the documents of CONTRACT. Decides field names and units, nothing else: it must not know of HTTP, nor judge
+ * what the controller decided. Fields beyond the contract's stand after them.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "api/json.h"
+#include "base/clock.h"
+#include "net/address.h"
+
+/* Text of others (a server's status line, say) may not be UTF-8, which JSON cannot hold: such bytes become '?'. */
+static json_t *text_json(const char *text)
+{
+	json_t *json;
+	char *copy;
+
+	if (!text)
+		return json_null();
+	json = json_string(text);
+	if (json)
+		return json;
+	copy = strdup(text);
+	if (!copy)
+		return NULL;
+	for (char *c = copy; *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	json = json_string(copy);
+	free(copy);
+	return json;
+}
+
+static json_t *time_json(int64_t wall_ms)
+{
+	char buffer[CLOCK_TEXT_MAX];
+
+	return wall_ms > 0 ? json_string(clock_rfc3339(wall_ms, buffer)) : json_null();
+}
+
+static const char *protocol_text(uint8_t protocol)
+{
+	return protocol == IPPROTO_UDP ? "udp" : "tcp";
+}
+
+json_t *api_service_json(const struct snapshot_service *service)
+{
+	char address[ADDRESS_TEXT_MAX];
+
+	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I}",
+			 "name", text_json(service->name),
+			 "address", address_format(&service->address, address),
+			 "protocol", protocol_text(service->protocol),
+			 "port", (int)service->port,
+			 "group", text_json(service->group),
+			 "forward", text_json(service->forward),
+			 "hash", text_json(service->hash),
+			 "tracking", text_json(service->tracking),
+			 "packets", (json_int_t)service->stats.packets,
+			 "bytes", (json_int_t)service->stats.bytes,
+			 "new_flows", (json_int_t)service->stats.new_flows);
+}
+
+static json_t *member_json(const struct snapshot_member *member)
+{
+	return json_pack("{s:o, s:o, s:o, s:f}",
+			 "name", text_json(member->backend),
+			 "role", text_json(member->role),
+			 "why", text_json(member->why),
+			 "share", member->share);
+}
+
+json_t *api_group_json(const struct snapshot_group *group)
+{
+	json_t *active = json_array(), *backends = json_array();
+
+	for (size_t i = 0; i < group->n_members; i++) {
+		json_array_append_new(backends, member_json(&group->members[i]));
+		if (strcmp(group->members[i].role, "active") == 0)
+			json_array_append_new(active, text_json(group->members[i].backend));
+	}
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
+			 "name", text_json(group->name),
+			 "mode", text_json(group->mode),
+			 "primary", text_json(group->primary),
+			 "active", active,
+			 "state", text_json(group->state),
+			 "failovers", (json_int_t)group->failovers,
+			 "last_failover", time_json(group->last_failover),
+			 "healthy", (json_int_t)group->healthy,
+			 "failed", (json_int_t)group->failed,
+			 "backends", backends,
+			 "forced", text_json(group->forced),
+			 "forced_until", time_json(group->forced_until * 1000),
+			 "failback", text_json(group->failback),
+			 "failing_back_at", time_json(group->failing_back_at),
+			 "slots",
+			 "total", (json_int_t)group->slots,
+			 "moving", (json_int_t)group->moving,
+			 "resolving", (json_int_t)group->resolving);
+}
+
+json_t *api_backend_json(const struct snapshot_backend *backend)
+{
+	char address[ADDRESS_TEXT_MAX];
+
+	return json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o}, s:I, s:I, "
+			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b}",
+			 "name", text_json(backend->name),
+			 "address", address_format(&backend->address, address),
+			 "weight", (json_int_t)backend->weight,
+			 "health", text_json(backend->health),
+			 "admin", text_json(backend->admin),
+			 "flows", (json_int_t)backend->flows,
+			 "check",
+			 "type", text_json(backend->check_type),
+			 "last", text_json(backend->check_last),
+			 "latency_ms", backend->check_latency_ms,
+			 "since", time_json(backend->check_since),
+			 "packets", (json_int_t)backend->stats.packets,
+			 "bytes", (json_int_t)backend->stats.bytes,
+			 "port", (int)backend->port,
+			 "configured_weight", (json_int_t)backend->configured_weight,
+			 "drained", (int)backend->drained,
+			 "drain_until", time_json(backend->drain_until),
+			 "removed", (int)backend->removed,
+			 "next_hop", text_json(backend->next_hop),
+			 "next_hop_ok", (int)backend->next_hop_ok);
+}
+
+json_t *api_event_json(const struct event *event)
+{
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o}",
+			 "id", (json_int_t)event->id,
+			 "time", time_json(event->time),
+			 "kind", text_json(event->kind),
+			 "object", text_json(event->object),
+			 "actor", text_json(event->actor),
+			 "text", text_json(event->text));
+}
+
+json_t *api_map_json(const struct snapshot_map *map)
+{
+	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I}",
+			 "name", text_json(map->name),
+			 "path", text_json(map->path),
+			 "type", text_json(map->type),
+			 "entries", (json_int_t)map->entries,
+			 "key_bytes", (json_int_t)map->key_bytes,
+			 "value_bytes", (json_int_t)map->value_bytes,
+			 "memory_bytes", (json_int_t)map->memory_bytes);
+}
+
+json_t *api_services_json(const struct snapshot *snapshot, const char *name)
+{
+	json_t *all = name ? NULL : json_array();
+
+	for (size_t i = 0; i < snapshot->n_services; i++) {
+		if (!name)
+			json_array_append_new(all, api_service_json(&snapshot->services[i]));
+		else if (strcmp(snapshot->services[i].name, name) == 0)
+			return api_service_json(&snapshot->services[i]);
+	}
+	return all;
+}
+
+json_t *api_groups_json(const struct snapshot *snapshot, const char *name)
+{
+	json_t *all = name ? NULL : json_array();
+
+	for (size_t i = 0; i < snapshot->n_groups; i++) {
+		if (!name)
+			json_array_append_new(all, api_group_json(&snapshot->groups[i]));
+		else if (strcmp(snapshot->groups[i].name, name) == 0)
+			return api_group_json(&snapshot->groups[i]);
+	}
+	return all;
+}
+
+json_t *api_backends_json(const struct snapshot *snapshot, const char *name)
+{
+	json_t *all = name ? NULL : json_array();
+
+	for (size_t i = 0; i < snapshot->n_backends; i++) {
+		if (!name)
+			json_array_append_new(all, api_backend_json(&snapshot->backends[i]));
+		else if (strcmp(snapshot->backends[i].name, name) == 0)
+			return api_backend_json(&snapshot->backends[i]);
+	}
+	return all;
+}
+
+static json_t *drops_json(const struct snapshot *snapshot)
+{
+	static const char *const labels[] = {
+#define X(name, label, text) label,
+		SHUNT_DROP_REASONS(X)
+#undef X
+	};
+	json_t *drops = json_object();
+
+	for (size_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
+		json_object_set_new(drops, labels[i], json_integer((json_int_t)snapshot->drops[i]));
+	return drops;
+}
+
+static json_t *interfaces_json(const struct snapshot *snapshot)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < snapshot->n_interfaces; i++)
+		json_array_append_new(all, json_pack("{s:o, s:o, s:o}",
+						     "name", text_json(snapshot->interfaces[i].name),
+						     "mode", text_json(snapshot->interfaces[i].mode),
+						     "attach", text_json(snapshot->interfaces[i].attach)));
+	return all;
+}
+
+json_t *api_status_json(const struct snapshot *snapshot)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:b}",
+			 "version", text_json(snapshot->version),
+			 "node", text_json(snapshot->node),
+			 "started", time_json(snapshot->started),
+			 "interfaces", interfaces_json(snapshot),
+			 "services", api_services_json(snapshot, NULL),
+			 "groups", api_groups_json(snapshot, NULL),
+			 "backends", api_backends_json(snapshot, NULL),
+			 "drops", drops_json(snapshot),
+			 "flow_table",
+			 "entries", (json_int_t)snapshot->flow_entries,
+			 "capacity", (json_int_t)snapshot->flow_capacity,
+			 "problem", text_json(snapshot->problem),
+			 "datapath_ok", (int)snapshot->datapath_ok);
+}
+
+/* A problem that begins with "state" is one of the state directory; every other one is the controller's. */
+json_t *api_health_json(const struct snapshot *snapshot)
+{
+	size_t down = 0, impaired = 0, checks_failed = 0;
+	const char *problem = snapshot->problem;
+	bool state_problem = problem && strncmp(problem, "state", 5) == 0, unhealthy;
+
+	for (size_t i = 0; i < snapshot->n_groups; i++) {
+		down += strcmp(snapshot->groups[i].state, "down") == 0;
+		impaired += strcmp(snapshot->groups[i].state, "degraded") == 0;
+	}
+	for (size_t i = 0; i < snapshot->n_backends; i++)
+		checks_failed += strcmp(snapshot->backends[i].health, "up") != 0;
+	unhealthy = !snapshot->datapath_ok || (snapshot->n_groups && down == snapshot->n_groups);
+	return json_pack("{s:s, s:o, s:s, s:{s:s, s:s, s:s, s:s}, s:{s:i, s:i}, s:o}",
+			 "status", unhealthy ? "unhealthy" : problem || impaired || down ? "degraded" : "healthy",
+			 "node", text_json(snapshot->node),
+			 "cluster_role", "standalone",
+			 "components",
+			 "datapath", snapshot->datapath_ok ? "ok" : "failed",
+			 "controller", problem && !state_problem ? "degraded" : "ok",
+			 "checks", checks_failed ? "degraded" : "ok",
+			 "state", state_problem ? "degraded" : "ok",
+			 "cluster",
+			 "nodes", 1,
+			 "healthy_nodes", unhealthy ? 0 : 1,
+			 "problem", text_json(problem));
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Snapshot → Prometheus text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats). Names and labels are
+ * CONTRACT's; HELP and TYPE stand even when a metric has no sample yet, so that dashboards find them.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+
+struct label {
+	const char *name, *value;
+};
+
+/* Backslash, quote and newline are escaped; they cannot be in names that configuration accepts, but cost nothing here. */
+static void write_escaped(FILE *to, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\n')
+			fputs("\\n", to);
+		else if (*text == '\\' || *text == '"')
+			fprintf(to, "\\%c", *text);
+		else
+			fputc(*text, to);
+	}
+}
+
+static void write_series(FILE *to, const char *metric, struct label first, struct label second)
+{
+	fputs(metric, to);
+	if (!first.name)
+		return;
+	fprintf(to, "{%s=\"", first.name);
+	write_escaped(to, first.value);
+	if (second.name) {
+		fprintf(to, "\",%s=\"", second.name);
+		write_escaped(to, second.value);
+	}
+	fputs("\"}", to);
+}
+
+static const struct label none = {NULL, NULL};
+
+static void write_count(FILE *to, const char *metric, struct label first, struct label second, uint64_t value)
+{
+	write_series(to, metric, first, second);
+	fprintf(to, " %" PRIu64 "\n", value);
+}
+
+static void write_seconds(FILE *to, const char *metric, struct label first, double seconds)
+{
+	write_series(to, metric, first, none);
+	fprintf(to, " %.6f\n", seconds);
+}
+
+/* Each metric writes its own samples. */
+typedef void (*samples)(FILE *to, const char *metric, const struct snapshot *snapshot);
+
+#define SERVICE_COUNTER(field) \
+	static void service_##field(FILE *to, const char *metric, const struct snapshot *snapshot) \
+	{ \
+		for (size_t i = 0; i < snapshot->n_services; i++) \
+			write_count(to, metric, (struct label){"service", snapshot->services[i].name}, none, \
+				    snapshot->services[i].stats.field); \
+	}
+
+#define BACKEND_NUMBER(suffix, expression) \
+	static void backend_##suffix(FILE *to, const char *metric, const struct snapshot *snapshot) \
+	{ \
+		for (size_t i = 0; i < snapshot->n_backends; i++) { \
+			const struct snapshot_backend *backend = &snapshot->backends[i]; \
+			write_count(to, metric, (struct label){"backend", backend->name}, none, expression); \
+		} \
+	}
+
+SERVICE_COUNTER(packets)
+SERVICE_COUNTER(bytes)
+SERVICE_COUNTER(new_flows)
+BACKEND_NUMBER(packets, backend->stats.packets)
+BACKEND_NUMBER(bytes, backend->stats.bytes)
+BACKEND_NUMBER(up, strcmp(backend->health, "up") == 0 || strcmp(backend->health, "degraded") == 0)
+BACKEND_NUMBER(weight, backend->weight)
+BACKEND_NUMBER(flows, backend->flows)
+
+/* A backend that was not checked yet has no duration. */
+static void backend_check_duration(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_backends; i++) {
+		const struct snapshot_backend *backend = &snapshot->backends[i];
+
+		if (backend->check_last && *backend->check_last)
+			write_seconds(to, metric, (struct label){"backend", backend->name},
+				      backend->check_latency_ms / 1000);
+	}
+}
+
+static void group_failovers(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_groups; i++)
+		write_count(to, metric, (struct label){"group", snapshot->groups[i].name}, none,
+			    snapshot->groups[i].failovers);
+}
+
+static void group_active(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_groups; i++) {
+		const struct snapshot_group *group = &snapshot->groups[i];
+
+		for (size_t j = 0; j < group->n_members; j++)
+			write_count(to, metric, (struct label){"group", group->name},
+				    (struct label){"backend", group->members[j].backend},
+				    strcmp(group->members[j].role, "active") == 0);
+	}
+}
+
+/* 0 when there was none. */
+static void group_last_failover(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_groups; i++) {
+		write_series(to, metric, (struct label){"group", snapshot->groups[i].name}, none);
+		fprintf(to, " %.3f\n", (double)snapshot->groups[i].last_failover / 1000);
+	}
+}
+
+static void group_backends(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_groups; i++) {
+		struct label group = {"group", snapshot->groups[i].name};
+
+		write_count(to, metric, group, (struct label){"state", "healthy"}, snapshot->groups[i].healthy);
+		write_count(to, metric, group, (struct label){"state", "failed"}, snapshot->groups[i].failed);
+	}
+}
+
+static void drops(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	static const char *const labels[] = {
+#define X(name, label, text) label,
+		SHUNT_DROP_REASONS(X)
+#undef X
+	};
+
+	for (size_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
+		write_count(to, metric, (struct label){"reason", labels[i]}, none, snapshot->drops[i]);
+}
+
+static void flow_table_entries(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	write_count(to, metric, none, none, snapshot->flow_entries);
+}
+
+static void slots_moving(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	uint64_t moving = 0;
+
+	for (size_t i = 0; i < snapshot->n_groups; i++)
+		moving += snapshot->groups[i].moving + snapshot->groups[i].resolving;
+	write_count(to, metric, none, none, moving);
+}
+
+static void build_info(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	write_count(to, metric, (struct label){"version", snapshot->version}, none, 1);
+}
+
+static const struct {
+	const char *name, *type, *help;
+	samples write;
+} metrics[] = {
+	{"shunt_service_packets_total", "counter", "Packets to the service.", service_packets},
+	{"shunt_service_bytes_total", "counter", "Bytes to the service, whole frames as received.", service_bytes},
+	{"shunt_service_new_flows_total", "counter", "Flows that began at the service.", service_new_flows},
+	{"shunt_backend_packets_total", "counter", "Packets sent to the backend.", backend_packets},
+	{"shunt_backend_bytes_total", "counter", "Bytes sent to the backend, whole frames as received.", backend_bytes},
+	{"shunt_backend_up", "gauge", "Whether the backend passes its check.", backend_up},
+	{"shunt_backend_weight", "gauge", "Weight in force.", backend_weight},
+	{"shunt_backend_flows", "gauge", "Live flows pinned to the backend.", backend_flows},
+	{"shunt_backend_check_duration_seconds", "gauge", "Duration of the last check.", backend_check_duration},
+	{"shunt_group_failovers_total", "counter", "Failovers of the group.", group_failovers},
+	{"shunt_group_active", "gauge", "Whether the backend takes new flows of the group.", group_active},
+	{"shunt_group_last_failover_timestamp_seconds", "gauge", "Unix time of the last failover, 0 if none.",
+	 group_last_failover},
+	{"shunt_group_backends", "gauge", "Backends of the group that are healthy and that are failed.", group_backends},
+	{"shunt_drops_total", "counter", "Packets dropped, by reason.", drops},
+	{"shunt_flow_table_entries", "gauge", "Flows in the flow table.", flow_table_entries},
+	{"shunt_slots_moving", "gauge", "Slots in a transition, whose flows are looked up.", slots_moving},
+	{"shunt_build_info", "gauge", "Version of the controller.", build_info},
+};
+
+char *api_metrics_text(const struct snapshot *snapshot)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+
+	if (!to)
+		return NULL;
+	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+		fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name, metrics[i].help, metrics[i].name,
+			metrics[i].type);
+		metrics[i].write(to, metrics[i].name, snapshot);
+	}
+	if (fclose(to) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The table of routes. Decides which handler a request is for, whether its arguments can be understood and which status
+ * its outcome has. Must not know what a command does, nor of sockets.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "api/body.h"
+#include "api/json.h"
+#include "api/routes.h"
+#include "base/cleanup.h"
+#include "base/number.h"
+#include "net/address.h"
+
+/* What a route's function works with. */
+struct call {
+	const struct api_handlers *handlers;
+	void *userdata;
+	const struct api_request *request;
+	char name[API_NAME_MAX];   /* what '*' of the path stood for */
+	struct api_response *response;
+};
+
+static const char type_json[] = "application/json";
+
+void api_response_error(struct api_response *response, unsigned status, const char *format, ...)
+{
+	_cleanup_(freep) char *text = NULL;
+	json_t *document;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	va_end(arguments);
+	document = json_pack("{s:s}", "error", text ?: "out of memory");
+	if (!document) /* the text is not UTF-8 */
+		document = json_pack("{s:s}", "error", "the request is not UTF-8");
+	response->status = status;
+	response->content_type = type_json;
+	free(response->body);
+	response->body = json_dumps(document, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_decref(document);
+}
+
+static void answer(struct call *call, unsigned status, json_t *take_document)
+{
+	char *body = take_document ? json_dumps(take_document, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+
+	json_decref(take_document);
+	if (!body) {
+		api_response_error(call->response, 500, "out of memory");
+		return;
+	}
+	call->response->status = status;
+	call->response->content_type = type_json;
+	call->response->body = body;
+}
+
+static unsigned status_of(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return 404;
+	case -EINVAL:
+		return 400;
+	case -EBUSY:
+	case -EHOSTDOWN:
+	case -EALREADY:
+	case -EPERM:
+		return 409;
+	default:
+		return 500;
+	}
+}
+
+/* The outcome of a command. */
+static void answer_reply(struct call *call, int r, struct api_reply *reply)
+{
+	if (r < 0) {
+		api_response_error(call->response, status_of(r), "%s", reply->error ?: strerror(-r));
+		json_decref(reply->document);
+	} else {
+		answer(call, 200, reply->document ?: json_pack("{s:s}", "status", "ok"));
+	}
+	free(reply->error);
+}
+
+/* ---- what is ---- */
+
+static bool take_snapshot(struct call *call, struct snapshot *snapshot)
+{
+	int r = call->handlers->snapshot(call->userdata, snapshot);
+
+	if (r < 0)
+		api_response_error(call->response, 500, "cannot take a snapshot: %s", strerror(-r));
+	return r >= 0;
+}
+
+static void get_health(struct call *call)
+{
+	struct snapshot snapshot = {};
+	json_t *health;
+	const char *status;
+
+	if (!take_snapshot(call, &snapshot))
+		return;
+	health = api_health_json(&snapshot);
+	status = json_string_value(json_object_get(health, "status"));
+	answer(call, status && strcmp(status, "unhealthy") == 0 ? 503 : 200, health);
+	call->handlers->snapshot_free(call->userdata, &snapshot);
+}
+
+static void get_metrics(struct call *call)
+{
+	struct snapshot snapshot = {};
+
+	if (!take_snapshot(call, &snapshot))
+		return;
+	call->response->body = api_metrics_text(&snapshot);
+	call->response->status = 200;
+	call->response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	if (!call->response->body)
+		api_response_error(call->response, 500, "out of memory");
+	call->handlers->snapshot_free(call->userdata, &snapshot);
+}
+
+static void get_status(struct call *call)
+{
+	struct snapshot snapshot = {};
+
+	if (!take_snapshot(call, &snapshot))
+		return;
+	answer(call, 200, api_status_json(&snapshot));
+	call->handlers->snapshot_free(call->userdata, &snapshot);
+}
+
+static void get_kind(struct call *call, const char *noun, json_t *(*render)(const struct snapshot *, const char *))
+{
+	const char *name = *call->name ? call->name : NULL;
+	struct snapshot snapshot = {};
+	json_t *document;
+
+	if (!take_snapshot(call, &snapshot))
+		return;
+	document = render(&snapshot, name);
+	if (!document && name)
+		api_response_error(call->response, 404, "no %s is named \"%s\"", noun, name);
+	else
+		answer(call, 200, document);
+	call->handlers->snapshot_free(call->userdata, &snapshot);
+}
+
+static void get_services(struct call *call)
+{
+	get_kind(call, "service", api_services_json);
+}
+
+static void get_groups(struct call *call)
+{
+	get_kind(call, "group", api_groups_json);
+}
+
+static void get_backends(struct call *call)
+{
+	get_kind(call, "backend", api_backends_json);
+}
+
+/* Values of the query by name: 0, or -EINVAL after an error was answered. `ret_values` are NULL where absent. */
+static int query(struct call *call, const char *const *keys, size_t n, const char **ret_values)
+{
+	const struct api_request *request = call->request;
+
+	for (size_t i = 0; i < n; i++)
+		ret_values[i] = NULL;
+	for (size_t i = 0; i < request->n_parameters; i++) {
+		size_t k = 0;
+
+		while (k < n && strcmp(keys[k], request->parameters[i].key) != 0)
+			k++;
+		if (k == n) {
+			api_response_error(call->response, 400, "unknown parameter \"%s\"", request->parameters[i].key);
+			return -EINVAL;
+		}
+		ret_values[k] = request->parameters[i].value;
+	}
+	return 0;
+}
+
+static void get_events(struct call *call)
+{
+	_cleanup_(freep) struct event *events = calloc(API_EVENTS_MAX, sizeof(*events));
+	static const char *const keys[] = {"since"};
+	const char *since_text;
+	uint64_t since = 0;
+	json_t *all;
+	size_t n;
+
+	if (query(call, keys, 1, &since_text) < 0)
+		return;
+	if (since_text && number_parse(since_text, 0, INT64_MAX, &since) < 0) {
+		api_response_error(call->response, 400, "\"since\" must be the id of an event, a whole number");
+		return;
+	}
+	n = events ? call->handlers->events(call->userdata, since, events, API_EVENTS_MAX) : 0;
+	all = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(all, api_event_json(&events[i]));
+	answer(call, 200, all);
+}
+
+static void get_maps(struct call *call)
+{
+	struct snapshot_map maps[API_MAPS_MAX];
+	size_t n = call->handlers->maps(call->userdata, maps, API_MAPS_MAX);
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(all, api_map_json(&maps[i]));
+	answer(call, 200, all);
+}
+
+static void get_explain(struct call *call)
+{
+	static const char *const keys[] = {"proto", "src", "dst"};
+	struct shunt_addr source, destination;
+	struct api_reply reply = {};
+	uint16_t source_port, destination_port;
+	const char *values[3];
+	uint8_t protocol;
+
+	if (query(call, keys, 3, values) < 0)
+		return;
+	for (size_t i = 0; i < 3; i++)
+		if (!values[i]) {
+			api_response_error(call->response, 400, "\"%s\" is missing", keys[i]);
+			return;
+		}
+	protocol = strcmp(values[0], "tcp") == 0 ? IPPROTO_TCP : strcmp(values[0], "udp") == 0 ? IPPROTO_UDP : 0;
+	if (!protocol)
+		api_response_error(call->response, 400, "\"proto\" must be tcp or udp");
+	else if (address_port_parse(values[1], &source, &source_port) < 0)
+		api_response_error(call->response, 400, "\"src\" must be ADDRESS:PORT, IPv6 in brackets");
+	else if (address_port_parse(values[2], &destination, &destination_port) < 0)
+		api_response_error(call->response, 400, "\"dst\" must be ADDRESS:PORT, IPv6 in brackets");
+	else if (address_is_ipv4(&source) != address_is_ipv4(&destination))
+		api_response_error(call->response, 400, "\"src\" and \"dst\" must be of one address family");
+	else
+		answer_reply(call,
+			     call->handlers->explain(call->userdata, protocol, &source, source_port, &destination,
+						     destination_port, &reply),
+			     &reply);
+}
+
+/* ---- commands ---- */
+
+static int decode(struct call *call, const struct body_field *fields, json_t **ret_document)
+{
+	_cleanup_(freep) char *error = NULL;
+	int r = body_decode(call->request->body, call->request->body_length, fields, ret_document, &error);
+
+	if (r < 0)
+		api_response_error(call->response, 400, "%s", error ?: "out of memory");
+	return r;
+}
+
+static void post_drain(struct call *call)
+{
+	uint64_t timeout_ms = 0;
+	const struct body_field fields[] = {{"timeout", BODY_DURATION, false, &timeout_ms}, {}};
+	struct api_reply reply = {};
+	json_t *body;
+
+	if (decode(call, fields, &body) < 0)
+		return;
+	answer_reply(call, call->handlers->drain(call->userdata, call->name, timeout_ms, &reply), &reply);
+	json_decref(body);
+}
+
+static void post_weight(struct call *call)
+{
+	uint32_t weight = 0;
+	const struct body_field fields[] = {{"weight", BODY_NUMBER, true, &weight}, {}};
+	struct api_reply reply = {};
+	json_t *body;
+
+	if (decode(call, fields, &body) < 0)
+		return;
+	answer_reply(call, call->handlers->weight(call->userdata, call->name, weight, &reply), &reply);
+	json_decref(body);
+}
+
+static void post_failover(struct call *call, const char *backend_key, bool required)
+{
+	const char *backend = NULL;
+	uint64_t for_ms = 0;
+	const struct body_field fields[] = {
+		{backend_key, BODY_TEXT, required, &backend},
+		{"for", BODY_DURATION, false, &for_ms},
+		{},
+	};
+	struct api_reply reply = {};
+	json_t *body;
+
+	if (decode(call, fields, &body) < 0)
+		return;
+	answer_reply(call, call->handlers->failover(call->userdata, call->name, backend, for_ms, &reply), &reply);
+	json_decref(body);
+}
+
+static void post_group_primary(struct call *call)
+{
+	post_failover(call, "backend_id", true);
+}
+
+static void post_group_failover(struct call *call)
+{
+	post_failover(call, "to", false);
+}
+
+static void post_reload(struct call *call)
+{
+	bool force = false;
+	const struct body_field fields[] = {{"force", BODY_BOOLEAN, false, &force}, {}};
+	struct api_reply reply = {};
+	json_t *body;
+
+	if (decode(call, fields, &body) < 0)
+		return;
+	answer_reply(call, call->handlers->reload(call->userdata, force, &reply), &reply);
+	json_decref(body);
+}
+
+/* A command on something by name, without arguments. */
+static void post_plain(struct call *call, int (*command)(void *, const char *, struct api_reply *))
+{
+	const struct body_field fields[] = {{}};
+	struct api_reply reply = {};
+	json_t *body;
+
+	if (decode(call, fields, &body) < 0)
+		return;
+	json_decref(body);
+	answer_reply(call, command(call->userdata, call->name, &reply), &reply);
+}
+
+static void post_maint(struct call *call)
+{
+	post_plain(call, call->handlers->maint);
+}
+
+static void post_ready(struct call *call)
+{
+	post_plain(call, call->handlers->ready);
+}
+
+static void post_failback(struct call *call)
+{
+	post_plain(call, call->handlers->failback);
+}
+
+static void post_detach(struct call *call)
+{
+	const struct body_field fields[] = {{}};
+	struct api_reply reply = {};
+	json_t *body;
+
+	if (decode(call, fields, &body) < 0)
+		return;
+	json_decref(body);
+	answer_reply(call, call->handlers->detach(call->userdata, &reply), &reply);
+}
+
+/* ---- the table; '*' stands for one segment of the path, the name ---- */
+
+static const struct route {
+	const char *method, *path;
+	void (*serve)(struct call *call);
+} routes[] = {
+	{"GET", "/health", get_health},
+	{"GET", "/metrics", get_metrics},
+	{"GET", "/api/v1/status", get_status},
+	{"GET", "/api/v1/services", get_services},
+	{"GET", "/api/v1/services/*", get_services},
+	{"GET", "/api/v1/groups", get_groups},
+	{"GET", "/api/v1/groups/*", get_groups},
+	{"GET", "/api/v1/backends", get_backends},
+	{"GET", "/api/v1/backends/*", get_backends},
+	{"GET", "/api/v1/events", get_events},
+	{"GET", "/api/v1/explain", get_explain},
+	{"GET", "/api/v1/maps", get_maps},
+	{"POST", "/api/v1/groups/*/primary", post_group_primary},
+	{"POST", "/api/v1/groups/*/failover", post_group_failover},
+	{"POST", "/api/v1/groups/*/failback", post_failback},
+	{"POST", "/api/v1/backends/*/drain", post_drain},
+	{"POST", "/api/v1/backends/*/maint", post_maint},
+	{"POST", "/api/v1/backends/*/ready", post_ready},
+	{"POST", "/api/v1/backends/*/weight", post_weight},
+	{"POST", "/api/v1/reload", post_reload},
+	{"POST", "/api/v1/detach", post_detach},
+};
+
+/* Whether `path` is of `pattern`; `ret_name` gets the segment for '*', "" without one. */
+static bool path_matches(const char *pattern, const char *path, char ret_name[API_NAME_MAX])
+{
+	size_t length = 0;
+
+	*ret_name = '\0';
+	for (; *pattern && *pattern != '*'; pattern++, path++)
+		if (*pattern != *path)
+			return false;
+	if (!*pattern)
+		return !*path;
+	length = strcspn(path, "/");
+	if (!length || length >= API_NAME_MAX || strcmp(pattern + 1, path + length) != 0)
+		return false;
+	memcpy(ret_name, path, length);
+	ret_name[length] = '\0';
+	return true;
+}
+
+/* HEAD is GET whose body the server leaves out. */
+static bool method_matches(const char *method, const char *given)
+{
+	return strcmp(method, given) == 0 || (strcmp(method, "GET") == 0 && strcmp(given, "HEAD") == 0);
+}
+
+void api_route(const struct api_handlers *handlers, void *userdata, const struct api_request *request,
+	       struct api_response *ret_response)
+{
+	struct call call = {.handlers = handlers, .userdata = userdata, .request = request, .response = ret_response};
+	const char *allow = NULL;
+
+	*ret_response = (struct api_response){};
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!path_matches(routes[i].path, request->path, call.name))
+			continue;
+		if (method_matches(routes[i].method, request->method)) {
+			routes[i].serve(&call);
+			return;
+		}
+		allow = strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+	}
+	if (!allow) {
+		api_response_error(ret_response, 404, "no such path: %s", request->path);
+		return;
+	}
+	api_response_error(ret_response, 405, "%s is for %s only", request->path, allow);
+	snprintf(ret_response->allow, sizeof(ret_response->allow), "%s", allow);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One request in, one response out. Knows nothing of sockets, connections or libmicrohttpd. */
+#ifndef SHUNT_API_ROUTES_H
+#define SHUNT_API_ROUTES_H
+
+#include "api/api.h"
+
+#define API_BODY_MAX 65536     /* bytes of a request's body */
+#define API_PARAMETERS_MAX 8
+#define API_NAME_MAX 256
+#define API_EVENTS_MAX 1000    /* in one answer; who wants more asks again with the last id */
+#define API_MAPS_MAX 64
+
+struct api_parameter {
+	const char *key, *value;   /* value "" for a key alone */
+};
+
+struct api_request {
+	const char *method, *path; /* path without the query, percent-decoded */
+	struct api_parameter parameters[API_PARAMETERS_MAX];
+	size_t n_parameters;
+	const char *body;          /* NULL: none */
+	size_t body_length;
+};
+
+struct api_response {
+	unsigned status;
+	char *body;                /* allocated */
+	const char *content_type;
+	char allow[32];            /* with 405, else "" */
+};
+
+void api_route(const struct api_handlers *handlers, void *userdata, const struct api_request *request,
+	       struct api_response *ret_response);
+/* Fills `response` with {"error": text}. */
+void api_response_error(struct api_response *response, unsigned status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * HTTP between sockets and api_route(): libmicrohttpd with its epoll descriptor in the controller's loop, one daemon a
+ * listener, so that a crowd on TCP cannot shut the operator out of the Unix socket. Decides limits and who may come in;
+ * must not know what is served.
+ */
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "api/access.h"
+#include "api/listen.h"
+#include "api/routes.h"
+#include "base/cleanup.h"
+#include "base/number.h"
+
+#define CONNECTIONS_MAX 64
+#define IDLE_TIMEOUT_SECONDS 5
+/* A body over API_BODY_MAX is read and thrown away up to here, so that the client gets its 413 and not a reset. */
+#define BODY_SWALLOW_MAX (1 << 20)
+
+struct listener {
+	struct api *api;
+	struct MHD_Daemon *daemon;   /* NULL: not used */
+	sd_event_source *io, *timer;
+	bool is_tcp;
+};
+
+struct api {
+	sd_event *event;
+	struct listener unix_listener, tcp_listener;
+	char *socket_path;           /* NULL until it is ours */
+	dev_t socket_device;
+	ino_t socket_inode;
+	char *token_file;            /* NULL: TCP is for this host, without a token */
+	const struct api_handlers *handlers;
+	void *userdata;
+};
+
+/* One request while it comes in. */
+struct upload {
+	unsigned refused;            /* status code: the body is thrown away; 0: go on */
+	char *body;
+	size_t length, seen;         /* bytes kept; bytes that came */
+};
+
+static enum MHD_Result send_response(struct MHD_Connection *connection, struct api_response *response)
+{
+	struct MHD_Response *out;
+	enum MHD_Result result;
+
+	if (!response->body)
+		return MHD_NO;
+	out = MHD_create_response_from_buffer(strlen(response->body), response->body, MHD_RESPMEM_MUST_FREE);
+	if (!out) {
+		free(response->body);
+		return MHD_NO;
+	}
+	MHD_add_response_header(out, "Content-Type", response->content_type);
+	MHD_add_response_header(out, "Cache-Control", "no-store");
+	if (*response->allow)
+		MHD_add_response_header(out, "Allow", response->allow);
+	if (response->status == 401)
+		MHD_add_response_header(out, "WWW-Authenticate", "Bearer");
+	result = MHD_queue_response(connection, response->status, out);
+	MHD_destroy_response(out);
+	return result;
+}
+
+static enum MHD_Result send_refusal(const struct listener *listener, struct MHD_Connection *connection, unsigned status)
+{
+	struct api_response response = {};
+
+	if (status == 413)
+		api_response_error(&response, status, "the body is over %d bytes", API_BODY_MAX);
+	else if (listener->api->token_file)
+		api_response_error(&response, status, "this needs the token: Authorization: Bearer TOKEN");
+	else
+		api_response_error(&response, status, "without a token only programs on this host may ask, by address");
+	return send_response(connection, &response);
+}
+
+static bool may_come_in(const struct listener *listener, struct MHD_Connection *connection)
+{
+	if (!listener->is_tcp)
+		return true;
+	if (listener->api->token_file)
+		return access_has_token(listener->api->token_file,
+					MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization"));
+	return access_is_local(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host"),
+			       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin"));
+}
+
+static enum MHD_Result begin(const struct listener *listener, struct MHD_Connection *connection, void **request_state)
+{
+	const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+	struct upload *upload = calloc(1, sizeof(*upload));
+	uint64_t length = 0;
+
+	if (!upload)
+		return MHD_NO;
+	*request_state = upload;
+	if (!may_come_in(listener, connection))
+		upload->refused = 401;
+	else if (text && number_parse(text, 0, API_BODY_MAX, &length) < 0)
+		upload->refused = 413;
+	if (text && number_parse(text, 0, BODY_SWALLOW_MAX, &length) < 0)
+		return send_refusal(listener, connection, upload->refused);
+	return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct upload *upload, const char *data, size_t length)
+{
+	char *grown;
+
+	upload->seen += length;
+	if (upload->seen > BODY_SWALLOW_MAX)
+		return MHD_NO;
+	if (!upload->refused && upload->seen > API_BODY_MAX)
+		upload->refused = 413;
+	if (upload->refused)
+		return MHD_YES;
+	grown = realloc(upload->body, upload->length + length);
+	if (!grown)
+		return MHD_NO;
+	memcpy(grown + upload->length, data, length);
+	upload->body = grown;
+	upload->length += length;
+	return MHD_YES;
+}
+
+static enum MHD_Result add_parameter(void *userdata, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct api_request *request = userdata;
+
+	(void)kind;
+	if (request->n_parameters == API_PARAMETERS_MAX)
+		return MHD_NO;
+	request->parameters[request->n_parameters++] = (struct api_parameter){key, value ?: ""};
+	return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *data, size_t *data_length,
+				  void **request_state)
+{
+	struct listener *listener = userdata;
+	struct upload *upload = *request_state;
+	struct api_request request = {.method = method, .path = url};
+	struct api_response response;
+	size_t length = *data_length;
+
+	(void)version;
+	if (!upload)
+		return begin(listener, connection, request_state);
+	if (length) {
+		*data_length = 0;
+		return take_body(upload, data, length);
+	}
+	if (upload->refused)
+		return send_refusal(listener, connection, upload->refused);
+	request.body = upload->body;
+	request.body_length = upload->length;
+	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_parameter, &request);
+	api_route(listener->api->handlers, listener->api->userdata, &request, &response);
+	return send_response(connection, &response);
+}
+
+static void on_completed(void *userdata, struct MHD_Connection *connection, void **request_state,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct upload *upload = *request_state;
+
+	(void)userdata, (void)connection, (void)code;
+	if (upload)
+		free(upload->body);
+	free(upload);
+	*request_state = NULL;
+}
+
+/* ---- the loop ---- */
+
+static int run(struct listener *listener)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	MHD_run(listener->daemon);
+	if (MHD_get_timeout(listener->daemon, &wait_ms) != MHD_YES)
+		return sd_event_source_set_enabled(listener->timer, SD_EVENT_OFF);
+	sd_event_source_set_time_relative(listener->timer, wait_ms * 1000);
+	return sd_event_source_set_enabled(listener->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	(void)source, (void)fd, (void)events;
+	return run(userdata);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source, (void)usec;
+	return run(userdata);
+}
+
+/* Takes the socket, also when it fails. */
+static int listener_open(struct api *api, int take_fd, bool is_tcp, struct listener *listener)
+{
+	const union MHD_DaemonInfo *info;
+	int r;
+
+	*listener = (struct listener){.api = api, .is_tcp = is_tcp};
+	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, listener,
+					    MHD_OPTION_LISTEN_SOCKET, take_fd,
+					    MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+					    MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_SECONDS,
+					    MHD_OPTION_STRICT_FOR_CLIENT, 1,
+					    MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+	if (!listener->daemon) {
+		close(take_fd);
+		return -ENOMEM;
+	}
+	info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	r = sd_event_add_io(api->event, &listener->io, info->epoll_fd, EPOLLIN, on_io, listener);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(api->event, &listener->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, listener);
+	return r < 0 ? r : 0;
+}
+
+static void listener_close(struct listener *listener)
+{
+	sd_event_source_disable_unref(listener->io);
+	sd_event_source_disable_unref(listener->timer);
+	if (listener->daemon)
+		MHD_stop_daemon(listener->daemon);
+	*listener = (struct listener){};
+}
+
+static int open_unix(struct api *api, const char *path)
+{
+	struct stat status;
+	int fd, r;
+
+	r = listen_unix(path, &fd);
+	if (r < 0)
+		return r;
+	api->socket_path = strdup(path);
+	if (api->socket_path && stat(path, &status) == 0) {
+		api->socket_device = status.st_dev;
+		api->socket_inode = status.st_ino;
+	}
+	return listener_open(api, fd, false, &api->unix_listener);
+}
+
+static int open_tcp(struct api *api, const char *listen, const char *token_file)
+{
+	bool is_loopback;
+	int fd, r;
+
+	if (token_file) {
+		r = access_check_file(token_file);
+		if (r < 0)
+			return r;
+		api->token_file = strdup(token_file);
+		if (!api->token_file)
+			return -ENOMEM;
+	}
+	r = listen_tcp(listen, &fd, &is_loopback);
+	if (r < 0)
+		return r;
+	if (!token_file && !is_loopback) {
+		close(fd);
+		return -EPERM;
+	}
+	return listener_open(api, fd, true, &api->tcp_listener);
+}
+
+int api_open(sd_event *event, const char *socket_path, const char *listen, const char *token_file,
+	     const struct api_handlers *handlers, void *userdata, struct api **ret_api)
+{
+	struct api *api = calloc(1, sizeof(*api));
+	int r;
+
+	if (!api)
+		return -ENOMEM;
+	api->event = sd_event_ref(event);
+	api->handlers = handlers;
+	api->userdata = userdata;
+	r = open_unix(api, socket_path);
+	if (r >= 0 && listen)
+		r = open_tcp(api, listen, token_file);
+	if (r < 0) {
+		api_close(api);
+		return r;
+	}
+	*ret_api = api;
+	return 0;
+}
+
+/* A socket that another controller put in the place of ours stays. */
+static void remove_socket(const struct api *api)
+{
+	struct stat status;
+
+	if (api->socket_path && stat(api->socket_path, &status) == 0 && status.st_dev == api->socket_device &&
+	    status.st_ino == api->socket_inode)
+		unlink(api->socket_path);
+}
+
+void api_close(struct api *api)
+{
+	if (!api)
+		return;
+	remove_socket(api);
+	listener_close(&api->unix_listener);
+	listener_close(&api->tcp_listener);
+	sd_event_unref(api->event);
+	free(api->socket_path);
+	free(api->token_file);
+	free(api);
+}

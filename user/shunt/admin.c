@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* check, reload, detach, maps, explain: the whole installation and its program. */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "config/config.h"
+#include "net/address.h"
+#include "shunt/cli.h"
+
+int command_check(struct cli *cli)
+{
+	struct config_messages messages = {};
+	struct config *config = NULL;
+	int r = config_load(cli->positional[0], &config, &messages);
+
+	config_messages_print(&messages, cli->positional[0], stderr);
+	if (r == 0)
+		printf("%s: ok\n", cli->positional[0]);
+	config_messages_clear(&messages);
+	config_free(config);
+	return r == 0 ? EXIT_DONE : EXIT_REFUSED;
+}
+
+int command_reload(struct cli *cli)
+{
+	json_t *body = cli->option['f'] ? json_pack("{s:b}", "force", 1) : NULL, *answer, *changed, *line;
+	int r = cli_call(cli, "POST", "reload", NULL, NULL, body, &answer);
+	size_t i;
+
+	if (r != EXIT_DONE)
+		return r;
+	changed = json_object_get(answer, "changed");
+	if (cli->json) {
+		cli_print_json(answer);
+	} else if (!json_array_size(changed)) {
+		puts("reloaded: nothing changed");
+	} else {
+		printf("reloaded: %zu change%s\n", json_array_size(changed), plural(json_array_size(changed)));
+		json_array_foreach(changed, i, line)
+			printf("  %s\n", json_string_value(line) ?: "");
+	}
+	json_decref(answer);
+	return EXIT_DONE;
+}
+
+int command_detach(struct cli *cli)
+{
+	json_t *answer;
+	int r = cli_call(cli, "POST", "detach", NULL, NULL, NULL, &answer);
+
+	if (r != EXIT_DONE)
+		return r;
+	if (cli->json)
+		cli_print_json(answer);
+	else
+		puts("detached: the data path is off the interfaces, nothing is forwarded");
+	json_decref(answer);
+	return EXIT_DONE;
+}
+
+int command_maps(struct cli *cli)
+{
+	struct table table = {
+		.n_columns = 7,
+		.header = {"MAP", "TYPE", "ENTRIES", "KEY B", "VALUE B", "MEMORY", "PIN"},
+		.right = {false, false, true, true, true, true, false},
+	};
+	char memory[HUMAN_TEXT_MAX];
+	json_t *maps, *map;
+	size_t i;
+	int r = cli_get(cli, "maps", NULL, &maps);
+
+	if (r != EXIT_DONE)
+		return r;
+	if (cli->json) {
+		cli_print_json(maps);
+		json_decref(maps);
+		return EXIT_DONE;
+	}
+	json_array_foreach(maps, i, map) {
+		table_put(&table, BOLD, "%s", get_text(map, "name"));
+		table_put(&table, PLAIN, "%s", get_text(map, "type"));
+		table_put(&table, PLAIN, "%lld", (long long)get_number(map, "entries"));
+		table_put(&table, PLAIN, "%lld", (long long)get_number(map, "key_bytes"));
+		table_put(&table, PLAIN, "%lld", (long long)get_number(map, "value_bytes"));
+		table_put(&table, PLAIN, "%s", human_bytes((uint64_t)get_number(map, "memory_bytes"), memory));
+		table_put(&table, PLAIN, "%s", get_text(map, "path"));
+	}
+	table_print(&table, &cli->style, stdout);
+	putchar('\n');
+	json_array_foreach(maps, i, map)
+		printf("bpftool map dump pinned %s\n", get_text(map, "path"));
+	json_decref(maps);
+	return EXIT_DONE;
+}
+
+int command_explain(struct cli *cli)
+{
+	_cleanup_(freep) char *source = client_escape(cli->client, cli->positional[1]);
+	_cleanup_(freep) char *destination = client_escape(cli->client, cli->positional[2]);
+	_cleanup_(freep) char *path = NULL;
+	const char *protocol = cli->positional[0];
+	json_t *answer = NULL;
+	struct shunt_addr address;
+	uint16_t port;
+	long status;
+	int r;
+
+	if (strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0)
+		return cli_fail(EXIT_USAGE, "the protocol must be tcp or udp, not \"%s\"", protocol);
+	for (size_t i = 1; i <= 2; i++)
+		if (address_port_parse(cli->positional[i], &address, &port) < 0)
+			return cli_fail(EXIT_USAGE, "\"%s\" is not ADDRESS:PORT (IPv6: [ADDRESS]:PORT)",
+					cli->positional[i]);
+	if (asprintf(&path, "/api/v1/explain?proto=%s&src=%s&dst=%s", protocol, source ?: "", destination ?: "") < 0)
+		return cli_fail(EXIT_REFUSED, "out of memory");
+	r = cli_ask(cli, "GET", path, NULL, &status, &answer);
+	if (r == EXIT_DONE && (status != 200 || !answer))
+		r = cli_refused(cli, status, answer);
+	else if (r == EXIT_DONE && cli->json)
+		cli_print_json(answer);
+	else if (r == EXIT_DONE)
+		print_object(answer, &cli->style);
+	json_decref(answer);
+	return r;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the commands of the CLI share: how they are described, what they are given, how they ask the controller. */
+#ifndef SHUNT_CLI_H
+#define SHUNT_CLI_H
+
+#include <argp.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/client.h"
+#include "shunt/text.h"
+
+/* CONTRACT's exit statuses. */
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
+
+#define CLI_POSITIONAL_MAX 3
+
+struct cli {
+	struct client *client;     /* NULL for commands that need no controller */
+	const char *socket_path, *url, *token_file;
+	bool json;                 /* print the API's own document */
+	struct style style;        /* of stdout */
+	const char *positional[CLI_POSITIONAL_MAX];
+	size_t n_positional;
+	const char *option[128];   /* by its key in command.options: the argument, "" for a flag, NULL: not given */
+};
+
+/* One row makes parser and help. */
+struct command {
+	const char *name;
+	const char *arguments;     /* "GROUP [NAME]", "" for none */
+	size_t min, max;           /* positional arguments */
+	const char *summary;       /* one line of the list of commands */
+	const char *help;          /* more, of `shunt COMMAND --help`; or NULL */
+	const struct argp_option *options; /* or NULL */
+	bool offline;              /* needs no controller */
+	int (*run)(struct cli *cli); /* returns the exit status */
+};
+
+extern const struct command commands[]; /* ends with a name of NULL */
+
+/* ---- asking (ask.c); all return an exit status, the reason was said on stderr ---- */
+
+/* "/api/v1/<kind>[/<name>[/<action>]]"; for an unknown name, names like it are suggested. Takes the body. */
+int cli_call(struct cli *cli, const char *method, const char *kind, const char *name, const char *action,
+	     json_t *take_body, json_t **ret_document);
+int cli_get(struct cli *cli, const char *kind, const char *name, json_t **ret_document);
+/* The same for any path; *ret_status is the HTTP status. Only EXIT_DONE and EXIT_UNREACHABLE. */
+int cli_ask(struct cli *cli, const char *method, const char *path, const json_t *body, long *ret_status,
+	    json_t **ret_document);
+/* Says why the controller refused; returns EXIT_REFUSED. */
+int cli_refused(struct cli *cli, long status, const json_t *document);
+/* Suggests a name of `kind` like `name` on stderr, unless one is exactly it. */
+void cli_suggest(struct cli *cli, const char *kind, const char *name);
+int cli_fail(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cli_print_json(const json_t *document);
+
+/* The nearest of `names` that is near enough to be meant, or NULL. */
+const char *nearest_name(const char *name, const char *const *names, size_t n);
+
+/* ---- reading documents: "" and 0 where a field is absent or of another type ---- */
+
+const char *get_text(const json_t *object, const char *key);
+int64_t get_number(const json_t *object, const char *key);
+double get_real(const json_t *object, const char *key);
+bool get_flag(const json_t *object, const char *key);
+int64_t get_time(const json_t *object, const char *key); /* RFC 3339 → Unix ms, 0: null */
+/* All fields, a line each. */
+void print_object(const json_t *object, const struct style *style);
+
+/* ---- the commands, a file a family ---- */
+
+int command_check(struct cli *cli);
+int command_reload(struct cli *cli);
+int command_detach(struct cli *cli);
+int command_maps(struct cli *cli);
+int command_status(struct cli *cli);
+int command_services(struct cli *cli);
+int command_groups(struct cli *cli);
+int command_backends(struct cli *cli);
+int command_stats(struct cli *cli);
+int command_drain(struct cli *cli);
+int command_maint(struct cli *cli);
+int command_ready(struct cli *cli);
+int command_weight(struct cli *cli);
+int command_failover(struct cli *cli);
+int command_failback(struct cli *cli);
+int command_explain(struct cli *cli);
+int command_events(struct cli *cli);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The one table of commands: parser and help come from it (main.c). */
+#include "shunt/cli.h"
+
+static const struct argp_option drain_options[] = {
+	{"timeout", 't', "D", 0, "End the drain after D (30s, 5m, 2h)", 0},
+	{"wait", 'w', NULL, 0, "Return when no flow is left, or with status 1 when D has passed", 0},
+	{},
+};
+
+static const struct argp_option failover_options[] = {
+	{"to", 't', "BACKEND", 0, "Onto this member; default: the next best one", 0},
+	{"for", 'f', "D", 0, "Held for D (30s, 5m, 2h); default: until failback", 0},
+	{},
+};
+
+static const struct argp_option events_options[] = {
+	{"follow", 'f', NULL, 0, "Go on with new ones as they come", 0},
+	{"since", 's', "T", 0, "After the event of id T, or in the last T (10m, 2h), or from T as RFC 3339", 0},
+	{},
+};
+
+static const struct argp_option reload_options[] = {
+	{"force", 'f', NULL, 0, "Also what would scatter living flows (hash_seed, table_size, a service's hash)", 0},
+	{},
+};
+
+const struct command commands[] = {
+	{"check", "FILE", 1, 1, "validate a configuration, touch nothing",
+	 "Prints \"FILE: ok\", or one line per error: FILE:LINE:COLUMN: message.", NULL, true, command_check},
+	{"status", "[GROUP]", 0, 1, "what takes traffic, what does not and why",
+	 "Services, groups and backends on one screen, problems first.", NULL, false, command_status},
+	{"services", "[NAME]", 0, 1, "services with rates and counters", NULL, NULL, false, command_services},
+	{"groups", "[NAME]", 0, 1, "failover groups: state and who is active", NULL, NULL, false, command_groups},
+	{"backends", "[NAME]", 0, 1, "backends: health, flows, rates and counters", NULL, NULL, false,
+	 command_backends},
+	{"drain", "BACKEND", 1, 1, "no new flows; established ones stay",
+	 "The backend gets no new flows and keeps the ones it has. 'shunt ready' takes it back.", drain_options, false,
+	 command_drain},
+	{"maint", "BACKEND", 1, 1, "out at once: no probes, no flows", "Its established flows move to others.", NULL,
+	 false, command_maint},
+	{"ready", "BACKEND", 1, 1, "take back drain and maint", NULL, NULL, false, command_ready},
+	{"weight", "BACKEND N", 2, 2, "change a weight until the next reload", "0: no new flows.", NULL, false,
+	 command_weight},
+	{"failover", "GROUP", 1, 1, "force a group onto another backend", NULL, failover_options, false,
+	 command_failover},
+	{"failback", "GROUP", 1, 1, "return to the primary now, if it is fit", NULL, NULL, false, command_failback},
+	{"explain", "PROTO SRC:PORT DST:PORT", 3, 3, "which backend a flow goes to, and why",
+	 "Asks the loaded program itself. PROTO is tcp or udp, IPv6 addresses stand in brackets:\n"
+	 "  shunt explain tcp 198.51.100.7:4000 192.0.2.10:80\n"
+	 "  shunt explain udp [2001:db8::7]:4000 [2001:db8::10]:53", NULL, false, command_explain},
+	{"stats", "", 0, 0, "all counters once", NULL, NULL, false, command_stats},
+	{"events", "", 0, 0, "the audit trail: what happened, and why", NULL, events_options, false, command_events},
+	{"reload", "", 0, 0, "apply the configuration file again",
+	 "All or nothing: with an error nothing is applied, and the errors are printed.", reload_options, false,
+	 command_reload},
+	{"maps", "", 0, 0, "the pinned maps, and how to dump them", NULL, NULL, false, command_maps},
+	{"detach", "", 0, 0, "take the data path off the interfaces",
+	 "Traffic to the services is not forwarded any more.", NULL, false, command_detach},
+	{},
+};

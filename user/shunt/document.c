@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Reads fields of the API's documents, and prints any of them field by field. Must not know which document it is. */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "shunt/cli.h"
+
+const char *get_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key)) ?: "";
+}
+
+int64_t get_number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+double get_real(const json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
+
+bool get_flag(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
+int64_t get_time(const json_t *object, const char *key)
+{
+	int64_t wall_ms = 0;
+
+	return time_parse(get_text(object, key), &wall_ms) < 0 ? 0 : wall_ms;
+}
+
+static void print_value(FILE *to, const json_t *value)
+{
+	_cleanup_(freep) char *text = NULL;
+	const char *separator = "";
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	if (json_is_string(value)) {
+		fputs(json_string_value(value), to);
+	} else if (json_is_null(value)) {
+		fputs("-", to);
+	} else if (json_is_boolean(value)) {
+		fputs(json_is_true(value) ? "yes" : "no", to);
+	} else if (json_is_array(value)) {
+		json_array_foreach((json_t *)value, i, item) {
+			fputs(separator, to);
+			print_value(to, item);
+			separator = ", ";
+		}
+	} else if (json_is_object(value)) {
+		json_object_foreach((json_t *)value, key, item) {
+			fprintf(to, "%s%s ", separator, key);
+			print_value(to, item);
+			separator = " ";
+		}
+	} else {
+		text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+		fputs(text ?: "", to);
+	}
+}
+
+void print_object(const json_t *object, const struct style *style)
+{
+	struct table table = {.n_columns = 2};
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)object, key, value) {
+		_cleanup_(freep) char *text = NULL;
+		size_t length;
+		FILE *to = open_memstream(&text, &length);
+
+		if (!to)
+			return;
+		print_value(to, value);
+		fclose(to);
+		table_put(&table, DIM, "%s", key);
+		table_put(&table, PLAIN, "%s", text ?: "");
+	}
+	table_print(&table, style, stdout);
+}

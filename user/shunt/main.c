@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From the command line to a row of the table of commands, and nothing else. */
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <shunt/names.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "shunt/cli.h"
+
+#define TOKEN_MAX 4096
+
+const char *argp_program_version = "shunt " SHUNT_VERSION;
+
+/* What a parser fills: the command line's state and the command it is for; NULL before it is known. */
+struct parse {
+	struct cli *cli;
+	const struct command *command;
+	int next;                  /* argv index of the command's name */
+};
+
+/* ---- options of every command ---- */
+
+static const struct argp_option global_options[] = {
+	{"socket", 'S', "PATH", 0, "Unix socket of the controller (default " SHUNT_SOCKET ")", -2},
+	{"url", 'U', "URL", 0, "Ask the controller at http://HOST:PORT instead", -2},
+	{"token-file", 'T', "FILE", 0, "File with the bearer token for --url", -2},
+	{"json", 'j', NULL, 0, "Print the API's own document", -2},
+	{},
+};
+
+static error_t parse_global(int key, char *argument, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+
+	switch (key) {
+	case 'S':
+		parse->cli->socket_path = argument;
+		return 0;
+	case 'U':
+		parse->cli->url = argument;
+		return 0;
+	case 'T':
+		parse->cli->token_file = argument;
+		return 0;
+	case 'j':
+		parse->cli->json = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp global_argp = {global_options, parse_global, NULL, NULL, NULL, NULL, NULL};
+static const struct argp_child global_child[] = {{&global_argp, 0, NULL, 0}, {}};
+
+/* ---- shunt [OPTION…] COMMAND ---- */
+
+static error_t parse_top(int key, char *argument, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = state->input;
+		return 0;
+	case ARGP_KEY_ARG:
+		for (const struct command *command = commands; command->name; command++)
+			if (strcmp(command->name, argument) == 0)
+				parse->command = command;
+		parse->next = state->next - 1;
+		state->next = state->argc; /* the rest is the command's */
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_usage(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static char *list_commands(int key, const char *text, void *userdata)
+{
+	char *list = NULL;
+	size_t length;
+	FILE *to;
+
+	(void)userdata;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)text;
+	to = open_memstream(&list, &length);
+	if (!to)
+		return (char *)text;
+	fputs("Commands:\n", to);
+	for (const struct command *command = commands; command->name; command++) {
+		int width = fprintf(to, "  %s %s", command->name, command->arguments);
+
+		fprintf(to, "%*s %s\n", 33 - width, "", command->summary);
+	}
+	fputs("\nExit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the controller cannot\nbe reached. "
+	      "'shunt COMMAND --help' tells more of a command.", to);
+	fclose(to);
+	return list;
+}
+
+static int unknown_command(const char *name)
+{
+	const char *names[64], *nearest;
+	size_t n = 0;
+
+	for (const struct command *command = commands; command->name && n < 64; command++)
+		names[n++] = command->name;
+	nearest = nearest_name(name, names, n);
+	if (nearest)
+		return cli_fail(EXIT_USAGE, "no command \"%s\"; did you mean \"%s\"?", name, nearest);
+	return cli_fail(EXIT_USAGE, "no command \"%s\"; 'shunt --help' lists them", name);
+}
+
+/* ---- shunt COMMAND [OPTION…] ARGUMENTS ---- */
+
+static error_t parse_command(int key, char *argument, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+	const struct command *command = parse->command;
+	struct cli *cli = parse->cli;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = state->input;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num >= command->max)
+			argp_error(state, "one argument too many: %s", argument);
+		cli->positional[cli->n_positional++] = argument;
+		return 0;
+	case ARGP_KEY_END:
+		if (state->arg_num < command->min)
+			argp_error(state, "it takes: %s", command->arguments);
+		return 0;
+	}
+	for (const struct argp_option *option = command->options; option && option->name; option++)
+		if (option->key == key) {
+			cli->option[key] = argument ?: "";
+			return 0;
+		}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static void parse_rest(struct parse *parse, int argc, char **argv)
+{
+	_cleanup_(freep) char *name = NULL, *doc = NULL;
+	const struct command *command = parse->command;
+	struct argp argp = {command->options, parse_command, command->arguments, NULL, global_child, NULL, NULL};
+
+	if (asprintf(&name, "shunt %s", command->name) < 0 ||
+	    asprintf(&doc, "shunt %s: %s\v%s", command->name, command->summary, command->help ?: "") < 0)
+		exit(cli_fail(EXIT_REFUSED, "out of memory"));
+	argp.doc = doc;
+	argv[parse->next] = name;
+	argp_parse(&argp, argc - parse->next, argv + parse->next, 0, NULL, parse);
+}
+
+/* ---- the connection ---- */
+
+static int connect_client(struct cli *cli)
+{
+	_cleanup_(freep) char *token = NULL;
+	size_t length;
+	int r;
+
+	if (cli->token_file) {
+		r = file_read(cli->token_file, TOKEN_MAX, &token, &length);
+		if (r < 0)
+			return cli_fail(EXIT_REFUSED, "cannot read %s: %s", cli->token_file, strerror(-r));
+		token[strcspn(token, " \t\r\n")] = '\0';
+	}
+	r = client_open(cli->socket_path, cli->url, token, &cli->client);
+	if (r == -EINVAL)
+		return cli_fail(EXIT_USAGE, "--url must begin with http:// or https://, not %s", cli->url);
+	return r < 0 ? cli_fail(EXIT_REFUSED, "%s", strerror(-r)) : EXIT_DONE;
+}
+
+/* A full disk or a closed pipe is a failure, too. */
+static int flush(int exit_status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return exit_status;
+	return exit_status == EXIT_DONE ? cli_fail(EXIT_REFUSED, "cannot write: %s", strerror(errno)) : exit_status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp top = {
+		NULL, parse_top, "COMMAND [ARGUMENTS]",
+		"Steers and shows the shunt load balancer.\v", global_child, list_commands, NULL,
+	};
+	struct cli cli = {.socket_path = SHUNT_SOCKET};
+	struct parse parse = {.cli = &cli};
+	int r = EXIT_DONE;
+
+	setlocale(LC_CTYPE, "");
+	argp_err_exit_status = EXIT_USAGE;
+	cli.style = style_of(stdout);
+	argp_parse(&top, argc, argv, ARGP_IN_ORDER, NULL, &parse);
+	if (!parse.command)
+		return unknown_command(argv[parse.next]);
+	parse_rest(&parse, argc, argv);
+	if (!parse.command->offline)
+		r = connect_client(&cli);
+	if (r == EXIT_DONE)
+		r = parse.command->run(&cli);
+	client_close(cli.client);
+	return flush(r);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A group of `shunt status`: its state in one sentence, and for each backend what it takes, or why it does not. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "shunt/status.h"
+
+const char *status_age(const struct status *status, int64_t since_ms, char buffer[HUMAN_TEXT_MAX])
+{
+	return since_ms ? human_age(status->now_ms - since_ms, buffer) : "?";
+}
+
+/* ---- the group's line ---- */
+
+static void put_state(const struct status *status, struct paragraph *line, const json_t *group)
+{
+	const char *name = get_text(group, "name"), *state = get_text(group, "state");
+	const json_t *active = json_object_get(group, "active");
+	const char *first = json_string_value(json_array_get(active, 0)) ?: "nobody";
+	const char *others = json_array_size(active) > 1 ? " and others" : "";
+	int64_t healthy = get_number(group, "healthy"), failed = get_number(group, "failed");
+	char age[HUMAN_TEXT_MAX];
+
+	if (strcmp(state, "normal") == 0) {
+		paragraph_put(line, GREEN, "normal");
+	} else if (strcmp(state, "down") == 0) {
+		paragraph_put(line, RED, "DOWN: nobody takes new flows");
+	} else if (strcmp(state, "degraded") == 0) {
+		paragraph_put(line, YELLOW, "DEGRADED:");
+		paragraph_put(line, PLAIN, " %" PRId64 " healthy, %" PRId64 " failed", healthy, failed);
+	} else if (strcmp(state, "failing-back") == 0) {
+		paragraph_put(line, YELLOW, "FAILING BACK");
+		paragraph_put(line, PLAIN, " to %s in %s", get_text(group, "primary"),
+			      human_age(get_time(group, "failing_back_at") - status->now_ms + 999, age));
+	} else {
+		paragraph_put(line, YELLOW, "FAILED OVER");
+		paragraph_put(line, PLAIN, " to %s%s %s ago", first, others,
+			      status_age(status, get_time(group, "last_failover"), age));
+		if (!*get_text(group, "forced") && strcmp(get_text(group, "failback"), "manual") == 0)
+			paragraph_put(line, PLAIN, "; failback is manual: shunt failback %s", name);
+	}
+}
+
+static void put_forced(const struct status *status, struct paragraph *line, const json_t *group)
+{
+	const char *name = get_text(group, "name"), *forced = get_text(group, "forced");
+	int64_t until = get_time(group, "forced_until");
+	char age[HUMAN_TEXT_MAX];
+
+	if (!*forced)
+		return;
+	paragraph_put(line, YELLOW, "; held on %s by an operator", forced);
+	if (until)
+		paragraph_put(line, PLAIN, " for %s more", human_age(until - status->now_ms + 999, age));
+	else
+		paragraph_put(line, PLAIN, " until: shunt failback %s", name);
+}
+
+static void put_moving(const struct status *status, struct paragraph *line, const json_t *group)
+{
+	const json_t *slots = json_object_get(group, "slots");
+	int64_t total = get_number(slots, "total");
+	int64_t unsettled = get_number(slots, "moving") + get_number(slots, "resolving");
+
+	if (!unsettled || !total)
+		return;
+	paragraph_put(line, DIM, " %s %.2g %% of slots moving: their old flows stay", sign_text(status->style, SIGN_DOT),
+		      100.0 * (double)unsettled / (double)total);
+}
+
+/* ---- a backend's row ---- */
+
+/* Reasons collected as "a · b". */
+struct why {
+	char *text;
+	const char *dot;
+};
+
+static void __attribute__((format(printf, 2, 3))) because(struct why *why, const char *format, ...)
+{
+	_cleanup_(freep) char *before = why->text;
+	_cleanup_(freep) char *more = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&more, format, arguments) < 0)
+		more = NULL;
+	va_end(arguments);
+	if (!more || asprintf(&why->text, "%s%s%s%s%s", before ?: "", before ? " " : "", before ? why->dot : "",
+			      before ? " " : "", more) < 0)
+		abort(); /* a CLI without memory */
+}
+
+static void because_admin(const struct status *status, struct why *why, const json_t *backend)
+{
+	const char *name = get_text(backend, "name"), *admin = get_text(backend, "admin");
+	int64_t flows = get_number(backend, "flows"), until = get_time(backend, "drain_until");
+	char age[HUMAN_TEXT_MAX];
+
+	if (get_flag(backend, "drained")) {
+		because(why, "drained, safe to stop");
+	} else if (strcmp(admin, "drain") == 0) {
+		because(why, "draining, %" PRId64 " flow%s left", flows, plural((uint64_t)flows));
+		if (until)
+			because(why, "ends in %s", human_age(until - status->now_ms + 999, age));
+	} else if (strcmp(admin, "maint") == 0) {
+		because(why, "in maintenance");
+	}
+	if (strcmp(admin, "ready") != 0)
+		because(why, "back by: shunt ready %s", name);
+	if (get_flag(backend, "removed"))
+		because(why, "removed from the configuration, goes with its last flow");
+}
+
+static void because_health(struct why *why, const json_t *backend, const json_t *member)
+{
+	const json_t *check = json_object_get(backend, "check");
+	const char *health = get_text(backend, "health"), *last = get_text(check, "last");
+	const char *reason = get_text(member, "why");
+	int64_t weight = get_number(backend, "weight"), configured = get_number(backend, "configured_weight");
+	bool ready = strcmp(get_text(backend, "admin"), "ready") == 0;
+
+	if (json_is_false(json_object_get(backend, "next_hop_ok")))
+		because(why, "no next hop: %s", get_text(backend, "next_hop"));
+	if (strcmp(health, "up") != 0) {
+		if (strcmp(get_text(backend, "admin"), "maint") != 0)
+			because(why, "%s", *last ? last : *reason ? reason : "not checked yet");
+	} else if (ready && strcmp(get_text(member, "role"), "active") != 0 && *reason &&
+		   strcmp(reason, get_text(member, "role")) != 0) {
+		because(why, "%s", reason);
+	}
+	if (weight != configured)
+		because(why, "weight %" PRId64 ", configured %" PRId64, weight, configured);
+	else if (!weight)
+		because(why, "weight 0");
+	if (strcmp(health, "up") == 0 && strcmp(get_text(check, "type"), "none") == 0)
+		because(why, "not checked");
+	else if (strcmp(health, "up") == 0 && *last)
+		because(why, "%s %.1f ms", last, get_real(check, "latency_ms"));
+}
+
+struct look {
+	enum sign sign;
+	enum colour colour;
+	const char *text;          /* before the age; NULL: health's own word */
+};
+
+static struct look look_of(const json_t *backend)
+{
+	const char *health = get_text(backend, "health"), *admin = get_text(backend, "admin");
+
+	if (strcmp(admin, "maint") == 0)
+		return (struct look){SIGN_OUT, YELLOW, "maint"};
+	if (strcmp(health, "down") == 0)
+		return (struct look){SIGN_DOWN, RED, NULL};
+	if (strcmp(health, "unknown") == 0)
+		return (struct look){SIGN_UNKNOWN, YELLOW, NULL};
+	if (strcmp(admin, "drain") == 0 || strcmp(health, "degraded") == 0)
+		return (struct look){SIGN_PARTLY, YELLOW, NULL};
+	return (struct look){SIGN_UP, GREEN, NULL};
+}
+
+static void put_role(struct table *table, const json_t *backend, const json_t *member)
+{
+	const char *role = get_text(member, "role");
+	double share = 100 * get_real(member, "share");
+
+	if (strcmp(role, "active") == 0)
+		table_put(table, GREEN, "ACTIVE");
+	else if (get_flag(backend, "drained"))
+		table_put(table, YELLOW, "drained");
+	else if (strcmp(get_text(backend, "admin"), "drain") == 0)
+		table_put(table, YELLOW, "draining");
+	else
+		table_put(table, strcmp(role, "out") == 0 ? YELLOW : DIM, "%s", role);
+	if (share > 0)
+		table_put(table, PLAIN, share < 0.95 ? "%.1f %%" : "%.0f %%", share);
+	else
+		table_put(table, PLAIN, "%s", "");
+}
+
+static void put_backend(const struct status *status, struct table *table, const json_t *backend, const json_t *member,
+			const char *primary)
+{
+	const char *name = get_text(member, "name"), *address = get_text(backend, "address");
+	int64_t since = get_time(json_object_get(backend, "check"), "since"), port = get_number(backend, "port");
+	int64_t flows = get_number(backend, "flows");
+	struct why why = {NULL, sign_text(status->style, SIGN_DOT)};
+	struct look look = look_of(backend);
+	char age[HUMAN_TEXT_MAX];
+
+	table_put(table, look.colour, "%s", sign_text(status->style, look.sign));
+	table_put(table, BOLD, "%s", name);
+	if (port)
+		table_put(table, PLAIN, strchr(address, ':') ? "[%s]:%" PRId64 : "%s:%" PRId64, address, port);
+	else
+		table_put(table, PLAIN, "%s", address);
+	table_put(table, look.colour, "%s %s", look.text ?: get_text(backend, "health"),
+		  look.text ? "" : status_age(status, since, age));
+	put_role(table, backend, member);
+	if (strcmp(name, primary) == 0)
+		because(&why, "primary");
+	because_admin(status, &why, backend);
+	because_health(&why, backend, member);
+	if (flows && strcmp(get_text(backend, "admin"), "drain") != 0)
+		because(&why, "%" PRId64 " flow%s", flows, plural((uint64_t)flows));
+	table_put(table, PLAIN, "%s", why.text ?: "");
+	free(why.text);
+}
+
+void status_print_group(const struct status *status, const json_t *group)
+{
+	struct table table = {.n_columns = 7, .right = {[5] = true}, .indent = 2};
+	const char *branch = sign_text(status->style, SIGN_BRANCH);
+	struct paragraph line = {stdout, status->style, 0, 4, false};
+	json_t *member;
+	size_t i;
+
+	paragraph_put(&line, DIM, "%s", branch);
+	paragraph_put(&line, BOLD, " %s", get_text(group, "name"));
+	paragraph_put(&line, PLAIN, " %s %s ", get_text(group, "mode"), sign_text(status->style, SIGN_DOT));
+	put_state(status, &line, group);
+	put_forced(status, &line, group);
+	put_moving(status, &line, group);
+	paragraph_end(&line);
+	json_array_foreach(json_object_get(group, "backends"), i, member)
+		put_backend(status, &table, json_object_get(status->backends, get_text(member, "name")), member,
+			    get_text(group, "primary"));
+	table_print(&table, status->style, stdout);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Decides what of a status an operator must know first. The order of the rules is the order of the list: worst first. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shunt/status.h"
+
+#define FLOW_TABLE_NEARLY_FULL 90 /* percent */
+
+static void __attribute__((format(printf, 3, 4))) add(struct problems *problems, enum colour colour,
+						      const char *format, ...)
+{
+	struct problem *grown = realloc(problems->list, (problems->n + 1) * sizeof(*grown));
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	va_end(arguments);
+	if (!grown || !text)
+		abort(); /* a CLI without memory */
+	problems->list = grown;
+	problems->list[problems->n++] = (struct problem){colour, text};
+}
+
+void problems_clear(struct problems *problems)
+{
+	for (size_t i = 0; i < problems->n; i++)
+		free(problems->list[i].text);
+	free(problems->list);
+	*problems = (struct problems){};
+}
+
+static void whole(const struct status *status, struct problems *problems)
+{
+	const json_t *flow_table = json_object_get(status->document, "flow_table");
+	int64_t entries = get_number(flow_table, "entries"), capacity = get_number(flow_table, "capacity");
+	const char *problem = get_text(status->document, "problem");
+
+	if (json_is_false(json_object_get(status->document, "datapath_ok")))
+		add(problems, RED, "the data path does not run: nothing is forwarded");
+	if (*problem)
+		add(problems, RED, "%s", problem);
+	if (capacity && entries * 100 >= capacity * FLOW_TABLE_NEARLY_FULL)
+		add(problems, YELLOW, "the flow table is nearly full, %" PRId64 " of %" PRId64
+		    ": raise flow_table_size", entries, capacity);
+}
+
+static void groups_down(const struct status *status, struct problems *problems)
+{
+	json_t *group;
+	size_t i;
+
+	json_array_foreach(json_object_get(status->document, "groups"), i, group)
+		if (strcmp(get_text(group, "state"), "down") == 0)
+			add(problems, RED, "group %s is down: nobody takes its new flows", get_text(group, "name"));
+}
+
+static void groups_impaired(const struct status *status, struct problems *problems)
+{
+	char age[HUMAN_TEXT_MAX];
+	json_t *group;
+	size_t i;
+
+	json_array_foreach(json_object_get(status->document, "groups"), i, group) {
+		const char *name = get_text(group, "name"), *state = get_text(group, "state");
+		const char *forced = get_text(group, "forced");
+		const char *active = json_string_value(json_array_get(json_object_get(group, "active"), 0)) ?: "nobody";
+
+		if (strcmp(state, "down") == 0)
+			continue;
+		if (*forced)
+			add(problems, YELLOW, "group %s is held on %s by an operator", name, forced);
+		else if (strcmp(state, "failed-over") == 0 || strcmp(state, "failing-back") == 0)
+			add(problems, YELLOW, "group %s failed over to %s%s %s ago", name, active,
+			    json_array_size(json_object_get(group, "active")) > 1 ? " and others" : "",
+			    status_age(status, get_time(group, "last_failover"), age));
+		else if (strcmp(state, "degraded") == 0)
+			add(problems, YELLOW, "group %s is degraded: %" PRId64 " healthy, %" PRId64 " failed", name,
+			    get_number(group, "healthy"), get_number(group, "failed"));
+	}
+}
+
+static void backends_bad(const struct status *status, struct problems *problems)
+{
+	char age[HUMAN_TEXT_MAX];
+	json_t *backend;
+	size_t i;
+
+	json_array_foreach(json_object_get(status->document, "backends"), i, backend) {
+		const char *name = get_text(backend, "name"), *health = get_text(backend, "health");
+		const json_t *check = json_object_get(backend, "check");
+
+		if (strcmp(get_text(backend, "admin"), "maint") == 0)
+			continue;
+		if (strcmp(health, "down") == 0 || strcmp(health, "degraded") == 0)
+			add(problems, *health == 'd' && health[1] == 'o' ? RED : YELLOW, "backend %s is %s since %s: %s",
+			    name, health, status_age(status, get_time(check, "since"), age), get_text(check, "last"));
+		if (json_is_false(json_object_get(backend, "next_hop_ok")))
+			add(problems, YELLOW, "backend %s has no next hop: %s", name, get_text(backend, "next_hop"));
+	}
+}
+
+static void interfaces_slow(const struct status *status, struct problems *problems)
+{
+	json_t *interface;
+	size_t i;
+
+	json_array_foreach(json_object_get(status->document, "interfaces"), i, interface)
+		if (strcmp(get_text(interface, "mode"), "generic") == 0)
+			add(problems, YELLOW, "%s runs in generic mode, several times slower than native",
+			    get_text(interface, "name"));
+}
+
+void status_problems(const struct status *status, struct problems *ret_problems)
+{
+	static void (*const rules[])(const struct status *, struct problems *) = {
+		whole, groups_down, groups_impaired, backends_bad, interfaces_slow,
+	};
+
+	*ret_problems = (struct problems){};
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		rules[i](status, ret_problems);
+}
