@@ -251,6 +251,13 @@ int datapath_attach(struct datapath *d, const char *interface, enum config_xdp_m
 	return remember(d, interface, ifindex);
 }
 
+void datapath_take_attachments(struct datapath *d, struct datapath *old)
+{
+	memcpy(d->attachments, old->attachments, sizeof(d->attachments));
+	d->n_attachments = old->n_attachments;
+	old->n_attachments = 0;
+}
+
 int datapath_detach(struct datapath *d, const char *interface)
 {
 	size_t i = 0;

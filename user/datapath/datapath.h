@@ -11,8 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/snapshot.h"
 #include "config/config.h"
+
+#include <shunt/reasons.h>
 
 struct datapath;
 
@@ -49,6 +50,8 @@ struct datapath_attachment {
 };
 /* Attaches to an interface, in place of an older program of ours if there is one, without a gap. -EBUSY: another's program. */
 int datapath_attach(struct datapath *datapath, const char *interface, enum config_xdp_mode mode);
+/* What `old` has attached is now for `datapath` to replace or detach. */
+void datapath_take_attachments(struct datapath *datapath, struct datapath *old);
 int datapath_detach(struct datapath *datapath, const char *interface);
 size_t datapath_attachments(const struct datapath *datapath, const struct datapath_attachment **ret_list);
 /* Detaches everywhere and removes the pins. */
@@ -83,6 +86,7 @@ void datapath_backend_next_hop(struct datapath *datapath, uint32_t id, int ifind
 
 /* ---- reading ---- */
 void datapath_service_stats(struct datapath *datapath, uint32_t id, struct shunt_service_stats *ret_stats);
+void datapath_service_clear_stats(struct datapath *datapath, uint32_t id);
 void datapath_backend_stats(struct datapath *datapath, uint32_t id, struct shunt_backend_stats *ret_stats);
 void datapath_drop_stats(struct datapath *datapath, uint64_t ret_drops[SHUNT_DROP_REASON_COUNT]);
 
@@ -104,6 +108,13 @@ struct datapath_flow {
 	bool starts;
 };
 int datapath_explain(struct datapath *datapath, const struct datapath_flow *flow, struct shunt_explanation *ret_explanation);
-size_t datapath_maps(struct datapath *datapath, struct snapshot_map *ret_maps, size_t max);
+
+struct datapath_map {
+	const char *name, *path;        /* path: where it is pinned; both hold until the next call or close */
+	const char *type;               /* "array" | "percpu_array" */
+	uint32_t entries, key_bytes, value_bytes;
+	uint64_t memory_bytes;
+};
+size_t datapath_maps(struct datapath *datapath, struct datapath_map *ret_maps, size_t max);
 
 #endif

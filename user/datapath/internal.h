@@ -40,7 +40,7 @@ struct datapath {
 	uint32_t *retired_lines;              /* of `services`: switched away from, cleared at the next change */
 	size_t n_retired_lines;
 	int cpus;
-	char paths[PINNED_MAPS][256];         /* of snapshot_map */
+	char paths[PINNED_MAPS][256];         /* of datapath_maps() */
 
 	struct datapath_attachment attachments[ATTACHMENTS_MAX];
 	size_t n_attachments;

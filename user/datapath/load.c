@@ -446,7 +446,7 @@ struct shunt_bpf *skeleton_sharing_maps(const struct datapath *d)
 	return copy;
 }
 
-size_t datapath_maps(struct datapath *d, struct snapshot_map *ret_maps, size_t max)
+size_t datapath_maps(struct datapath *d, struct datapath_map *ret_maps, size_t max)
 {
 	struct bpf_map *maps[PINNED_MAPS];
 	size_t n = 0;
@@ -457,7 +457,7 @@ size_t datapath_maps(struct datapath *d, struct snapshot_map *ret_maps, size_t m
 		uint64_t value = (bpf_map__value_size(maps[i]) + 7) & ~7U;
 
 		pin_path(d->bpf_dir, bpf_map__name(maps[i]), d->paths[i]);
-		ret_maps[n] = (struct snapshot_map){
+		ret_maps[n] = (struct datapath_map){
 			.name = bpf_map__name(maps[i]),
 			.path = d->paths[i],
 			.type = per_cpu ? "percpu_array" : "array",

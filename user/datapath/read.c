@@ -36,6 +36,14 @@ void datapath_service_stats(struct datapath *d, uint32_t id, struct shunt_servic
 	sum_counters(d, d->skeleton->maps.service_stats, id, (uint64_t *)ret_stats);
 }
 
+void datapath_service_clear_stats(struct datapath *d, uint32_t id)
+{
+	struct shunt_service_stats zero[d->cpus];
+
+	memset(zero, 0, sizeof(zero));
+	bpf_map_update_elem(bpf_map__fd(d->skeleton->maps.service_stats), &id, zero, BPF_ANY);
+}
+
 void datapath_backend_stats(struct datapath *d, uint32_t id, struct shunt_backend_stats *ret_stats)
 {
 	sum_counters(d, d->skeleton->maps.backend_stats, id, (uint64_t *)ret_stats);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Backends and their endpoints: from probe results, operators' words and next hops to the elements of `backends`. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/address.h"
+#include "shuntd/controller.h"
+
+const char *admin_text(enum admin_state admin)
+{
+	static const char *const text[] = {[ADMIN_READY] = "ready", [ADMIN_DRAIN] = "drain", [ADMIN_MAINT] = "maint"};
+
+	return text[admin];
+}
+
+struct backend *backend_find(const struct controller *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_backends; i++)
+		if (!c->backends[i]->removed && strcmp(c->backends[i]->name, name) == 0)
+			return c->backends[i];
+	return NULL;
+}
+
+/* ---- what may be sent to it ---- */
+
+bool endpoint_refresh(struct controller *c, struct endpoint *endpoint)
+{
+	const struct backend *backend = endpoint->backend;
+	bool alive = endpoint->health.state == HEALTH_UP && backend->admin != ADMIN_MAINT;
+	bool fit = alive && backend->admin == ADMIN_READY && backend->weight > 0 && endpoint->wanted;
+
+	if (c->detached || (alive == endpoint->alive && fit == backend_set_has(&c->fit, endpoint->id)))
+		return false;
+	if (alive != endpoint->alive)
+		datapath_backend_alive(c->datapath, endpoint->id, alive);
+	endpoint->alive = alive;
+	backend_set_put(&c->alive, endpoint->id, alive);
+	backend_set_put(&c->fit, endpoint->id, fit);
+	return true;
+}
+
+/* First the one store that stops (or allows) traffic, then the tables. */
+void endpoint_publish(struct controller *c, struct endpoint *endpoint)
+{
+	if (!endpoint_refresh(c, endpoint))
+		return;
+	for (size_t i = 0; i < c->n_groups; i++)
+		if (backend_set_has(&c->groups[i]->known, endpoint->id))
+			group_update(c, c->groups[i]);
+}
+
+void backend_publish(struct controller *c, struct backend *backend)
+{
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		if (c->endpoints[i]->backend == backend)
+			endpoint_publish(c, c->endpoints[i]);
+}
+
+/* ---- health ---- */
+
+static void announce_health(struct controller *c, const struct endpoint *endpoint, enum health_state before)
+{
+	char object[128], address[ADDRESS_TEXT_MAX];
+
+	snprintf(object, sizeof(object), "backend %s", endpoint->backend->name);
+	address_port_format(&endpoint->backend->address, endpoint->probe_port, address);
+	if (endpoint->health.state == HEALTH_UP)
+		events_add(c->events, "backend", object, "checks", "up, was %s: %s check of %s: %s",
+			   health_state_text(before), config_check_type_text(endpoint->check.type), address, endpoint->last);
+	else
+		events_add(c->events, "backend", object, "checks", "down, was %s: %u bad in a row: %s check of %s: %s",
+			   health_state_text(before), before == HEALTH_UNKNOWN ? 1 : endpoint->check.unhealthy_threshold,
+			   config_check_type_text(endpoint->check.type), address, endpoint->last);
+}
+
+static void probed(void *userdata, const struct probe_result *result)
+{
+	struct endpoint_context *context = userdata;
+	struct endpoint *endpoint = context->endpoint;
+	struct controller *c = context->controller;
+	const struct health_policy policy = {endpoint->check.healthy_threshold, endpoint->check.unhealthy_threshold};
+	enum health_state before = endpoint->health.state;
+	struct health_step step = health_next(endpoint->health, result->good, &policy, clock_monotonic_ms());
+
+	endpoint->health = step.next;
+	endpoint->latency_us = result->latency_us;
+	snprintf(endpoint->last, sizeof(endpoint->last), "%s", result->text);
+	if (!step.changed)
+		return;
+	endpoint->health_since = clock_wall_ms();
+	snprintf(endpoint->why, sizeof(endpoint->why), "%s", result->text);
+	endpoint_publish(c, endpoint); /* traffic first, words after */
+	announce_health(c, endpoint, before);
+	if (before == HEALTH_UNKNOWN)
+		for (size_t i = 0; i < c->n_groups; i++)
+			if (group_has(c->groups[i], endpoint))
+				group_update(c, c->groups[i]); /* may have waited for this first check */
+}
+
+int endpoint_start(struct controller *c, struct endpoint *endpoint)
+{
+	probe_free(endpoint->probe);
+	endpoint->probe = NULL;
+	endpoint->context = (struct endpoint_context){c, endpoint};
+	return probe_start(c->prober, &endpoint->backend->address, endpoint->probe_port, &endpoint->check, probed,
+			   &endpoint->context, &endpoint->probe);
+}
+
+void endpoint_free(struct controller *c, struct endpoint *endpoint)
+{
+	if (!endpoint)
+		return;
+	probe_free(endpoint->probe);
+	if (endpoint->id && c->endpoint_of[endpoint->id] == endpoint)
+		c->endpoint_of[endpoint->id] = NULL;
+	free(endpoint);
+}
+
+/* ---- next hops ---- */
+
+static void describe_next_hop(struct backend *backend)
+{
+	const struct next_hop *hop = &backend->next_hop;
+	char device[IF_NAMESIZE] = "?";
+
+	if (hop->ifindex)
+		if_indextoname(hop->ifindex, device);
+	if (hop->local)
+		snprintf(backend->next_hop_text, sizeof(backend->next_hop_text), "the address is this host's own");
+	else if (!hop->resolved)
+		snprintf(backend->next_hop_text, sizeof(backend->next_hop_text), "%s", hop->problem ? hop->problem : "not resolved");
+	else if (backend->l2 && !hop->on_link)
+		snprintf(backend->next_hop_text, sizeof(backend->next_hop_text),
+			 "behind a router on %s: l2 needs a connected network", device);
+	else
+		snprintf(backend->next_hop_text, sizeof(backend->next_hop_text),
+			 "via %s %02x:%02x:%02x:%02x:%02x:%02x", device, hop->mac[0], hop->mac[1], hop->mac[2], hop->mac[3],
+			 hop->mac[4], hop->mac[5]);
+}
+
+/* The outer source: what the configuration says for the family, else what this host would use towards the backend. */
+static struct shunt_addr outer_source(const struct controller *c, const struct backend *backend)
+{
+	const struct shunt_addr *configured =
+		address_is_ipv4(&backend->address) ? &c->config->source_ipv4 : &c->config->source_ipv6;
+
+	return address_is_zero(configured) ? backend->next_hop.source : *configured;
+}
+
+/* To a backend behind a router, l2 would reach the router only: such packets are dropped and counted, not lost there. */
+static bool usable(const struct backend *backend)
+{
+	return backend->next_hop.resolved && !backend->next_hop.local && (!backend->l2 || backend->next_hop.on_link);
+}
+
+void backend_next_hop(struct controller *c, struct backend *backend)
+{
+	const struct next_hop *hop = &backend->next_hop;
+	struct shunt_addr source = outer_source(c, backend);
+
+	if (!backend->next_hop_known || c->detached)
+		return;
+	describe_next_hop(backend);
+	for (size_t i = 0; i < c->n_endpoints; i++) {
+		struct endpoint *endpoint = c->endpoints[i];
+
+		if (endpoint->backend != backend)
+			continue;
+		datapath_backend_source(c->datapath, endpoint->id, &source);
+		datapath_backend_next_hop(c->datapath, endpoint->id, usable(backend) ? hop->ifindex : 0, hop->mac,
+					  hop->link_mac, hop->mtu);
+	}
+}
+
+void next_hop_changed(void *userdata, const struct shunt_addr *address, const struct next_hop *hop)
+{
+	struct controller *c = userdata;
+
+	for (size_t i = 0; i < c->n_backends; i++) {
+		struct backend *backend = c->backends[i];
+		bool was_usable = backend->next_hop_known && usable(backend), first = !backend->next_hop_known;
+
+		if (!address_equal(&backend->address, address))
+			continue;
+		backend->next_hop = *hop;
+		backend->next_hop_known = true;
+		backend_next_hop(c, backend);
+		if (usable(backend) != was_usable && (!first || !usable(backend)))
+			log_warn("backend %s: next hop: %s", backend->name, backend->next_hop_text);
+		else
+			log_debug("backend %s: next hop: %s", backend->name, backend->next_hop_text);
+	}
+}
+
+/* ---- the end of a removed one ---- */
+
+static bool has_endpoint(const struct controller *c, const struct backend *backend)
+{
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		if (c->endpoints[i]->backend == backend)
+			return true;
+	return false;
+}
+
+static void free_backend(struct controller *c, struct backend *backend)
+{
+	if (c->next_hops)
+		next_hops_unwatch(c->next_hops, &backend->address);
+	free(backend->name);
+	free(backend);
+}
+
+void backends_retire(struct controller *c)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n_endpoints; i++) {
+		struct endpoint *endpoint = c->endpoints[i];
+
+		if (endpoint->wanted || endpoint->in_slots || endpoint->flows > 0) {
+			c->endpoints[kept++] = endpoint;
+			continue;
+		}
+		datapath_forget_flows(c->datapath, endpoint->id);
+		datapath_backend_remove(c->datapath, endpoint->id);
+		backend_set_put(&c->alive, endpoint->id, false);
+		backend_set_put(&c->fit, endpoint->id, false);
+		for (size_t g = 0; g < c->n_groups; g++)
+			backend_set_put(&c->groups[g]->known, endpoint->id, false);
+		log_info("backend %s: removed, no flow is left", endpoint->backend->name);
+		endpoint_free(c, endpoint);
+	}
+	c->n_endpoints = kept;
+	kept = 0;
+	for (size_t i = 0; i < c->n_backends; i++) {
+		if (c->backends[i]->removed && !has_endpoint(c, c->backends[i]))
+			free_backend(c, c->backends[i]);
+		else
+			c->backends[kept++] = c->backends[i];
+	}
+	c->n_backends = kept;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What runs: backends with their probes, groups with their failover state and tables. One thread, one loop. The files of
+ * this folder carry events from the edges (probe results, next hops, operators, time) to the pure libraries and their
+ * answers to the data path; they decide nothing themselves.
+ */
+#ifndef SHUNT_CONTROLLER_H
+#define SHUNT_CONTROLLER_H
+
+#include <systemd/sd-event.h>
+
+#include "api/api.h"
+#include "config/config.h"
+#include "datapath/datapath.h"
+#include "failover/failover.h"
+#include "health/health.h"
+#include "net/next_hop.h"
+#include "probe/probe.h"
+#include "slots/slots.h"
+#include "state/events.h"
+#include "state/state.h"
+
+struct controller_options {
+	const char *config_path, *run_dir, *state_dir, *bpf_dir;
+	bool fresh;                        /* replace a data path laid out for another configuration */
+};
+
+enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT };
+
+/* A backend as the operator names it. */
+struct backend {
+	char *name;
+	struct shunt_addr address;
+	uint16_t port;                     /* host order, 0: not given */
+	uint32_t configured_weight, weight; /* weight: in force */
+	enum admin_state admin;
+	int64_t drain_until;               /* Unix milliseconds, 0: no limit */
+	bool removed;                      /* from the configuration; stays while flows live */
+	bool l2;                           /* some service forwards to it by l2: must be on a connected network */
+	struct next_hop next_hop;
+	bool next_hop_known;
+	char next_hop_text[96];
+};
+
+struct controller;
+struct endpoint;
+
+/* What a probe's callback needs. */
+struct endpoint_context {
+	struct controller *controller;
+	struct endpoint *endpoint;
+};
+
+/* A backend as one kind of check sees it: groups that check it differently have an endpoint each. */
+struct endpoint {
+	struct backend *backend;
+	uint32_t id;                       /* in the maps */
+	uint32_t ordinal;                  /* of its check among the backend's different checks */
+	struct config_check check;         /* strings borrowed from the configuration in force */
+	uint16_t probe_port;
+	struct probe *probe;
+	struct health health;
+	int64_t health_since;              /* Unix milliseconds */
+	char last[128];                    /* text of the last result */
+	char why[128];                     /* text of the result that the health is due to */
+	uint32_t latency_us;
+	bool alive;                        /* as published */
+	bool wanted;                       /* some group of the configuration in force has it */
+	uint32_t flows;                    /* live pinned ones, at the last scan */
+	bool in_slots;                     /* some slot names it, at the last scan */
+	struct endpoint_context context;
+};
+
+struct member {
+	struct endpoint *endpoint;
+	uint32_t priority;
+	uint32_t slots;                    /* slots whose new flows it takes */
+};
+
+struct group {
+	char *name;
+	const struct config_group *config; /* of the configuration in force */
+	uint32_t index;                    /* in the maps */
+	struct member *members;
+	size_t n_members;
+	struct failover failover;
+	bool started;                      /* decided once, or adopted: no need to wait for first checks */
+	uint64_t failovers;
+	int64_t last_failover;             /* Unix milliseconds, 0: never */
+	uint16_t *base;                    /* backend ids of the base table */
+	uint64_t base_key;                 /* hash of what base was built from */
+	uint32_t *moved_at;                /* per slot, seconds of the monotonic clock; NULL while none moves */
+	uint8_t *busy;                     /* per slot: a live flow is pinned elsewhere; scratch of a scan */
+	struct backend_set known;          /* ids that are or were members */
+	uint32_t moving, resolving;
+	sd_event_source *timer;            /* failover's wake_ms */
+	struct controller *controller;
+};
+
+struct controller {
+	struct controller_options options;
+	sd_event *event;
+	struct config *config;
+	struct datapath *datapath;
+	struct prober *prober;
+	struct next_hops *next_hops;
+	struct api *api;
+	struct events *events;
+	bool state_damaged;
+	bool detached;                     /* by `shunt detach`: nothing is published any more */
+	char problem[256];                 /* what makes it degraded, "" for nothing */
+	int64_t started;                   /* Unix milliseconds */
+
+	struct backend **backends;
+	size_t n_backends;
+	struct endpoint **endpoints;
+	size_t n_endpoints;
+	struct endpoint **endpoint_of;     /* by id, SHUNT_MAX_BACKENDS entries */
+	struct group **groups;
+	size_t n_groups;
+	uint32_t *service_ids;             /* parallel to config->services */
+
+	struct backend_set alive, fit;     /* of ids */
+	sd_event_source *tick;
+	uint64_t flow_entries;
+	bool tracks_always;                /* some service does: flows are counted all the time */
+	uint32_t table_size;               /* of the maps in use */
+	uint16_t *targets;                 /* scratch, table_size entries */
+	struct shunt_slot *words;
+};
+
+/* ---- controller.c: start, stop ---- */
+int controller_start(sd_event *event, const struct controller_options *options, struct controller **ret_controller);
+void controller_stop(struct controller *controller); /* as on_exit says */
+
+/* ---- reload.c: from one configuration to the next ---- */
+/* Applies `config` (taken over on success). all or nothing; *ret_error is allocated text. */
+int controller_apply(struct controller *controller, struct config *config, bool fresh, char **ret_error);
+/* Reads the file again. 0, or -EINVAL / -EPERM with *ret_error; *ret_changed: what was done, a line each. */
+int controller_reload(struct controller *controller, bool force, json_t **ret_changed, char **ret_error);
+
+/* ---- services.c ---- */
+int services_publish(struct controller *controller);
+uint32_t services_features(const struct config *config);
+
+/* ---- backends.c ---- */
+int endpoint_start(struct controller *controller, struct endpoint *endpoint);
+void endpoint_free(struct controller *controller, struct endpoint *endpoint);
+/* What may be sent to it follows from its health and what the operator said. True: that changed, its groups must know. */
+bool endpoint_refresh(struct controller *controller, struct endpoint *endpoint);
+/* The same, and tells the groups. */
+void endpoint_publish(struct controller *controller, struct endpoint *endpoint);
+void backend_publish(struct controller *controller, struct backend *backend);
+void backend_next_hop(struct controller *controller, struct backend *backend);
+void next_hop_changed(void *userdata, const struct shunt_addr *address, const struct next_hop *hop);
+struct backend *backend_find(const struct controller *controller, const char *name);
+void backends_retire(struct controller *controller);  /* frees removed backends that no slot and no flow has */
+const char *admin_text(enum admin_state admin);
+
+/* ---- groups.c ---- */
+struct group *group_find(const struct controller *controller, const char *name);
+void group_free(struct group *group);
+bool group_has(const struct group *group, const struct endpoint *endpoint);
+/* Decides and publishes. The step says what an operator's input came to. */
+struct failover_step group_decide(struct controller *controller, struct group *group, struct failover_input input);
+void group_update(struct controller *controller, struct group *group);
+struct failover_policy group_policy(const struct group *group);
+bool group_member_is_active(const struct group *group, size_t member);
+void group_count(struct controller *controller, struct group *group);
+
+/* ---- transitions.c: moving → resolving → settled, by time and by what the flow table holds ---- */
+int transitions_start(struct controller *controller);
+void transitions_moved(struct controller *controller, struct group *group, const struct shunt_slot *before,
+		       const struct shunt_slot *after);
+void transitions_scan(struct controller *controller);
+
+/* ---- operator.c, snapshot.c: what the API asks ---- */
+extern const struct api_handlers controller_handlers;
+int controller_snapshot(void *userdata, struct snapshot *ret_snapshot);
+void controller_snapshot_free(void *userdata, struct snapshot *snapshot);
+int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr *source, uint16_t source_port,
+		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply);
+
+/* ---- persist.c ---- */
+void persist_load(struct controller *controller, struct state *ret_state);
+int persist_save(const struct controller *controller);
+void persist_restore_backend(const struct state *state, struct backend *backend);
+void persist_restore_group(const struct state *state, struct group *group);
+
+/* ---- match.c: a configuration with what runs and what the maps hold ---- */
+struct backend **match_backends(struct controller *controller, const struct config *config, const struct state *restored);
+void match_groups(struct controller *controller, const struct config *config, struct backend **backends,
+		  const struct state *restored);
+void match_strangers(struct controller *controller);      /* what only the adopted maps know */
+void match_register_again(struct controller *controller); /* everything, in empty maps */
+void drop_groups(struct controller *controller, const struct config *config);
+void *must(void *memory);                                 /* the same, or the end: the data path goes on alone */
+uint64_t identity_of(const char *kind, const char *name, const void *more, size_t more_bytes, uint32_t ordinal);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* `shunt explain`: asks the loaded program where a flow goes, and puts its answer into words. */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shuntd/controller.h"
+
+static const char *service_name(const struct controller *c, uint32_t id)
+{
+	for (size_t i = 0; i < c->config->n_services; i++)
+		if (id && c->service_ids[i] == id)
+			return c->config->services[i].name;
+	return NULL;
+}
+
+static const char *group_name(const struct controller *c, uint32_t index)
+{
+	for (size_t i = 0; i < c->n_groups; i++)
+		if (c->groups[i]->index == index)
+			return c->groups[i]->name;
+	return NULL;
+}
+
+static const char *backend_name(const struct controller *c, uint32_t id)
+{
+	return id && c->endpoint_of[id] ? c->endpoint_of[id]->backend->name : NULL;
+}
+
+static const char *drop_text(uint32_t reason)
+{
+	static const char *const text[] = {
+#define X(name, label, words) [SHUNT_DROP_##name] = words,
+		SHUNT_DROP_REASONS(X)
+#undef X
+	};
+
+	return reason < SHUNT_DROP_REASON_COUNT ? text[reason] : "unknown reason";
+}
+
+static const char *state_text(uint32_t state)
+{
+	static const char *const text[] = {"settled", "moving", "resolving"};
+
+	return state < 3 ? text[state] : "unknown";
+}
+
+static json_t *reason_text(const struct controller *c, const struct shunt_explanation *answer)
+{
+	const char *now = backend_name(c, answer->word.now), *was = backend_name(c, answer->word.was);
+
+	if (answer->verdict == XDP_PASS)
+		return json_string("no service has this address, protocol and port: the packet passes untouched");
+	if (answer->verdict == XDP_DROP)
+		return json_sprintf("dropped: %s", drop_text(answer->reason));
+	switch (answer->choice) {
+	case SHUNT_CHOICE_SETTLED:
+		return json_sprintf("slot %u is settled on %s", answer->slot, now ? now : "nobody");
+	case SHUNT_CHOICE_UNTRACKED:
+		return json_sprintf("flows of this kind are not tracked: they go where slot %u goes", answer->slot);
+	case SHUNT_CHOICE_NEW:
+		return json_sprintf("slot %u is %s: flows that nobody pinned go to %s", answer->slot,
+				    state_text(answer->word.state), now ? now : "nobody");
+	case SHUNT_CHOICE_OLD:
+		return json_sprintf("slot %u is moving from %s to %s: a flow older than the change stays, a new one goes to %s",
+				    answer->slot, was ? was : "nobody", now ? now : "nobody", now ? now : "nobody");
+	case SHUNT_CHOICE_PINNED:
+		return json_sprintf("slot %u is %s and the flow is pinned to %s", answer->slot, state_text(answer->word.state),
+				    backend_name(c, answer->backend));
+	case SHUNT_CHOICE_PROBED:
+		return json_sprintf("%s of slot %u is down: the next alive one in its probe sequence", now ? now : "the backend",
+				    answer->slot);
+	default:
+		return json_string("no backend was chosen");
+	}
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr *source, uint16_t source_port,
+		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply)
+{
+	struct controller *c = userdata;
+	struct datapath_flow flow = {protocol, *source, *destination, source_port, destination_port, false};
+	struct shunt_explanation answer, fresh;
+	int r = datapath_explain(c->datapath, &flow, &answer);
+
+	flow.starts = protocol == IPPROTO_TCP;
+	if (r == 0)
+		r = datapath_explain(c->datapath, &flow, &fresh);
+	if (r < 0) {
+		reply->error = strdup(datapath_error());
+		return r;
+	}
+	reply->document = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+				    "service", text_or_null(service_name(c, answer.service)),
+				    "group", text_or_null(answer.service ? group_name(c, answer.group) : NULL),
+				    "slot", answer.service ? json_integer(answer.slot) : json_null(),
+				    "slot_state", text_or_null(answer.service ? state_text(answer.word.state) : NULL),
+				    "backend", text_or_null(backend_name(c, answer.backend)),
+				    "new_flow_backend", text_or_null(backend_name(c, fresh.backend)),
+				    "reason", reason_text(c, &answer));
+	return reply->document ? 0 : -ENOMEM;
+}

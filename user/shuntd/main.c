@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* shuntd: options, the loop, signals. */
+#include <argp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include <shunt/names.h>
+
+#include "base/log.h"
+#include "shuntd/controller.h"
+
+const char *argp_program_version = "shuntd " SHUNT_VERSION;
+
+enum { OPTION_RUN_DIR = 256, OPTION_STATE_DIR, OPTION_BPF_DIR, OPTION_LOG_LEVEL, OPTION_FRESH };
+
+static const struct argp_option option_table[] = {
+	{"config", 'c', "FILE", 0, "configuration (default " SHUNT_CONFIG_FILE ")", 0},
+	{"run-dir", OPTION_RUN_DIR, "DIR", 0, "where the API's socket is (default " SHUNT_RUN_DIR ")", 0},
+	{"state-dir", OPTION_STATE_DIR, "DIR", 0, "operators' decisions and the audit trail (default " SHUNT_STATE_DIR ")", 0},
+	{"bpf-dir", OPTION_BPF_DIR, "DIR", 0, "where maps and program are pinned (default " SHUNT_BPF_DIR ")", 0},
+	{"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warn, info (default) or debug", 0},
+	{"fresh", OPTION_FRESH, NULL, 0, "replace a running data path instead of adopting it; living flows are scattered", 0},
+	{0},
+};
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+	struct controller_options *options = state->input;
+	enum log_level level;
+
+	switch (key) {
+	case 'c':
+		options->config_path = argument;
+		return 0;
+	case OPTION_RUN_DIR:
+		options->run_dir = argument;
+		return 0;
+	case OPTION_STATE_DIR:
+		options->state_dir = argument;
+		return 0;
+	case OPTION_BPF_DIR:
+		options->bpf_dir = argument;
+		return 0;
+	case OPTION_LOG_LEVEL:
+		if (log_level_parse(argument, &level) < 0)
+			argp_error(state, "--log-level %s: use error, warn, info or debug", argument);
+		log_set_level(level);
+		return 0;
+	case OPTION_FRESH:
+		options->fresh = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument %s: the configuration is given with -c", argument);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct controller *controller = userdata;
+	json_t *changed = NULL;
+	char *error = NULL;
+
+	(void)source;
+	(void)info;
+	sd_notify(false, "RELOADING=1");
+	controller_reload(controller, false, &changed, &error); /* says itself what happened */
+	json_decref(changed);
+	free(error);
+	sd_notify(false, "READY=1");
+	return 0;
+}
+
+static int add_signals(sd_event *event, struct controller *controller)
+{
+	int r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, controller);
+	return r;
+}
+
+static int block_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	return sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {option_table, parse_option, NULL,
+					 "The controller of shunt: checks backends, decides failover, steers the XDP program.",
+					 NULL, NULL, NULL};
+	struct controller_options options = {
+		.config_path = SHUNT_CONFIG_FILE,
+		.run_dir = SHUNT_RUN_DIR,
+		.state_dir = SHUNT_STATE_DIR,
+		.bpf_dir = SHUNT_BPF_DIR,
+	};
+	struct controller *controller = NULL;
+	sd_event *event = NULL;
+	int r;
+
+	argp_err_exit_status = 2;
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	block_signals();
+	r = sd_event_default(&event);
+	if (r >= 0)
+		r = controller_start(event, &options, &controller);
+	if (r >= 0)
+		r = add_signals(event, controller);
+	if (r >= 0) {
+		sd_event_set_watchdog(event, true);
+		sd_notify(false, "READY=1");
+		log_info("shuntd " SHUNT_VERSION " runs");
+		r = sd_event_loop(event);
+		sd_notify(false, "STOPPING=1");
+	}
+	controller_stop(controller);
+	sd_event_unref(event);
+	return r < 0 ? 1 : 0;
+}

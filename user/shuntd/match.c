@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Matches a configuration with what runs and with what the adopted maps hold: backends and groups by name, endpoints by
+ * backend and check. What did not change keeps its id, its health, its flows.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/address.h"
+#include "shuntd/controller.h"
+
+/* Who runs out of memory here cannot go on; the data path can, and the next start adopts it. */
+void *must(void *memory)
+{
+	if (!memory) {
+		log_error("out of memory: stopping, the data path goes on with its tables");
+		abort();
+	}
+	return memory;
+}
+
+uint64_t identity_of(const char *kind, const char *name, const void *more, size_t more_bytes, uint32_t ordinal)
+{
+	uint64_t hash = shunt_mix64(ordinal + 1);
+
+	for (; *kind; kind++)
+		hash = shunt_mix64(hash ^ (uint8_t)*kind);
+	for (; *name; name++)
+		hash = shunt_mix64(hash + (uint8_t)*name);
+	for (size_t i = 0; i < more_bytes; i++)
+		hash = shunt_mix64(hash ^ ((const uint8_t *)more)[i]);
+	return hash ? hash : 1;
+}
+
+/* ---- backends ---- */
+
+static struct backend *adopt_backend(struct controller *c, const struct config_backend *from)
+{
+	struct backend *backend;
+
+	for (size_t i = 0; i < c->n_backends; i++)
+		if (strcmp(c->backends[i]->name, from->name) == 0 && address_equal(&c->backends[i]->address, &from->address))
+			return c->backends[i];
+	backend = must(calloc(1, sizeof(*backend)));
+	backend->name = must(strdup(from->name));
+	backend->address = from->address;
+	c->backends = must(realloc(c->backends, (c->n_backends + 1) * sizeof(*c->backends)));
+	c->backends[c->n_backends++] = backend;
+	next_hops_watch(c->next_hops, &backend->address);
+	return backend;
+}
+
+static bool group_has_l2_service(const struct config *config, size_t group)
+{
+	for (size_t i = 0; i < config->n_services; i++)
+		if (config->services[i].group == group && config->services[i].forward == SHUNT_FORWARD_L2)
+			return true;
+	return false;
+}
+
+/* Pointers parallel to config->backends. A removed one that comes back is as it was; others not named are removed. */
+struct backend **match_backends(struct controller *c, const struct config *config, const struct state *restored)
+{
+	struct backend **matched = must(calloc(config->n_backends + 1, sizeof(struct backend *)));
+	size_t before = c->n_backends;
+
+	for (size_t i = 0; i < before; i++)
+		c->backends[i]->removed = true;
+	for (size_t i = 0; i < config->n_backends; i++) {
+		const struct config_backend *from = &config->backends[i];
+		size_t known = c->n_backends;
+		struct backend *backend = matched[i] = adopt_backend(c, from);
+
+		backend->removed = false;
+		backend->l2 = false;
+		backend->port = from->port;
+		backend->configured_weight = from->weight;
+		backend->weight = from->weight; /* an operator's weight holds until the next reload */
+		if (restored && known < c->n_backends)
+			persist_restore_backend(restored, backend);
+	}
+	for (size_t g = 0; g < config->n_groups; g++)
+		for (size_t m = 0; m < config->groups[g].n_members && group_has_l2_service(config, g); m++)
+			matched[config->groups[g].members[m].backend]->l2 = true;
+	return matched;
+}
+
+/* ---- endpoints ---- */
+
+/* Puts an endpoint into the maps, or finds it there with its last health: alive then is up until a check says otherwise. */
+static int register_endpoint(struct controller *c, struct endpoint *endpoint)
+{
+	const struct backend *backend = endpoint->backend;
+	const struct shunt_backend *element;
+	bool found;
+	uint64_t identity =
+		identity_of("backend", backend->name, &backend->address, sizeof(backend->address), endpoint->ordinal);
+	int r = datapath_backend(c->datapath, identity, &endpoint->id, &found);
+
+	if (r < 0)
+		return r;
+	c->endpoint_of[endpoint->id] = endpoint;
+	element = datapath_peek_backend(c->datapath, endpoint->id);
+	if (!found) {
+		datapath_backend_address(c->datapath, endpoint->id, &backend->address, backend->port);
+		datapath_backend_alive(c->datapath, endpoint->id, endpoint->alive);
+		backend_set_put(&c->alive, endpoint->id, endpoint->alive);
+		return 0;
+	}
+	if (element->flags & SHUNT_BACKEND_ALIVE) {
+		endpoint->health.state = HEALTH_UP;
+		endpoint->alive = true;
+		backend_set_put(&c->alive, endpoint->id, true);
+	}
+	return 0;
+}
+
+static uint16_t probe_port(const struct config *config, size_t group, const struct backend *backend,
+			   const struct config_check *check)
+{
+	if (check->port || backend->port)
+		return check->port ? check->port : backend->port;
+	for (size_t i = 0; i < config->n_services; i++)
+		if (config->services[i].group == group && config->services[i].port)
+			return config->services[i].port;
+	return 0;
+}
+
+/* How many different checks of this backend earlier groups have: groups with the same check share an endpoint. */
+static uint32_t check_ordinal(const struct config *config, size_t group, size_t backend)
+{
+	uint32_t ordinal = 0;
+
+	for (size_t g = 0; g < group; g++) {
+		bool same = config_check_equal(&config->groups[g].check, &config->groups[group].check);
+
+		for (size_t m = 0; m < config->groups[g].n_members; m++) {
+			if (config->groups[g].members[m].backend != backend)
+				continue;
+			if (same)
+				return check_ordinal(config, g, backend);
+			ordinal++;
+		}
+	}
+	return ordinal;
+}
+
+static struct endpoint *find_endpoint(struct controller *c, const struct backend *backend, uint32_t ordinal)
+{
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		if (c->endpoints[i]->backend == backend && c->endpoints[i]->ordinal == ordinal)
+			return c->endpoints[i];
+	return NULL;
+}
+
+static struct endpoint *new_endpoint(struct controller *c, struct backend *backend, uint32_t ordinal)
+{
+	struct endpoint *endpoint = must(calloc(1, sizeof(*endpoint)));
+
+	endpoint->backend = backend;
+	endpoint->ordinal = ordinal;
+	endpoint->health_since = clock_wall_ms();
+	if (register_endpoint(c, endpoint) < 0) {
+		log_error("backend %s: %s: it takes no traffic", backend->name, datapath_error());
+		free(endpoint);
+		return NULL;
+	}
+	c->endpoints = must(realloc(c->endpoints, (c->n_endpoints + 1) * sizeof(*c->endpoints)));
+	c->endpoints[c->n_endpoints++] = endpoint;
+	return endpoint;
+}
+
+static struct endpoint *match_endpoint(struct controller *c, const struct config *config, size_t group, size_t member,
+				       struct backend *backend)
+{
+	const struct config_check *check = &config->groups[group].check;
+	uint32_t ordinal = check_ordinal(config, group, config->groups[group].members[member].backend);
+	uint16_t port = probe_port(config, group, backend, check);
+	struct endpoint *endpoint = find_endpoint(c, backend, ordinal);
+	bool same;
+
+	if (!endpoint)
+		endpoint = new_endpoint(c, backend, ordinal);
+	if (!endpoint)
+		return NULL;
+	same = endpoint->probe && endpoint->probe_port == port && config_check_equal(&endpoint->check, check);
+	endpoint->check = *check;
+	endpoint->probe_port = port;
+	endpoint->wanted = true;
+	endpoint->in_slots = true; /* until a scan says otherwise */
+	if (!same && endpoint_start(c, endpoint) < 0)
+		log_error("backend %s: cannot be checked: it takes no traffic", backend->name);
+	return endpoint;
+}
+
+/* ---- groups ---- */
+
+static int register_group(struct controller *c, struct group *group)
+{
+	bool found;
+	int r = datapath_group(c->datapath, identity_of("group", group->name, NULL, 0, 0), &group->index, &found);
+
+	if (r < 0)
+		return r;
+	free(group->base);
+	free(group->busy);
+	free(group->moved_at);
+	group->base = must(calloc(c->table_size, sizeof(*group->base)));
+	group->busy = NULL;
+	group->moved_at = NULL;
+	group->base_key = 0;
+	group->started = group->started || found;
+	for (uint32_t slot = 0; found && slot < c->table_size; slot++) {
+		const struct shunt_slot *word = &datapath_table(c->datapath, group->index)[slot];
+
+		backend_set_put(&group->known, word->now, true);
+		backend_set_put(&group->known, word->was, true);
+	}
+	return 0;
+}
+
+static struct group *adopt_group(struct controller *c, const struct config_group *from, bool *ret_new)
+{
+	struct group *group = group_find(c, from->name);
+
+	*ret_new = !group;
+	if (group)
+		return group;
+	group = must(calloc(1, sizeof(*group)));
+	group->name = must(strdup(from->name));
+	group->controller = c;
+	failover_init(&group->failover);
+	if (register_group(c, group) < 0) {
+		log_error("group %s: %s", group->name, datapath_error());
+		group_free(group);
+		return NULL;
+	}
+	c->groups = must(realloc(c->groups, (c->n_groups + 1) * sizeof(*c->groups)));
+	c->groups[c->n_groups++] = group;
+	return group;
+}
+
+/* The member that an operator forced keeps its place by name when the list changes. */
+static void remap_forced(struct group *group, const struct endpoint *forced)
+{
+	group->failover.forced = FAILOVER_NO_MEMBER;
+	for (size_t i = 0; forced && i < group->n_members; i++)
+		if (group->members[i].endpoint->backend == forced->backend)
+			group->failover.forced = i;
+}
+
+static void match_members(struct controller *c, const struct config *config, size_t index, struct group *group,
+			  struct backend **backends)
+{
+	const struct config_group *from = &config->groups[index];
+	struct member *members = must(calloc(from->n_members + 1, sizeof(*members)));
+	const struct endpoint *forced = NULL;
+	size_t n = 0;
+
+	if (group->failover.forced < group->n_members)
+		forced = group->members[group->failover.forced].endpoint;
+	for (size_t m = 0; m < from->n_members; m++) {
+		struct endpoint *endpoint = match_endpoint(c, config, index, m, backends[from->members[m].backend]);
+
+		if (!endpoint)
+			continue;
+		members[n++] = (struct member){.endpoint = endpoint, .priority = from->members[m].priority};
+		backend_set_put(&group->known, endpoint->id, true);
+	}
+	free(group->members);
+	group->members = members;
+	group->n_members = n;
+	group->config = from;
+	remap_forced(group, forced);
+}
+
+void match_groups(struct controller *c, const struct config *config, struct backend **backends,
+			 const struct state *restored)
+{
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		c->endpoints[i]->wanted = false;
+	for (size_t g = 0; g < config->n_groups; g++) {
+		bool is_new;
+		struct group *group = adopt_group(c, &config->groups[g], &is_new);
+
+		if (!group)
+			continue;
+		match_members(c, config, g, group, backends);
+		if (is_new && restored)
+			persist_restore_group(restored, group);
+	}
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		if (!c->endpoints[i]->wanted)
+			c->endpoints[i]->check.path = c->endpoints[i]->check.host = NULL;
+}
+
+void drop_groups(struct controller *c, const struct config *config)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n_groups; i++) {
+		if (config_find_group(config, c->groups[i]->name) != SIZE_MAX) {
+			c->groups[kept++] = c->groups[i];
+			continue;
+		}
+		datapath_group_remove(c->datapath, c->groups[i]->index);
+		group_free(c->groups[i]);
+	}
+	c->n_groups = kept;
+}
+
+/* A backend that only the adopted maps know: removed from the configuration, while flows of it live. */
+static void adopt_removed_backend(struct controller *c, uint32_t id, const struct shunt_backend *element)
+{
+	struct backend *backend = must(calloc(1, sizeof(*backend)));
+	struct endpoint *endpoint = must(calloc(1, sizeof(*endpoint)));
+	char address[ADDRESS_TEXT_MAX];
+
+	backend->name = must(strdup(address_format(&element->address, address)));
+	backend->address = element->address;
+	backend->removed = true;
+	*endpoint = (struct endpoint){.backend = backend, .id = id, .in_slots = true, .check = {.type = CHECK_NONE}};
+	endpoint->alive = element->flags & SHUNT_BACKEND_ALIVE;
+	endpoint->health.state = endpoint->alive ? HEALTH_UP : HEALTH_UNKNOWN;
+	endpoint->health_since = clock_wall_ms();
+	backend_set_put(&c->alive, id, endpoint->alive);
+	c->endpoint_of[id] = endpoint;
+	c->backends = must(realloc(c->backends, (c->n_backends + 1) * sizeof(*c->backends)));
+	c->backends[c->n_backends++] = backend;
+	c->endpoints = must(realloc(c->endpoints, (c->n_endpoints + 1) * sizeof(*c->endpoints)));
+	c->endpoints[c->n_endpoints++] = endpoint;
+	next_hops_watch(c->next_hops, &backend->address);
+}
+
+void match_strangers(struct controller *c)
+{
+	uint64_t identity;
+
+	for (uint32_t id = 1; id < SHUNT_MAX_BACKENDS; id++) {
+		const struct shunt_backend *element = datapath_peek_backend(c->datapath, id);
+
+		if (element->flags & SHUNT_BACKEND_USED && !c->endpoint_of[id])
+			adopt_removed_backend(c, id, element);
+	}
+	for (uint32_t g = 0; g < datapath_room(c->datapath); g++) {
+		bool ours = !datapath_group_used(c->datapath, g, &identity);
+
+		for (size_t i = 0; i < c->n_groups && !ours; i++)
+			ours = c->groups[i]->index == g;
+		if (!ours)
+			datapath_group_remove(c->datapath, g);
+	}
+}
+
+/* ---- another layout: everything that runs is put into empty maps ---- */
+
+void match_register_again(struct controller *c)
+{
+	memset(&c->alive, 0, sizeof(c->alive));
+	memset(&c->fit, 0, sizeof(c->fit));
+	memset(c->endpoint_of, 0, SHUNT_MAX_BACKENDS * sizeof(struct endpoint *));
+	for (size_t i = 0; i < c->n_groups; i++)
+		memset(&c->groups[i]->known, 0, sizeof(c->groups[i]->known));
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		if (register_endpoint(c, c->endpoints[i]) < 0)
+			log_error("backend %s: %s", c->endpoints[i]->backend->name, datapath_error());
+	for (size_t i = 0; i < c->n_groups; i++)
+		if (register_group(c, c->groups[i]) < 0)
+			log_error("group %s: %s", c->groups[i]->name, datapath_error());
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What operators ask for through the API. Kept in the state directory before it is acknowledged. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/duration.h"
+#include "base/log.h"
+#include "shuntd/controller.h"
+
+static int refuse(struct api_reply *reply, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int refuse(struct api_reply *reply, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&reply->error, format, args) < 0)
+		reply->error = NULL;
+	va_end(args);
+	return error;
+}
+
+static int saved(struct controller *c, struct api_reply *reply)
+{
+	int r = persist_save(c);
+
+	return r < 0 ? refuse(reply, r, "done, but not saved: after a crash it is forgotten: %s: %s", c->options.state_dir,
+			      strerror(-r)) : 0;
+}
+
+/* ---- backends ---- */
+
+static int set_admin(struct controller *c, const char *name, enum admin_state admin, int64_t drain_until,
+		     struct api_reply *reply)
+{
+	struct backend *backend = backend_find(c, name);
+	char object[128];
+	bool changed;
+
+	if (!backend)
+		return refuse(reply, -ENOENT, "backend %s does not exist", name);
+	changed = backend->admin != admin || backend->drain_until != drain_until;
+	backend->admin = admin;
+	backend->drain_until = drain_until;
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		if (c->endpoints[i]->backend == backend)
+			c->endpoints[i]->in_slots = true; /* until a scan says otherwise */
+	backend_publish(c, backend);
+	snprintf(object, sizeof(object), "backend %s", name);
+	if (changed)
+		events_add(c->events, admin_text(admin), object, "operator",
+			   admin == ADMIN_DRAIN ? "no new flows, established ones stay" :
+			   admin == ADMIN_MAINT ? "out at once, established flows move" : "takes traffic again when healthy");
+	return saved(c, reply);
+}
+
+static int drain(void *userdata, const char *backend, uint64_t timeout_ms, struct api_reply *reply)
+{
+	return set_admin(userdata, backend, ADMIN_DRAIN, timeout_ms ? clock_wall_ms() + (int64_t)timeout_ms : 0, reply);
+}
+
+static int maint(void *userdata, const char *backend, struct api_reply *reply)
+{
+	return set_admin(userdata, backend, ADMIN_MAINT, 0, reply);
+}
+
+static int ready(void *userdata, const char *backend, struct api_reply *reply)
+{
+	return set_admin(userdata, backend, ADMIN_READY, 0, reply);
+}
+
+static int weight(void *userdata, const char *name, uint32_t value, struct api_reply *reply)
+{
+	struct controller *c = userdata;
+	struct backend *backend = backend_find(c, name);
+	char object[128];
+
+	if (!backend)
+		return refuse(reply, -ENOENT, "backend %s does not exist", name);
+	snprintf(object, sizeof(object), "backend %s", name);
+	events_add(c->events, "weight", object, "operator", "%u -> %u, until the next reload", backend->weight, value);
+	backend->weight = value;
+	backend_publish(c, backend);
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		for (size_t g = 0; g < c->n_groups && c->endpoints[i]->backend == backend; g++)
+			if (group_has(c->groups[g], c->endpoints[i]))
+				group_update(c, c->groups[g]);
+	return saved(c, reply);
+}
+
+/* ---- groups ---- */
+
+static size_t member_named(const struct group *group, const char *backend)
+{
+	for (size_t i = 0; i < group->n_members; i++)
+		if (strcmp(group->members[i].endpoint->backend->name, backend) == 0)
+			return i;
+	return FAILOVER_NO_MEMBER;
+}
+
+static const char *why_not_fit(const struct endpoint *endpoint)
+{
+	if (endpoint->backend->admin != ADMIN_READY)
+		return endpoint->backend->admin == ADMIN_DRAIN ? "is draining" : "is in maintenance";
+	if (endpoint->backend->weight == 0)
+		return "has weight 0";
+	return endpoint->health.state == HEALTH_UNKNOWN ? "has not been checked yet" : "is down";
+}
+
+static int failover(void *userdata, const char *name, const char *backend, uint64_t for_ms, struct api_reply *reply)
+{
+	struct controller *c = userdata;
+	struct group *group = group_find(c, name);
+	struct failover_input input = {.event = FAILOVER_EVENT_FORCE, .member = FAILOVER_NO_MEMBER};
+	struct failover_step step;
+
+	if (!group)
+		return refuse(reply, -ENOENT, "group %s does not exist", name);
+	if (backend && (input.member = member_named(group, backend)) == FAILOVER_NO_MEMBER)
+		return refuse(reply, -EINVAL, "group %s has no backend %s", name, backend);
+	if (for_ms)
+		input.until_ms = clock_monotonic_ms() + for_ms;
+	step = group_decide(c, group, input);
+	if (step.refused == -EHOSTDOWN && backend)
+		return refuse(reply, -EHOSTDOWN, "backend %s %s: group %s stays as it is", backend,
+			      why_not_fit(group->members[input.member].endpoint), name);
+	if (step.refused == -EHOSTDOWN)
+		return refuse(reply, -EHOSTDOWN, "group %s has no other fit backend to fail over to", name);
+	if (step.refused == -EALREADY)
+		return refuse(reply, -EALREADY, "group %s is already forced onto %s", name, backend ? backend : "that");
+	if (step.refused < 0)
+		return refuse(reply, step.refused, "group %s: %s", name, strerror(-step.refused));
+	return saved(c, reply);
+}
+
+static int failback(void *userdata, const char *name, struct api_reply *reply)
+{
+	struct controller *c = userdata;
+	struct group *group = group_find(c, name);
+	struct failover_step step;
+
+	if (!group)
+		return refuse(reply, -ENOENT, "group %s does not exist", name);
+	step = group_decide(c, group, (struct failover_input){.event = FAILOVER_EVENT_FAILBACK});
+	if (step.refused == -EHOSTDOWN)
+		return refuse(reply, -EHOSTDOWN, "group %s: its primary is not fit: stays as it is", name);
+	if (step.refused == -EALREADY)
+		return refuse(reply, -EALREADY, "group %s is on its primary already", name);
+	return saved(c, reply);
+}
+
+/* ---- the whole ---- */
+
+static int reload(void *userdata, bool force, struct api_reply *reply)
+{
+	json_t *changed = NULL;
+	int r = controller_reload(userdata, force, &changed, &reply->error);
+
+	if (r == 0)
+		reply->document = json_pack("{s:o}", "changed", changed);
+	/* Whatever is wrong is wrong with the file. */
+	return r < 0 && r != -EPERM && r != -ENOMEM ? -EINVAL : r;
+}
+
+static int stop_after_reply(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)usec;
+	(void)userdata;
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int detach(void *userdata, struct api_reply *reply)
+{
+	struct controller *c = userdata;
+	int r = datapath_remove(c->datapath);
+
+	if (r < 0)
+		return refuse(reply, r, "%s", datapath_error());
+	c->detached = true;
+	events_add(c->events, "detach", "shuntd", "operator", "the data path is off the interfaces; shuntd stops");
+	r = sd_event_add_time_relative(c->event, NULL, CLOCK_MONOTONIC, 300 * 1000, 0, stop_after_reply, NULL);
+	return r < 0 ? refuse(reply, r, "detached, but shuntd goes on: stop it") : 0;
+}
+
+static size_t list_events(void *userdata, uint64_t since, struct event *ret_events, size_t max)
+{
+	struct controller *c = userdata;
+
+	return events_since(c->events, since, ret_events, max);
+}
+
+static size_t list_maps(void *userdata, struct snapshot_map *ret_maps, size_t max)
+{
+	struct controller *c = userdata;
+	struct datapath_map maps[16];
+	size_t n = datapath_maps(c->datapath, maps, sizeof(maps) / sizeof(maps[0]));
+
+	for (size_t i = 0; i < n && i < max; i++)
+		ret_maps[i] = (struct snapshot_map){
+			.name = maps[i].name,
+			.path = maps[i].path,
+			.type = maps[i].type,
+			.entries = maps[i].entries,
+			.key_bytes = maps[i].key_bytes,
+			.value_bytes = maps[i].value_bytes,
+			.memory_bytes = maps[i].memory_bytes,
+		};
+	return n < max ? n : max;
+}
+
+const struct api_handlers controller_handlers = {
+	.snapshot = controller_snapshot,
+	.snapshot_free = controller_snapshot_free,
+	.drain = drain,
+	.maint = maint,
+	.ready = ready,
+	.weight = weight,
+	.failover = failover,
+	.failback = failback,
+	.reload = reload,
+	.detach = detach,
+	.explain = controller_explain,
+	.events = list_events,
+	.maps = list_maps,
+};

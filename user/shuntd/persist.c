@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What operators decided and what became of groups, to and from the state directory. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "shuntd/controller.h"
+
+_Static_assert((int)ADMIN_READY == (int)STATE_READY && (int)ADMIN_DRAIN == (int)STATE_DRAIN &&
+		       (int)ADMIN_MAINT == (int)STATE_MAINT, "the same words in the same order");
+
+void persist_load(struct controller *c, struct state *ret_state)
+{
+	int r = state_load(c->options.state_dir, ret_state);
+
+	if (r < 0) {
+		log_error("state: %s/%s cannot be read: %s: starting without operators' decisions", c->options.state_dir,
+			  STATE_FILE, strerror(-r));
+		*ret_state = (struct state){.damaged = true};
+	}
+	c->state_damaged = ret_state->damaged;
+}
+
+static int add_backend(struct state *state, const struct backend *backend)
+{
+	struct state_backend *entry;
+
+	if (backend->removed || (backend->admin == ADMIN_READY && backend->weight == backend->configured_weight))
+		return 0;
+	entry = state_backend(state, backend->name);
+	if (!entry)
+		return -ENOMEM;
+	entry->admin = (enum state_admin)backend->admin;
+	entry->drain_until = backend->drain_until;
+	entry->has_weight = backend->weight != backend->configured_weight;
+	entry->weight = backend->weight;
+	return 0;
+}
+
+static int add_group(struct state *state, const struct group *group)
+{
+	struct state_group *entry = state_group(state, group->name);
+	const struct failover *failover = &group->failover;
+
+	if (!entry)
+		return -ENOMEM;
+	entry->tier = failover->tier;
+	entry->forced_tier = failover->forced_tier;
+	entry->failovers = group->failovers;
+	entry->last_failover = group->last_failover;
+	if (failover->forced_until_ms)
+		entry->forced_until = clock_wall_ms() + (int64_t)(failover->forced_until_ms - clock_monotonic_ms());
+	if (failover->forced < group->n_members) {
+		entry->forced = strdup(group->members[failover->forced].endpoint->backend->name);
+		if (!entry->forced)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int persist_save(const struct controller *c)
+{
+	struct state state = {0};
+	int r = 0;
+
+	for (size_t i = 0; i < c->n_backends && r == 0; i++)
+		r = add_backend(&state, c->backends[i]);
+	for (size_t i = 0; i < c->n_groups && r == 0; i++)
+		r = add_group(&state, c->groups[i]);
+	if (r == 0)
+		r = state_save(c->options.state_dir, &state);
+	state_free(&state);
+	return r;
+}
+
+void persist_restore_backend(const struct state *state, struct backend *backend)
+{
+	const struct state_backend *entry = state_find_backend(state, backend->name);
+
+	if (!entry)
+		return;
+	backend->admin = (enum admin_state)entry->admin;
+	backend->drain_until = entry->drain_until;
+	if (entry->has_weight)
+		backend->weight = entry->weight;
+}
+
+static bool has_tier(const struct group *group, uint32_t tier)
+{
+	for (size_t i = 0; i < group->n_members; i++)
+		if (group->members[i].priority == tier)
+			return true;
+	return false;
+}
+
+void persist_restore_group(const struct state *state, struct group *group)
+{
+	const struct state_group *entry = state_find_group(state, group->name);
+	int64_t left;
+
+	if (!entry)
+		return;
+	group->failovers = entry->failovers;
+	group->last_failover = entry->last_failover;
+	if (has_tier(group, entry->tier))
+		group->failover.tier = entry->tier;
+	left = entry->forced_until ? entry->forced_until - clock_wall_ms() : 0;
+	if (left < 0)
+		return; /* the override ran out meanwhile */
+	if (has_tier(group, entry->forced_tier))
+		group->failover.forced_tier = entry->forced_tier;
+	for (size_t i = 0; entry->forced && i < group->n_members; i++)
+		if (strcmp(group->members[i].endpoint->backend->name, entry->forced) == 0)
+			group->failover.forced = i;
+	if (left > 0 && failover_is_forced(&group->failover))
+		group->failover.forced_until_ms = clock_monotonic_ms() + (uint64_t)left;
+}

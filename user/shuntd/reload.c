@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From one configuration to the next. What can fail comes first and is undone; then what runs is matched with what is
+ * wanted (match.c), tables are published, services switched to them, and what is left over is dropped. The first start
+ * is a reload from nothing.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "net/address.h"
+#include "shuntd/controller.h"
+
+/* ---- data path and interfaces ---- */
+
+static __be32 source_entropy(const struct config *config)
+{
+	if (address_is_zero(&config->source_ipv4) || config->source_ipv4_prefix >= 32)
+		return 0;
+	return htonl((1U << (32 - config->source_ipv4_prefix)) - 1);
+}
+
+static struct datapath_options datapath_options_of(const struct controller *c, const struct config *config, bool fresh)
+{
+	return (struct datapath_options){
+		.bpf_dir = c->options.bpf_dir,
+		.hash_seed = config->hash_seed,
+		.table_size = config->table_size,
+		.flow_table_size = config->flow_table_size,
+		.groups = config->n_groups,
+		.features = services_features(config),
+		.source_entropy_ipv4 = source_entropy(config),
+		.fresh = fresh,
+	};
+}
+
+/* Whether the program that runs can serve the new configuration. */
+static bool same_program(const struct controller *c, const struct config *config)
+{
+	return c->datapath && c->config && c->config->hash_seed == config->hash_seed &&
+	       c->config->table_size == config->table_size && c->config->flow_table_size == config->flow_table_size &&
+	       config->n_groups <= datapath_room(c->datapath) && c->config->n_groups <= datapath_room(c->datapath) &&
+	       services_features(c->config) == services_features(config) &&
+	       source_entropy(c->config) == source_entropy(config);
+}
+
+static const struct config_interface *find_interface(const struct config *config, const char *name)
+{
+	for (size_t i = 0; config && i < config->n_interfaces; i++)
+		if (strcmp(config->interfaces[i].name, name) == 0)
+			return &config->interfaces[i];
+	return NULL;
+}
+
+/* Takes the program off interfaces that are not in `keep`. */
+static void detach_others(struct controller *c, const struct config *keep)
+{
+	const struct datapath_attachment *list;
+	size_t i = 0;
+
+	while (i < datapath_attachments(c->datapath, &list)) {
+		if (find_interface(keep, list[i].name) || datapath_detach(c->datapath, list[i].name) < 0)
+			i++;
+	}
+}
+
+static int attach_all(struct controller *c, const struct config *config)
+{
+	const struct datapath_attachment *list;
+
+	for (size_t i = 0; i < config->n_interfaces; i++) {
+		const struct config_interface *interface = &config->interfaces[i];
+		int r = datapath_attach(c->datapath, interface->name, interface->mode);
+
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < datapath_attachments(c->datapath, &list); i++)
+		if (!list[i].native && find_interface(config, list[i].name))
+			log_warn("interface %s: XDP runs in generic mode: slower, the driver has no native one%s", list[i].name,
+				 find_interface(config, list[i].name)->mode == INTERFACE_MODE_GENERIC ? " asked for" : "");
+	return 0;
+}
+
+/* Interfaces that are new are tried with the program that runs, so that a failure leaves all as it was. */
+static int try_new_interfaces(struct controller *c, const struct config *config, char **ret_error)
+{
+	int r = attach_all(c, config);
+
+	if (r == 0)
+		return 0;
+	*ret_error = strdup(datapath_error());
+	detach_others(c, c->config);
+	return r;
+}
+
+/* Opens the program that the configuration needs, if it is another one; the old goes on until the new is attached. */
+static int open_datapath(struct controller *c, const struct config *config, bool fresh, char **ret_error)
+{
+	struct datapath_options options = datapath_options_of(c, config, fresh);
+	struct datapath *datapath;
+	int r = datapath_open(&options, &datapath);
+
+	if (r < 0) {
+		*ret_error = strdup(*datapath_error() ? datapath_error() : strerror(-r));
+		return r;
+	}
+	if (c->datapath)
+		datapath_take_attachments(datapath, c->datapath);
+	datapath_close(c->datapath);
+	c->datapath = datapath;
+	return 0;
+}
+
+static void set_scratch(struct controller *c, const struct config *config)
+{
+	free(c->targets);
+	free(c->words);
+	c->table_size = config->table_size;
+	c->targets = must(calloc(config->table_size, sizeof(*c->targets)));
+	c->words = must(calloc(config->table_size, sizeof(*c->words)));
+}
+
+static void match_all(struct controller *c, struct config *config, const struct state *restored)
+{
+	struct backend **backends = match_backends(c, config, restored);
+	struct config *old = c->config;
+
+	match_groups(c, config, backends, restored);
+	free(backends);
+	if (!old)
+		match_strangers(c);
+	c->config = config;
+	c->tracks_always = false;
+	for (size_t i = 0; i < config->n_services; i++)
+		c->tracks_always = c->tracks_always || config->services[i].tracking == TRACKING_ALWAYS;
+	for (size_t i = 0; i < c->n_backends; i++)
+		backend_next_hop(c, c->backends[i]);
+}
+
+static int publish_all(struct controller *c, const struct config *config)
+{
+	int r;
+
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		endpoint_refresh(c, c->endpoints[i]);
+	for (size_t i = 0; i < c->n_groups; i++) {
+		if (config_find_group(config, c->groups[i]->name) == SIZE_MAX)
+			continue;
+		group_update(c, c->groups[i]);
+		group_count(c, c->groups[i]);
+	}
+	r = services_publish(c);
+	if (r < 0)
+		log_error("services: the old ones stay: %s", *datapath_error() ? datapath_error() : strerror(-r));
+	drop_groups(c, config);
+	return r;
+}
+
+int controller_apply(struct controller *c, struct config *config, bool fresh, char **ret_error)
+{
+	bool first = !c->config, other = !same_program(c, config);
+	struct state restored = {0};
+	struct config *old = c->config;
+	int r = 0;
+
+	if (!first)
+		r = try_new_interfaces(c, config, ret_error);
+	if (r == 0 && other)
+		r = open_datapath(c, config, fresh, ret_error);
+	if (r < 0)
+		return r;
+	set_scratch(c, config);
+	if (first)
+		persist_load(c, &restored);
+	else if (fresh)
+		match_register_again(c);
+	match_all(c, config, first ? &restored : NULL);
+	state_free(&restored);
+	r = publish_all(c, config);
+	if (r == 0 && (first || other))
+		r = attach_all(c, config);
+	if (r < 0 && first) {
+		*ret_error = strdup(*datapath_error() ? datapath_error() : strerror(-r));
+		return r; /* the caller stops */
+	}
+	if (r < 0)
+		log_error("reload: %s", datapath_error());
+	detach_others(c, config);
+	transitions_scan(c);
+	config_free(old);
+	if (persist_save(c) < 0)
+		log_error("state: cannot be saved in %s", c->options.state_dir);
+	return 0;
+}
+
+/* ---- reload ---- */
+
+static char *messages_text(const struct config_messages *messages, const char *path)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	if (!to)
+		return NULL;
+	config_messages_print(messages, path, to);
+	fclose(to);
+	return text;
+}
+
+static json_t *change_list(const struct config_changes *changes)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < changes->n; i++)
+		json_array_append_new(list, json_string(changes->list[i].text));
+	return list;
+}
+
+static int refuse_scattering(const struct config_changes *changes, char **ret_error)
+{
+	for (size_t i = 0; i < changes->n; i++) {
+		if (!changes->list[i].scatters)
+			continue;
+		if (asprintf(ret_error, "%s: would scatter living flows over other backends: refused (reload --force does it)",
+			     changes->list[i].text) < 0)
+			*ret_error = NULL;
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* Whether the maps have to be laid out anew. */
+static bool other_layout(const struct config *a, const struct config *b)
+{
+	return a->hash_seed != b->hash_seed || a->table_size != b->table_size || a->flow_table_size != b->flow_table_size;
+}
+
+static int apply_changes(struct controller *c, struct config *config, bool force, json_t **ret_changed, char **ret_error)
+{
+	struct config_changes changes = {0};
+	int r = config_diff(c->config, config, &changes);
+
+	if (r == 0 && !force)
+		r = refuse_scattering(&changes, ret_error);
+	if (r == 0)
+		r = controller_apply(c, config, other_layout(c->config, config), ret_error);
+	if (r == 0) {
+		events_add(c->events, "reload", "shuntd", "operator", "%zu change%s applied from %s", changes.n,
+			   changes.n == 1 ? "" : "s", c->options.config_path);
+		*ret_changed = change_list(&changes);
+	}
+	config_changes_clear(&changes);
+	return r;
+}
+
+int controller_reload(struct controller *c, bool force, json_t **ret_changed, char **ret_error)
+{
+	struct config_messages messages = {0};
+	struct config *config = NULL;
+	int r = config_load(c->options.config_path, &config, &messages);
+
+	if (r < 0)
+		*ret_error = messages_text(&messages, c->options.config_path);
+	else
+		r = apply_changes(c, config, force, ret_changed, ret_error);
+	config_messages_clear(&messages);
+	if (r < 0) {
+		config_free(config);
+		log_error("reload: nothing was changed: %s", *ret_error ? *ret_error : strerror(-r));
+	}
+	return r;
+}

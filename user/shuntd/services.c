@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Services: from the configuration to the lines that packets find. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "shuntd/controller.h"
+
+static struct shunt_service_key key_of(const struct config_service *service)
+{
+	return (struct shunt_service_key){
+		.address = service->address,
+		.port = htons(service->port),
+		.protocol = service->protocol,
+		.used = 1,
+	};
+}
+
+static uint32_t flags_of(const struct config_service *service)
+{
+	static const uint32_t tracking[] = {
+		[TRACKING_AUTO] = 0,
+		[TRACKING_ALWAYS] = SHUNT_SERVICE_TRACK_ALWAYS,
+		[TRACKING_NEVER] = SHUNT_SERVICE_TRACK_NEVER,
+	};
+
+	return tracking[service->tracking] | (service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0);
+}
+
+/* What the program must be able to do; everything else is dead code to it. */
+uint32_t services_features(const struct config *config)
+{
+	uint32_t features = 0;
+
+	for (size_t i = 0; i < config->n_services; i++)
+		if (config->services[i].port == 0)
+			features |= SHUNT_FEATURE_ANY_PORT;
+	return features;
+}
+
+/* A service keeps the id, and so the counters, that it has in the maps; others get free ones with counters at zero. */
+static int assign_ids(struct controller *c, uint32_t *ids)
+{
+	const struct config *config = c->config;
+	uint8_t *taken = calloc(SHUNT_MAX_SERVICES, 1);
+	uint32_t next = 1;
+
+	if (!taken)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->n_services; i++) {
+		struct shunt_service_key key = key_of(&config->services[i]);
+
+		ids[i] = datapath_service_id(c->datapath, &key);
+		taken[ids[i]] = 1;
+	}
+	for (size_t i = 0; i < config->n_services; i++) {
+		if (ids[i])
+			continue;
+		while (taken[next])
+			next++;
+		ids[i] = next++;
+		datapath_service_clear_stats(c->datapath, ids[i]);
+	}
+	free(taken);
+	return 0;
+}
+
+int services_publish(struct controller *c)
+{
+	const struct config *config = c->config;
+	uint32_t *ids = calloc(config->n_services + 1, sizeof(*ids));
+	struct shunt_service *services = calloc(config->n_services + 1, sizeof(*services));
+	int r = -ENOMEM;
+
+	if (!ids || !services || (r = assign_ids(c, ids)) < 0)
+		goto end;
+	for (size_t i = 0; i < config->n_services; i++) {
+		const struct config_service *from = &config->services[i];
+		struct shunt_service_key key = key_of(from);
+
+		services[i] = (struct shunt_service){
+			.key = key,
+			.salt = datapath_service_salt(c->datapath, &key),
+			.id = ids[i],
+			.group = group_find(c, config->groups[from->group].name)->index,
+			.flags = flags_of(from),
+			.forward = from->forward,
+		};
+	}
+	r = datapath_set_services(c->datapath, services, config->n_services);
+end:
+	free(services);
+	if (r < 0) {
+		free(ids);
+		return r;
+	}
+	free(c->service_ids);
+	c->service_ids = ids;
+	return 0;
+}

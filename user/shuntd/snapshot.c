@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What runs, as plain values for the API: nothing is decided or changed here. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/clock.h"
+#include "shuntd/controller.h"
+
+/* ---- backends ---- */
+
+/* Of several checks of a backend, the one with the worst result speaks for it. */
+static const struct endpoint *spokesman(const struct controller *c, const struct backend *backend)
+{
+	static const int rank[] = {[HEALTH_UP] = 1, [HEALTH_UNKNOWN] = 2, [HEALTH_DOWN] = 3};
+	const struct endpoint *worst = NULL;
+
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		if (c->endpoints[i]->backend == backend &&
+		    (!worst || rank[c->endpoints[i]->health.state] > rank[worst->health.state]))
+			worst = c->endpoints[i];
+	return worst;
+}
+
+static void sum_endpoints(const struct controller *c, const struct backend *backend, struct snapshot_backend *to)
+{
+	to->drained = backend->admin == ADMIN_DRAIN;
+	for (size_t i = 0; i < c->n_endpoints; i++) {
+		struct shunt_backend_stats stats;
+
+		if (c->endpoints[i]->backend != backend)
+			continue;
+		datapath_backend_stats(c->datapath, c->endpoints[i]->id, &stats);
+		to->stats.packets += stats.packets;
+		to->stats.bytes += stats.bytes;
+		to->flows += c->endpoints[i]->flows;
+		to->drained = to->drained && !c->endpoints[i]->in_slots && c->endpoints[i]->flows == 0;
+	}
+}
+
+static void snapshot_backend(const struct controller *c, const struct backend *backend, struct snapshot_backend *to)
+{
+	const struct endpoint *endpoint = spokesman(c, backend);
+
+	*to = (struct snapshot_backend){
+		.name = backend->name,
+		.address = backend->address,
+		.port = backend->port,
+		.weight = backend->weight,
+		.configured_weight = backend->configured_weight,
+		.health = health_state_text(endpoint ? endpoint->health.state : HEALTH_UNKNOWN),
+		.admin = admin_text(backend->admin),
+		.drain_until = backend->drain_until,
+		.removed = backend->removed,
+		.check_type = endpoint ? config_check_type_text(endpoint->check.type) : "none",
+		.check_last = endpoint ? endpoint->last : "no group uses it",
+		.check_latency_ms = endpoint ? endpoint->latency_us / 1000.0 : 0,
+		.check_since = endpoint ? endpoint->health_since : c->started,
+		.next_hop = backend->next_hop_known ? backend->next_hop_text : "not known yet",
+		.next_hop_ok = backend->next_hop_known && backend->next_hop.resolved && !backend->next_hop.local &&
+			       (!backend->l2 || backend->next_hop.on_link),
+	};
+	sum_endpoints(c, backend, to);
+}
+
+/* ---- groups ---- */
+
+static const char *why_out(const struct endpoint *endpoint)
+{
+	if (endpoint->backend->admin == ADMIN_MAINT)
+		return "maintenance";
+	if (endpoint->health.state == HEALTH_DOWN)
+		return endpoint->why;
+	if (endpoint->health.state == HEALTH_UNKNOWN)
+		return "not checked yet";
+	if (endpoint->backend->admin == ADMIN_DRAIN)
+		return "draining";
+	return endpoint->backend->weight == 0 ? "weight 0" : NULL;
+}
+
+static void snapshot_member(const struct controller *c, const struct group *group, size_t i, struct snapshot_member *to)
+{
+	const struct member *member = &group->members[i];
+	bool fit = backend_set_has(&c->fit, member->endpoint->id);
+
+	*to = (struct snapshot_member){
+		.backend = member->endpoint->backend->name,
+		.role = !fit ? "out" : group_member_is_active(group, i) ? "active" : "standby",
+		.why = fit ? NULL : why_out(member->endpoint),
+		.share = (double)member->slots / c->table_size,
+	};
+}
+
+static int64_t wall_of(uint64_t monotonic_ms)
+{
+	return monotonic_ms ? clock_wall_ms() + (int64_t)(monotonic_ms - clock_monotonic_ms()) : 0;
+}
+
+static const char *forced_name(const struct group *group)
+{
+	if (group->failover.forced < group->n_members)
+		return group->members[group->failover.forced].endpoint->backend->name;
+	for (size_t i = 0; failover_is_forced(&group->failover) && i < group->n_members; i++)
+		if (group_member_is_active(group, i))
+			return group->members[i].endpoint->backend->name;
+	return NULL;
+}
+
+static int snapshot_group(const struct controller *c, const struct group *group, struct snapshot_group *to)
+{
+	const struct config_group *config = group->config;
+	const struct failover *failover = &group->failover;
+
+	*to = (struct snapshot_group){
+		.name = group->name,
+		.mode = config_group_mode_text(config->mode),
+		.state = failover_state_text(failover->state),
+		.primary = config->primary == SIZE_MAX ? NULL : c->config->backends[config->primary].name,
+		.forced = forced_name(group),
+		.forced_until = wall_of(failover->forced_until_ms) / 1000,
+		.failback = config->failback_automatic ? "automatic" : "manual",
+		.failovers = group->failovers,
+		.last_failover = group->last_failover,
+		.slots = c->table_size,
+		.moving = group->moving,
+		.resolving = group->resolving,
+		.members = calloc(group->n_members + 1, sizeof(*to->members)),
+		.n_members = group->n_members,
+	};
+	if (!to->members)
+		return -ENOMEM;
+	if (failover->state == FAILOVER_FAILING_BACK)
+		to->failing_back_at = wall_of(failover->better_since_ms + config->failback_delay_ms);
+	for (size_t i = 0; i < group->n_members; i++) {
+		bool up = group->members[i].endpoint->health.state == HEALTH_UP;
+
+		snapshot_member(c, group, i, &to->members[i]);
+		to->healthy += up;
+		to->failed += !up;
+	}
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static int snapshot_interfaces(const struct controller *c, struct snapshot *to)
+{
+	const struct datapath_attachment *list;
+
+	to->n_interfaces = datapath_attachments(c->datapath, &list);
+	to->interfaces = calloc(to->n_interfaces + 1, sizeof(*to->interfaces));
+	for (size_t i = 0; to->interfaces && i < to->n_interfaces; i++)
+		to->interfaces[i] = (struct snapshot_interface){
+			.name = list[i].name,
+			.mode = list[i].native ? "native" : "generic",
+			.attach = list[i].dispatcher ? "dispatcher" : "direct",
+		};
+	return to->interfaces ? 0 : -ENOMEM;
+}
+
+static int snapshot_services(const struct controller *c, struct snapshot *to)
+{
+	const struct config *config = c->config;
+
+	to->n_services = config->n_services;
+	to->services = calloc(config->n_services + 1, sizeof(*to->services));
+	for (size_t i = 0; to->services && i < config->n_services; i++) {
+		const struct config_service *from = &config->services[i];
+
+		to->services[i] = (struct snapshot_service){
+			.name = from->name,
+			.group = config->groups[from->group].name,
+			.forward = config_forward_text(from->forward),
+			.hash = config_hash_text(from->hash),
+			.tracking = config_tracking_text(from->tracking),
+			.address = from->address,
+			.protocol = from->protocol,
+			.port = from->port,
+		};
+		datapath_service_stats(c->datapath, c->service_ids[i], &to->services[i].stats);
+	}
+	return to->services ? 0 : -ENOMEM;
+}
+
+static int snapshot_groups(const struct controller *c, struct snapshot *to)
+{
+	int r = 0;
+
+	to->groups = calloc(c->n_groups + 1, sizeof(*to->groups));
+	if (!to->groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n_groups && r == 0; i++) {
+		r = snapshot_group(c, c->groups[i], &to->groups[i]);
+		to->n_groups += r == 0;
+	}
+	return r;
+}
+
+static int snapshot_backends(const struct controller *c, struct snapshot *to)
+{
+	to->n_backends = c->n_backends;
+	to->backends = calloc(c->n_backends + 1, sizeof(*to->backends));
+	for (size_t i = 0; to->backends && i < c->n_backends; i++)
+		snapshot_backend(c, c->backends[i], &to->backends[i]);
+	return to->backends ? 0 : -ENOMEM;
+}
+
+int controller_snapshot(void *userdata, struct snapshot *ret_snapshot)
+{
+	struct controller *c = userdata;
+	static struct utsname host;
+	int r;
+
+	uname(&host);
+	*ret_snapshot = (struct snapshot){
+		.version = SHUNT_VERSION,
+		.node = host.nodename,
+		.started = c->started,
+		.problem = c->state_damaged ? "the state file was damaged: operators' decisions of before are lost" : NULL,
+		.datapath_ok = !c->detached && c->config->n_interfaces > 0,
+		.flow_entries = c->flow_entries,
+		.flow_capacity = datapath_flow_capacity(c->datapath),
+	};
+	datapath_drop_stats(c->datapath, ret_snapshot->drops);
+	if ((r = snapshot_interfaces(c, ret_snapshot)) == 0 && (r = snapshot_services(c, ret_snapshot)) == 0 &&
+	    (r = snapshot_groups(c, ret_snapshot)) == 0)
+		r = snapshot_backends(c, ret_snapshot);
+	if (r < 0)
+		controller_snapshot_free(userdata, ret_snapshot);
+	return r;
+}
+
+void controller_snapshot_free(void *userdata, struct snapshot *snapshot)
+{
+	(void)userdata;
+	for (size_t i = 0; i < snapshot->n_groups; i++)
+		free(snapshot->groups[i].members);
+	free(snapshot->interfaces);
+	free(snapshot->services);
+	free(snapshot->groups);
+	free(snapshot->backends);
+	*snapshot = (struct snapshot){0};
+}
