@@ -56,7 +56,7 @@ struct draft_check check_defaults(const struct draft *draft)
 
 static void refuse_unless_http(struct report *report, const char *who, const char *key, const struct item *item)
 {
-	if (item->at.line)
+	if (item->ok)
 		report_error(report, item->at, "%shealth_check: %s is for HTTP checks: remove it, or give type: http",
 			     who, key);
 }

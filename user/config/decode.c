@@ -4,6 +4,7 @@
  * where it is not. Knows no key by name, except that a thing's "name" is what messages call it by.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,7 +162,7 @@ static void decode_element(struct decoder *decoder, const struct context *contex
 		decode_item(decoder, &inner, schema->fields, node, (void *)((char *)to + schema->fields->offset));
 	else
 		report_error(
-			decoder->report, place_of(node), "%s%s must be a list of mappings with keys of: %s; not of %s",
+			decoder->report, place_of(node), "%s%s must be a list of mappings with the keys %s; not of %s",
 			context_text(context, before), field->key, schema_keys(schema, keys), describe(node, value));
 }
 
@@ -177,9 +178,10 @@ static void decode_list(struct decoder *decoder, const struct context *context, 
 		return;
 	}
 	if (n < field->min || n > field->max) {
-		report_error(decoder->report, items->at, "%s%s must be %zu to %zu %ss, not %zu",
-			     context_text(context, before), field->key, (size_t)field->min, (size_t)field->max,
-			     field->schema->noun, n);
+		report_error(decoder->report, items->at,
+			     n ? "%s%s has %zu elements: at most %" PRIu64 " are possible"
+			       : "%s%s has %zu elements: give one",
+			     context_text(context, before), field->key, n, field->max);
 		return;
 	}
 	items->list = calloc(n ? n : 1, field->schema->size);
@@ -241,13 +243,14 @@ static void report_unknown_key(struct decoder *decoder, const struct context *co
 	const char *text = text_of(key), *nearest = NULL;
 	size_t least = 3; /* two slips of the finger, and never as many as the key has letters */
 
-	if (text && !strcmp(text, "<<")) {
+	if (!text || !strcmp(text, "<<")) {
 		report_error(decoder->report, place_of(key),
-			     "%smerge keys (<<) are not supported: write the keys out, or alias whole values",
-			     context_text(context, before));
+			     text ? "%smerge keys (%s) are not supported: write the keys out, or alias whole values"
+				  : "%sa key must be a word, not %s",
+			     context_text(context, before), text ? text : describe(key, value));
 		return;
 	}
-	for (const struct field *field = schema->fields; text && field->key; field++) {
+	for (const struct field *field = schema->fields; field->key; field++) {
 		size_t steps = distance(text, field->key);
 
 		if (steps < least && steps < strlen(field->key)) {

@@ -211,7 +211,7 @@ const char *field_expectation(const struct field *field, char buffer[EXPECTATION
 		enumerate_words(field->words, buffer, EXPECTATION_MAX);
 		break;
 	case FIELD_MAPPING:
-		snprintf(buffer, EXPECTATION_MAX, "a mapping with keys of: %.200s", schema_keys(field->schema, keys));
+		snprintf(buffer, EXPECTATION_MAX, "a mapping with the keys %.200s", schema_keys(field->schema, keys));
 		break;
 	case FIELD_LIST:
 		snprintf(buffer, EXPECTATION_MAX, "a list of %ss", field->schema->noun);

@@ -89,7 +89,7 @@ static const struct schema source_schema = {"source", SCHEMA(draft_source, sourc
 static const struct schema api_schema = {"api", SCHEMA(draft_api, api_fields)};
 static const struct schema check_schema = {"health_check", SCHEMA(draft_check, check_fields)};
 static const struct schema service_schema = {"service", SCHEMA(draft_service, service_fields)};
-static const struct schema member_schema = {"member", SCHEMA(draft_member, member_fields), .bare_name = true};
+static const struct schema member_schema = {"backend", SCHEMA(draft_member, member_fields), .bare_name = true};
 static const struct schema backend_schema = {"backend", SCHEMA(draft_backend, backend_fields)};
 
 static const struct field group_fields[] = {

@@ -171,8 +171,8 @@ static void validate_family(struct validation *v, size_t index, const struct gro
 	if (v->config->services[index].forward != SHUNT_FORWARD_L2 || backend == KEYMAP_NONE || !draft->address.ok)
 		return;
 	report_error(v->report, draft->forward.at.line ? draft->forward.at : draft->address.at,
-		     "service %s: forward l2 keeps packets %s, but backend %s of its group has an %s address: use "
-		     "forward: ipip",
+		     "service %s: forward l2 keeps packets as they are, %s, but backend %s of its group has an %s "
+		     "address: use forward: ipip",
 		     quote(draft->name.text, name), is_ipv4 ? "IPv4" : "IPv6",
 		     quote(v->config->backends[backend].name, backend_name), is_ipv4 ? "IPv6" : "IPv4");
 }
@@ -184,7 +184,7 @@ static void validate_check_port(struct validation *v, size_t index, const struct
 	const struct draft_backend *backends = v->draft->backends.list;
 	const struct draft_member *members = draft->members.list;
 	const struct config_group *group = &v->config->groups[index];
-	char name[QUOTE_MAX], backend_name[QUOTE_MAX];
+	char name[QUOTE_MAX], backend_name[QUOTE_MAX], service_name[QUOTE_MAX];
 
 	if (use->service == KEYMAP_NONE || group->check.type == CHECK_NONE || group->check.port ||
 	    draft->check.port.at.line || !draft_of(v, use->service)->port.ok || v->config->services[use->service].port)
@@ -198,7 +198,7 @@ static void validate_check_port(struct validation *v, size_t index, const struct
 			     "group %s: no port to check backend %s on, as service %s takes every port: give the "
 			     "health_check or the backend a port",
 			     quote(draft->name.text, name), quote(members[i].name.text, backend_name),
-			     draft_of(v, use->service)->name.text);
+			     quote(draft_of(v, use->service)->name.text, service_name));
 		return;
 	}
 }

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Configurations that are refused, each with all that is said about it: a row for every bug there ever was. */
+#ifndef TESTS_UNIT_CONFIG_REFUSED_H
+#define TESTS_UNIT_CONFIG_REFUSED_H
+
+#define IFACE "interfaces: [eth0]\n"
+#define SERVICE "services: [{name: s, address: 192.0.2.1, port: 80, group: g}]\n"
+#define GROUP "failover_groups: [{name: g, mode: active-active, backends: [b1, b2]}]\n"
+#define BACKENDS "backends: [{name: b1, address: 10.0.0.1}, {name: b2, address: 10.0.0.2}]\n"
+
+static const struct refused {
+	const char *about, *text, *messages;
+} refused[] = {
+	/* ---- YAML ---- */
+	{"an empty file", "", "1:1: the file is empty: give at least interfaces\n"},
+	{"a file of comments", "# nothing\n", "1:1: the file is empty: give at least interfaces\n"},
+	{"a scalar for a file", "eth0\n",
+	 "1:1: the file must be a mapping that begins with a key such as \"interfaces:\", not \"eth0\"\n"},
+	{"a list for a file", "- eth0\n",
+	 "1:1: the file must be a mapping that begins with a key such as \"interfaces:\", not a list\n"},
+	{"two documents", IFACE "---\n" IFACE, "2:1: a second YAML document: keep the whole configuration in one\n"},
+	{"a tab",
+	 "interfaces:\n"
+	 "\t- eth0\n",
+	 "2:1: YAML does not indent with tabs: use spaces\n"},
+	{"binary garbage", "interfaces: \001\377\n", "1:13: not a text in UTF-8: control characters are not allowed\n"},
+	{"a bracket left open", "interfaces: [eth0\n" BACKENDS,
+	 "2:9: not valid YAML: while parsing a flow sequence, did not find expected ',' or ']'\n"},
+	{"an unknown alias", "interfaces: *x\n", "1:13: not valid YAML: found undefined alias\n"},
+	{"a tag", "interfaces: [!name eth0]\n",
+	 "1:14: interface: tags such as \"!name\" have no meaning here: remove it\n"},
+	{"a merge key", IFACE "source: {<<: {ipv4: 10.0.0.9}}\n",
+	 "2:10: source: merge keys (<<) are not supported: write the keys out, or alias whole values\n"},
+	{"a NUL in a text", "interfaces: [\"eth\\0\"]\n",
+	 "1:14: interface: name must be the name of a network interface such as eth0, not a text with NUL bytes\n"},
+	{"a control character in a text", "interfaces: [\"eth\\e[1m\"]\n",
+	 "1:14: interface: name must be the name of a network interface such as eth0, not \"eth?[1m\"\n"},
+	{"a list that contains itself", "interfaces: &all [*all]\n",
+	 "1:13: interface: name must be the name of a network interface such as eth0, not a list\n"},
+
+	/* ---- keys ---- */
+	{"no interfaces", "backends: []\n", "1:1: interfaces is missing: give a list of interfaces\n"},
+	{"an unknown key", IFACE "shape: round\n",
+	 "2:1: unknown key \"shape\": the keys are interfaces, source, hash_seed, table_size, flow_timeout, "
+	 "flow_table_size, on_exit, api, defaults, services, failover_groups, backends\n"},
+	{"a key misspelt", IFACE "failover_group: []\n",
+	 "2:1: unknown key \"failover_group\": did you mean failover_groups?\n"},
+	{"a key misspelt in a list", IFACE "backends: [{name: b1, address: 10.0.0.1, wieght: 5}]\n",
+	 "2:42: backend \"b1\": unknown key \"wieght\": did you mean weight?\n"},
+	{"a key that is a list",
+	 IFACE "? [a, b]\n"
+	       ": 1\n",
+	 "2:3: a key must be a word, not a list\n"},
+	{"a key twice",
+	 IFACE "table_size: 16\n"
+	       "table_size: 32\n",
+	 "3:1: table_size is already given in line 2: remove one of them\n"},
+	{"a key without value",
+	 IFACE "hash_seed:\n"
+	       "services: ~\n",
+	 "2:11: hash_seed has no value: give one or remove the key\n"
+	 "3:11: services has no value: give one or remove the key\n"},
+	{"a key of a later version", IFACE "dns_backends: [{domain: db.example.com}]\n",
+	 "2:1: dns_backends is not available in this version: remove it\n"},
+	{"a backend without address", IFACE "backends: [{name: b1}]\n",
+	 "2:12: backend \"b1\": address is missing: give an IPv4 or IPv6 unicast address\n"},
+	{"a service without anything", IFACE "services: [{}]\n",
+	 "2:12: service: address is missing: give an IPv4 or IPv6 unicast address\n"
+	 "2:12: service: group is missing: give 1 to 63 letters, digits, _ . or -\n"
+	 "2:12: service: name is missing: give 1 to 63 letters, digits, _ . or -\n"
+	 "2:12: service: port is missing: give a whole number from 0 to 65535\n"},
+
+	/* ---- values ---- */
+	{"a number with a rest", IFACE "backends: [{name: b1, address: 10.0.0.1, weight: 10x}]\n",
+	 "2:50: backend \"b1\": weight must be a whole number from 0 to 65535, not \"10x\"\n"},
+	{"a number in quotes", IFACE "backends: [{name: b1, address: 10.0.0.1, weight: \"10\"}]\n",
+	 "2:50: backend \"b1\": weight must be a number, not the text \"10\": remove the quotes\n"},
+	{"a negative number", IFACE "backends: [{name: b1, address: 10.0.0.1, weight: -1}]\n",
+	 "2:50: backend \"b1\": weight must be a whole number from 0 to 65535, not \"-1\"\n"},
+	{"a weight too large", IFACE "backends: [{name: b1, address: 10.0.0.1, weight: 65536}]\n",
+	 "2:50: backend \"b1\": weight must be a whole number from 0 to 65535, not \"65536\"\n"},
+	{"a list for a number", IFACE "hash_seed: [1]\n",
+	 "2:12: hash_seed must be a whole number from 0 to 18446744073709551615, not a list\n"},
+	{"yes for a number", IFACE "hash_seed: yes\n",
+	 "2:12: hash_seed must be a whole number from 0 to 18446744073709551615, not \"yes\"\n"},
+	{"a seed beyond 64 bits", IFACE "hash_seed: 0x10000000000000000\n",
+	 "2:12: hash_seed must be a whole number from 0 to 18446744073709551615, not \"0x10000000000000000\"\n"},
+	{"a table that is no power of two", IFACE "table_size: 65537\n",
+	 "2:13: table_size must be a power of two from 16 to 1048576, not \"65537\"\n"},
+	{"a table too small", IFACE "table_size: 8\n",
+	 "2:13: table_size must be a power of two from 16 to 1048576, not \"8\"\n"},
+	{"a table too large", IFACE "table_size: 2097152\n",
+	 "2:13: table_size must be a power of two from 16 to 1048576, not \"2097152\"\n"},
+	{"a flow table too small", IFACE "flow_table_size: 4\n",
+	 "2:18: flow_table_size must be a power of two from 8 to 1073741824, not \"4\"\n"},
+	{"a duration without unit", IFACE "flow_timeout: 900\n",
+	 "2:15: flow_timeout must be a duration such as 500ms, 5s, 10m or 2h, from 1s to 2h, not \"900\"\n"},
+	{"a duration too long", IFACE "flow_timeout: 3h\n",
+	 "2:15: flow_timeout must be a duration such as 500ms, 5s, 10m or 2h, from 1s to 2h, not \"3h\"\n"},
+	{"a duration too short", IFACE "flow_timeout: 999ms\n",
+	 "2:15: flow_timeout must be a duration such as 500ms, 5s, 10m or 2h, from 1s to 2h, not \"999ms\"\n"},
+	{"a mapping for a word", IFACE "on_exit: {keep: true}\n",
+	 "2:10: on_exit must be keep or detach, not a mapping\n"},
+	{"an unknown word", IFACE "on_exit: leave\n", "2:10: on_exit must be keep or detach, not \"leave\"\n"},
+	{"an interface with a bad name", "interfaces: [\"eth 0\", an-interface-too-long]\n",
+	 "1:14: interface: name must be the name of a network interface such as eth0, not \"eth 0\"\n"
+	 "1:23: interface: name must be the name of a network interface such as eth0, not \"an-interface-too-long\"\n"},
+	{"an interface twice",
+	 "interfaces:\n"
+	 "- eth0\n"
+	 "- {name: eth0, mode: native}\n",
+	 "3:10: interface \"eth0\" is already defined in line 2: rename or remove one of them\n"},
+	{"an unknown interface mode", "interfaces: [{name: eth0, mode: offload}]\n",
+	 "1:33: interface \"eth0\": mode must be auto, native or generic, not \"offload\"\n"},
+	{"no interface in the list", "interfaces: []\n", "1:13: interfaces has 0 elements: give one\n"},
+	{"a text for a list", "interfaces: eth0\n", "1:13: interfaces must be a list of interfaces, not \"eth0\"\n"},
+	{"a text for a mapping", IFACE "source: 10.0.0.1\n",
+	 "2:9: source must be a mapping with the keys ipv4, ipv6, not \"10.0.0.1\"\n"},
+	{"a text for a backend", IFACE "backends: [b1]\n",
+	 "2:12: backends must be a list of mappings with the keys name, address, weight, port; not of \"b1\"\n"},
+	{"a name with a blank", IFACE "backends: [{name: b 1, address: 10.0.0.1}]\n",
+	 "2:19: backend \"b 1\": name must be 1 to 63 letters, digits, _ . or -, not \"b 1\"\n"},
+	{"a name too long",
+	 IFACE "backends:\n"
+	       "- name: nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\n"
+	       "  address: 10.0.0.1\n",
+	 "3:9: backend \"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\": name must be 1 to 63 "
+	 "letters, digits, _ . or -, not \"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\"\n"},
+	{"an address that is none", IFACE "backends: [{name: b1, address: 10.0.0.256}]\n",
+	 "2:32: backend \"b1\": address must be an IPv4 or IPv6 unicast address, not \"10.0.0.256\"\n"},
+	{"a host name for an address", IFACE "backends: [{name: b1, address: localhost}]\n",
+	 "2:32: backend \"b1\": address must be an IPv4 or IPv6 unicast address, not \"localhost\"\n"},
+	{"a multicast address", IFACE "backends: [{name: b1, address: 224.0.0.1}]\n",
+	 "2:32: backend \"b1\": address must be an IPv4 or IPv6 unicast address, not \"224.0.0.1\"\n"},
+	{"the broadcast address", IFACE "backends: [{name: b1, address: 255.255.255.255}]\n",
+	 "2:32: backend \"b1\": address must be an IPv4 or IPv6 unicast address, not \"255.255.255.255\"\n"},
+	{"the unspecified address", IFACE "backends: [{name: b1, address: 0.0.0.0}]\n",
+	 "2:32: backend \"b1\": address must be an IPv4 or IPv6 unicast address, not \"0.0.0.0\"\n"},
+	{"an IPv6 multicast address", IFACE "backends: [{name: b1, address: \"ff02::1\"}]\n",
+	 "2:32: backend \"b1\": address must be an IPv4 or IPv6 unicast address, not \"ff02::1\"\n"},
+
+	/* ---- settings ---- */
+	{"an IPv6 source for IPv4", IFACE "source: {ipv4: \"fd00::1\"}\n",
+	 "2:16: source: ipv4 must be an IPv4 address such as 10.0.0.1, or a prefix such as 10.0.0.0/24, not "
+	 "\"fd00::1\"\n"},
+	{"an IPv4 source for IPv6", IFACE "source: {ipv6: 10.0.0.1}\n",
+	 "2:16: source: ipv6 must be an IPv6 unicast address, not \"10.0.0.1\"\n"},
+	{"a source prefix with host bits", IFACE "source: {ipv4: 10.0.0.1/24}\n",
+	 "2:16: source: ipv4 \"10.0.0.1/24\" has bits beyond its prefix: clear them, or give the address alone\n"},
+	{"a source prefix too short", IFACE "source: {ipv4: 0.0.0.0/0}\n",
+	 "2:16: source: ipv4 must be an IPv4 address such as 10.0.0.1, or a prefix such as 10.0.0.0/24, not "
+	 "\"0.0.0.0/0\"\n"},
+	{"the API on every address without a token", IFACE "api: {listen: \"0.0.0.0:8080\"}\n",
+	 "2:15: api: listen \"0.0.0.0:8080\" is not a loopback address: add a token_file, or listen on 127.0.0.1 or "
+	 "[::1]\n"},
+	{"the API on an IPv6 address without a token", IFACE "api: {listen: \"[2001:db8::1]:8080\"}\n",
+	 "2:15: api: listen \"[2001:db8::1]:8080\" is not a loopback address: add a token_file, or listen on 127.0.0.1 "
+	 "or [::1]\n"},
+	{"the API without a port", IFACE "api: {listen: 127.0.0.1}\n",
+	 "2:15: api: listen must be an address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\", not "
+	 "\"127.0.0.1\"\n"},
+	{"the API on port 0", IFACE "api: {listen: \"127.0.0.1:0\"}\n",
+	 "2:15: api: listen must be an address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\", not "
+	 "\"127.0.0.1:0\"\n"},
+	{"a token file of no name", IFACE "api: {listen: \"127.0.0.1:80\", token_file: \"\"}\n",
+	 "2:43: api: token_file must be the path of a file, not \"\"\n"},
+	{"forwarding of a later version in the defaults", IFACE "defaults: {forward: gue}\n",
+	 "2:21: defaults: forward \"gue\" is not available in this version: use l2 or ipip\n"},
+
+	/* ---- services ---- */
+	{"forwarding of a later version",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, forward: nat}]\n" GROUP BACKENDS,
+	 "2:71: service \"s\": forward \"nat\" is not available in this version: use l2 or ipip\n"},
+	{"unknown forwarding",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, forward: tunnel}]\n" GROUP BACKENDS,
+	 "2:71: service \"s\": forward must be l2 or ipip, not \"tunnel\"\n"},
+	{"a scheduler of a later version",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, scheduler: round-robin}]\n" GROUP BACKENDS,
+	 "2:73: service \"s\": scheduler \"round-robin\" is not available in this version: use maglev\n"},
+	{"a reaction of a later version",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, on_empty: reject}]\n" GROUP BACKENDS,
+	 "2:72: service \"s\": on_empty \"reject\" is not available in this version: use drop\n"},
+	{"an unknown protocol",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, protocol: sctp}]\n" GROUP BACKENDS,
+	 "2:72: service \"s\": protocol must be tcp or udp, not \"sctp\"\n"},
+	{"an unknown hash",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, hash: 4-tuple}]\n" GROUP BACKENDS,
+	 "2:68: service \"s\": hash must be 5-tuple or source-ip, not \"4-tuple\"\n"},
+	{"unknown tracking",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, tracking: sometimes}]\n" GROUP BACKENDS,
+	 "2:72: service \"s\": tracking must be auto, always or never, not \"sometimes\"\n"},
+	{"a port too large", IFACE "services: [{name: s, address: 192.0.2.1, port: 65536, group: g}]\n" GROUP BACKENDS,
+	 "2:48: service \"s\": port must be a whole number from 0 to 65535, not \"65536\"\n"},
+	{"a group that is not there",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: gg}]\n" GROUP BACKENDS,
+	 "2:59: service \"s\": group \"gg\" is not in failover_groups: define it there, or name another\n"},
+	{"a service twice",
+	 IFACE "services:\n"
+	       "- {name: s, address: 192.0.2.1, group: g, port: 80}\n"
+	       "- {name: s, address: 192.0.2.1, group: g, port: 80}\n" GROUP BACKENDS,
+	 "4:10: service \"s\" is already defined in line 3: rename or remove one of them\n"
+	 "4:22: service \"s\" overlaps service \"s\" of line 3 (tcp, 192.0.2.1, port 80): give one of them another "
+	 "address, protocol or port\n"},
+	{"two services that overlap",
+	 IFACE "services:\n"
+	       "- {name: s, address: 192.0.2.1, group: g, port: 80}\n"
+	       "- {name: t, address: 192.0.2.1, group: g, port: 80, protocol: tcp}\n" GROUP BACKENDS,
+	 "4:22: service \"t\" overlaps service \"s\" of line 3 (tcp, 192.0.2.1, port 80): give one of them another "
+	 "address, protocol or port\n"},
+	{"every port after one port",
+	 IFACE "services:\n"
+	       "- {name: s, address: 192.0.2.1, group: g, port: 80}\n"
+	       "- {name: t, address: 192.0.2.1, group: g, port: 0}\n" GROUP BACKENDS,
+	 "4:22: service \"t\" overlaps service \"s\" of line 3 (tcp, 192.0.2.1, port 80): give one of them another "
+	 "address, protocol or port\n"},
+	{"one port after every port",
+	 IFACE
+	 "services:\n"
+	 "- {name: s, address: 192.0.2.1, group: g, port: 0, protocol: udp}\n"
+	 "- {name: t, address: 192.0.2.1, group: g, port: 53, protocol: udp}\n"
+	 "failover_groups: [{name: g, mode: active-active, backends: [b1, b2], health_check: {port: 80}}]\n" BACKENDS,
+	 "4:22: service \"t\" overlaps service \"s\" of line 3 (udp, 192.0.2.1, every port): give one of them another "
+	 "address, protocol or port\n"},
+	{"every port twice",
+	 IFACE
+	 "services:\n"
+	 "- {name: s, address: 192.0.2.1, group: g, port: 0}\n"
+	 "- {name: t, address: 192.0.2.1, group: g, port: 0}\n"
+	 "failover_groups: [{name: g, mode: active-active, backends: [b1, b2], health_check: {port: 80}}]\n" BACKENDS,
+	 "4:22: service \"t\" overlaps service \"s\" of line 3 (tcp, 192.0.2.1, every port): give one of them another "
+	 "address, protocol or port\n"},
+	{"a backend with a service's address",
+	 IFACE SERVICE GROUP "backends:\n"
+			     "- {name: b1, address: 192.0.2.1}\n"
+			     "- {name: b2, address: 10.0.0.2}\n",
+	 "5:23: backend \"b1\": address 192.0.2.1 is the address of service \"s\": give the backend's own\n"},
+	{"l2 from IPv6 to IPv4",
+	 IFACE "services: [{name: s, address: \"2001:db8::1\", port: 80, group: g}]\n" GROUP BACKENDS,
+	 "2:31: service \"s\": forward l2 keeps packets as they are, IPv6, but backend \"b1\" of its group has an IPv4 "
+	 "address: use forward: ipip\n"},
+	{"l2 from IPv4 to IPv6",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, forward: l2}]\n" GROUP
+	       "backends: [{name: b1, address: 10.0.0.1}, {name: b2, address: \"fd00::2\"}]\n",
+	 "2:71: service \"s\": forward l2 keeps packets as they are, IPv4, but backend \"b2\" of its group has an IPv6 "
+	 "address: use forward: ipip\n"},
+	{"no port to check",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 0, group: g}]\n" GROUP
+	       "backends: [{name: b1, address: 10.0.0.1, port: 80}, {name: b2, address: 10.0.0.2}]\n",
+	 "3:65: group \"g\": no port to check backend \"b2\" on, as service \"s\" takes every port: give the "
+	 "health_check or the backend a port\n"},
+
+	/* ---- groups ---- */
+	{"a mode of a later version",
+	 IFACE SERVICE "failover_groups: [{name: g, mode: rolling, backends: [b1, b2]}]\n" BACKENDS,
+	 "3:35: group \"g\": mode \"rolling\" is not available in this version: use active-passive, active-active or "
+	 "normal\n"},
+	{"an unknown mode", IFACE SERVICE "failover_groups: [{name: g, mode: active, backends: [b1, b2]}]\n" BACKENDS,
+	 "3:35: group \"g\": mode must be active-passive, active-active or normal, not \"active\"\n"},
+	{"no backends", IFACE SERVICE "failover_groups: [{name: g, mode: active-active, backends: []}]\n" BACKENDS,
+	 "3:60: group \"g\": backends has 0 elements: give one\n"},
+	{"no list of backends", IFACE SERVICE "failover_groups: [{name: g, mode: active-active}]\n" BACKENDS,
+	 "3:19: group \"g\": backends is missing: give a list of backends\n"},
+	{"a backend that is not there",
+	 IFACE SERVICE "failover_groups: [{name: g, mode: active-active, backends: [b1, b2, b3]}]\n" BACKENDS,
+	 "3:69: group \"g\": backend \"b3\" is not in backends: define it there, or remove it here\n"},
+	{"a backend listed twice",
+	 IFACE SERVICE "failover_groups: [{name: g, mode: active-active, backends: [b1, b2, {name: b1}]}]\n" BACKENDS,
+	 "3:76: group \"g\": backend \"b1\" is listed twice: remove one of them\n"},
+	{"no primary", IFACE SERVICE "failover_groups: [{name: g, backends: [b1, b2]}]\n" BACKENDS,
+	 "3:19: group \"g\": mode active-passive needs a primary: add \"primary: NAME\", or \"mode: active-active\"\n"},
+	{"a primary that is no member",
+	 IFACE SERVICE "failover_groups: [{name: g, primary: b2, backends: [b1]}]\n" BACKENDS,
+	 "3:38: group \"g\": primary \"b2\" is not one of its backends: add it to them, or name another\n"},
+	{"a primary that is not there",
+	 IFACE SERVICE "failover_groups: [{name: g, primary: b3, backends: [b1, b2]}]\n" BACKENDS,
+	 "3:38: group \"g\": primary \"b3\" is not one of its backends: add it to them, or name another\n"},
+	{"a primary that is not there, without effect",
+	 IFACE SERVICE "failover_groups: [{name: g, mode: active-active, primary: b3, backends: [b1, b2]}]\n" BACKENDS,
+	 "3:59: group \"g\": primary \"b3\" is not in backends: define it there, or remove the key\n"},
+	{"a primary less preferred than another",
+	 IFACE SERVICE "failover_groups: [{name: g, primary: b1, backends: [{name: b1, priority: 2}, {name: b2, "
+		       "priority: 1}]}]\n" BACKENDS,
+	 "3:85: group \"g\": backend \"b2\" is preferred (priority 1) to the primary (2): give the primary the lowest "
+	 "priority\n"},
+	{"a priority that is no number",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, primary: b1, backends: [b1, {name: b2, priority: low}]}]\n" BACKENDS,
+	 "3:78: group \"g\": backend \"b2\": priority must be a whole number from 0 to 65535, not \"low\"\n"},
+	{"more healthy ones than members",
+	 IFACE SERVICE "failover_groups: [{name: g, primary: b1, backends: [b1, b2], min_healthy: 3}]\n" BACKENDS,
+	 "3:75: group \"g\": min_healthy 3 is more than its 2 backend(s): lower it, or add backends\n"},
+	{"unknown failover",
+	 IFACE SERVICE "failover_groups: [{name: g, primary: b1, backends: [b1, b2], failover: auto}]\n" BACKENDS,
+	 "3:72: group \"g\": failover must be automatic or manual, not \"auto\"\n"},
+	{"a group twice",
+	 IFACE SERVICE "failover_groups:\n"
+		       "- {name: g, mode: normal, backends: [b1, b2]}\n"
+		       "- {name: g, mode: normal, backends: [b1, b2]}\n" BACKENDS,
+	 "5:10: group \"g\" is already defined in line 4: rename or remove one of them\n"},
+	{"a backend twice",
+	 IFACE "backends:\n"
+	       "- {name: b1, address: 10.0.0.1}\n"
+	       "- {name: b1, address: 10.0.0.2}\n",
+	 "4:10: backend \"b1\" is already defined in line 3: rename or remove one of them\n"},
+
+	/* ---- health checks ---- */
+	{"a type of a later version",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {type: https}}]\n" BACKENDS,
+	 "3:84: group \"g\": health_check: type \"https\" is not available in this version: use tcp, http or none\n"},
+	{"an unknown type",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {type: icmp}}]\n" BACKENDS,
+	 "3:84: group \"g\": health_check: type must be tcp, http or none, not \"icmp\"\n"},
+	{"a path of a TCP check",
+	 IFACE SERVICE "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {type: tcp, path: "
+		       "/health}}]\n" BACKENDS,
+	 "3:95: group \"g\": health_check: path is for HTTP checks: remove it, or give type: http\n"},
+	{"a host of a TCP check",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {host: example.com}}]\n" BACKENDS,
+	 "3:84: group \"g\": health_check: host is for HTTP checks: remove it, or give type: http\n"},
+	{"a path that is none",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {path: health}}]\n" BACKENDS,
+	 "3:84: group \"g\": health_check: path must be a path such as /health, not \"health\"\n"},
+	{"a timeout longer than the interval",
+	 IFACE SERVICE "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {interval: 1s, "
+		       "timeout: 2s}}]\n" BACKENDS,
+	 "3:101: group \"g\": health_check: timeout 2s is longer than interval 1s: shorten it, or give a longer "
+	 "interval\n"},
+	{"a timeout longer than the default interval",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {timeout: 2s}}]\n" BACKENDS,
+	 "3:87: group \"g\": health_check: timeout 2s is longer than interval 1s: shorten it, or give a longer "
+	 "interval\n"},
+	{"a default timeout longer than the interval", IFACE "defaults: {health_check: {timeout: 2s}}\n",
+	 "2:36: defaults: health_check: timeout 2s is longer than interval 1s: shorten it, or give a longer "
+	 "interval\n"},
+	{"a default timeout longer than the interval of a group",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {interval: 400ms}}]\n" BACKENDS
+	 "defaults: {health_check: {timeout: 600ms}}\n",
+	 "3:88: group \"g\": health_check: timeout 600ms is longer than interval 400ms: shorten it, or give a longer "
+	 "interval\n"},
+	{"no result at all",
+	 IFACE SERVICE "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: "
+		       "{healthy_threshold: 0}}]\n" BACKENDS,
+	 "3:97: group \"g\": health_check: healthy_threshold must be a whole number from 1 to 1000, not \"0\"\n"},
+	{"a misspelt key",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {intervall: 1s}}]\n" BACKENDS,
+	 "3:78: group \"g\": health_check: unknown key \"intervall\": did you mean interval?\n"},
+
+	/* ---- many at once ---- */
+	{"errors come sorted by line, all at once",
+	 "backends: [{name: b1, address: 10.0.0}]\n"
+	 "table_size: 3\n"
+	 "interfaces: [eth0]\n"
+	 "services: [{name: s, address: 192.0.2.1, port: 80, group: g}]\n"
+	 "hash_sed: 1\n",
+	 "1:32: backend \"b1\": address must be an IPv4 or IPv6 unicast address, not \"10.0.0\"\n"
+	 "2:13: table_size must be a power of two from 16 to 1048576, not \"3\"\n"
+	 "4:59: service \"s\": group \"g\" is not in failover_groups: define it there, or name another\n"
+	 "5:1: unknown key \"hash_sed\": did you mean hash_seed?\n"},
+};
+
+#endif

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config/config.h"
+#include "config/refused.h"
+#include "net/address.h"
+
+#define EXAMPLE "tests/unit/config/example.yaml"
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What is printed for a file without a name, so that lines begin with ':' (gone here); to be freed. */
+static char *messages_text(const struct config_messages *messages)
+{
+	char *printed = NULL, *text = NULL, *rest, *line;
+	size_t length;
+	FILE *to = open_memstream(&printed, &length);
+
+	config_messages_print(messages, "", to);
+	fclose(to);
+	to = open_memstream(&text, &length);
+	for (line = strtok_r(printed, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		fprintf(to, "%s\n", line + 1);
+	fclose(to);
+	free(printed);
+	return text;
+}
+
+static struct config *parse(const char *text, const char *expected_notes)
+{
+	struct config_messages messages = {};
+	struct config *config = NULL;
+	char *told;
+	int r;
+
+	r = config_parse(text, strlen(text), &config, &messages);
+	told = messages_text(&messages);
+	assert_string_equal(told, expected_notes);
+	assert_int_equal(r, 0);
+	free(told);
+	config_messages_clear(&messages);
+	return config;
+}
+
+static void assert_address(const struct shunt_addr *address, const char *expected)
+{
+	char buffer[ADDRESS_TEXT_MAX];
+
+	assert_string_equal(address_format(address, buffer), expected);
+}
+
+static void what_is_wrong_is_told_by_line_with_the_remedy(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		struct config_messages messages = {};
+		struct config *config = NULL;
+		char *told;
+		int r;
+
+		r = config_parse(refused[i].text, strlen(refused[i].text), &config, &messages);
+		told = messages_text(&messages);
+		if (r != -EINVAL || config || strcmp(told, refused[i].messages))
+			fail_msg("%s: %d\n%s\nexpected:\n%s", refused[i].about, r, told, refused[i].messages);
+		free(told);
+		config_messages_clear(&messages);
+	}
+}
+
+static void the_example_means_what_it_says(void **state)
+{
+	struct config_messages messages = {};
+	struct config *config;
+	const struct config_group *group;
+
+	(void)state;
+	assert_int_equal(config_load(EXAMPLE, &config, &messages), 0);
+	assert_int_equal(messages.n, 0);
+	group = config->groups;
+
+	assert_int_equal(config->n_interfaces, 1);
+	assert_string_equal(config->interfaces[0].name, "eth0");
+	assert_int_equal(config->interfaces[0].mode, INTERFACE_MODE_AUTO);
+	assert_address(&config->source_ipv4, "10.0.0.1");
+	assert_address(&config->source_ipv6, "fd00::1");
+	assert_int_equal(config->source_ipv4_prefix, 32);
+	assert_int_equal(config->hash_seed, 0x5eed);
+	assert_int_equal(config->table_size, 65536);
+	assert_int_equal(config->flow_timeout_ms, 900000);
+	assert_int_equal(config->flow_table_size, 1048576);
+	assert_int_equal(config->on_exit, ON_EXIT_KEEP);
+	assert_string_equal(config->api_listen, "127.0.0.1:8080");
+	assert_string_equal(config->api_token_file, "/etc/shunt/token");
+
+	assert_int_equal(config->n_services, 1);
+	assert_string_equal(config->services[0].name, "web");
+	assert_address(&config->services[0].address, "192.0.2.10");
+	assert_int_equal(config->services[0].protocol, IPPROTO_TCP);
+	assert_int_equal(config->services[0].port, 80);
+	assert_int_equal(config->services[0].group, 0);
+	assert_int_equal(config->services[0].forward, SHUNT_FORWARD_IPIP);
+	assert_int_equal(config->services[0].hash, HASH_5_TUPLE);
+	assert_int_equal(config->services[0].tracking, TRACKING_AUTO);
+
+	assert_int_equal(config->n_groups, 1);
+	assert_string_equal(group->name, "app-servers");
+	assert_int_equal(group->mode, GROUP_ACTIVE_PASSIVE);
+	assert_int_equal(group->n_members, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(group->members[i].backend, i);
+		assert_int_equal(group->members[i].priority, i);
+	}
+	assert_int_equal(group->primary, 0);
+	assert_true(group->failover_automatic);
+	assert_false(group->failback_automatic);
+	assert_int_equal(group->failback_delay_ms, 30000);
+	assert_int_equal(group->min_healthy, 1);
+	assert_int_equal(group->check.type, CHECK_HTTP);
+	assert_string_equal(group->check.path, "/custom-health");
+	assert_null(group->check.host);
+	assert_int_equal(group->check.port, 0);
+	assert_int_equal(group->check.interval_ms, 5000);
+	assert_int_equal(group->check.timeout_ms, 2000);
+	assert_int_equal(group->check.healthy_threshold, 3);
+	assert_int_equal(group->check.unhealthy_threshold, 2);
+
+	assert_int_equal(config->n_backends, 3);
+	assert_string_equal(config->backends[0].name, "backend1");
+	assert_address(&config->backends[2].address, "10.0.1.13");
+	assert_int_equal(config->backends[0].port, 8080);
+	assert_int_equal(config->backends[1].port, 0);
+	assert_int_equal(config->backends[1].weight, 100);
+	assert_int_equal(config_find_backend(config, "backend3"), 2);
+	assert_int_equal(config_find_group(config, "app-servers"), 0);
+	assert_int_equal(config_find_service(config, "web"), 0);
+	assert_true(config_find_backend(config, "backend4") == SIZE_MAX);
+	config_free(config);
+}
+
+static void what_is_left_out_has_its_default(void **state)
+{
+	struct config *config =
+		parse(IFACE SERVICE "failover_groups: [{name: g, primary: b2, backends: [b1, b2]}]\n" BACKENDS, "");
+	const struct config_group *group = config->groups;
+
+	(void)state;
+	assert_int_equal(config->interfaces[0].mode, INTERFACE_MODE_AUTO);
+	assert_true(address_is_zero(&config->source_ipv4));
+	assert_true(address_is_zero(&config->source_ipv6));
+	assert_int_equal(config->source_ipv4_prefix, 32);
+	assert_int_equal(config->hash_seed, 0);
+	assert_int_equal(config->table_size, 65536);
+	assert_int_equal(config->flow_timeout_ms, 900000);
+	assert_int_equal(config->flow_table_size, 1048576);
+	assert_null(config->api_listen);
+	assert_null(config->api_token_file);
+	assert_int_equal(config->services[0].protocol, IPPROTO_TCP);
+	assert_int_equal(config->services[0].forward, SHUNT_FORWARD_L2);
+	assert_int_equal(group->mode, GROUP_ACTIVE_PASSIVE);
+	assert_int_equal(group->primary, 1);
+	assert_int_equal(group->members[0].priority, 1); /* the primary goes before who is listed first */
+	assert_int_equal(group->members[1].priority, 0);
+	assert_int_equal(group->check.type, CHECK_TCP);
+	assert_null(group->check.path);
+	assert_int_equal(group->check.interval_ms, 1000);
+	assert_int_equal(group->check.timeout_ms, 500);
+	assert_int_equal(group->check.healthy_threshold, 2);
+	assert_int_equal(group->check.unhealthy_threshold, 3);
+	config_free(config);
+}
+
+/* The check of a group with these keys, under these defaults. */
+static struct config *parse_check(const char *defaults, const char *group)
+{
+	struct config *config;
+	char *text;
+
+	assert_true(asprintf(&text,
+			     IFACE SERVICE BACKENDS
+			     "defaults: {health_check: {%s}}\n"
+			     "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {%s}}]\n",
+			     defaults, group) > 0);
+	config = parse(text, "");
+	free(text);
+	return config;
+}
+
+static void a_check_is_the_groups_keys_over_the_defaults(void **state)
+{
+	static const struct {
+		const char *defaults, *group;
+		struct config_check check;
+	} rows[] = {
+		{"", "", {CHECK_TCP, 0, NULL, NULL, 1000, 500, 2, 3}},
+		{"", "path: /h", {CHECK_HTTP, 0, "/h", NULL, 1000, 500, 2, 3}},
+		{"", "type: http", {CHECK_HTTP, 0, "/", NULL, 1000, 500, 2, 3}},
+		{"", "type: none", {CHECK_NONE, 0, NULL, NULL, 1000, 500, 2, 3}},
+		{"", "interval: 100ms", {CHECK_TCP, 0, NULL, NULL, 100, 100, 2, 3}},
+		{"path: /d, host: d", "", {CHECK_HTTP, 0, "/d", "d", 1000, 500, 2, 3}},
+		{"path: /d, host: d", "type: tcp", {CHECK_TCP, 0, NULL, NULL, 1000, 500, 2, 3}},
+		{"path: /d, host: d", "host: g", {CHECK_HTTP, 0, "/d", "g", 1000, 500, 2, 3}},
+		{"type: tcp", "path: /g", {CHECK_HTTP, 0, "/g", NULL, 1000, 500, 2, 3}},
+		{"type: http, path: /d", "path: /g", {CHECK_HTTP, 0, "/g", NULL, 1000, 500, 2, 3}},
+		{"interval: 2s, timeout: 2s, port: 81",
+		 "timeout: 1s, port: 82, healthy_threshold: 9",
+		 {CHECK_TCP, 82, NULL, NULL, 2000, 1000, 9, 3}},
+		{"unhealthy_threshold: 7", "interval: 3s", {CHECK_TCP, 0, NULL, NULL, 3000, 500, 2, 7}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config *config = parse_check(rows[i].defaults, rows[i].group);
+
+		if (!config_check_equal(&config->groups[0].check, &rows[i].check))
+			fail_msg("{%s} over {%s}", rows[i].group, rows[i].defaults);
+		config_free(config);
+	}
+}
+
+static void priorities_order_who_takes_over(void **state)
+{
+	static const struct {
+		const char *members;
+		uint32_t priority[4];
+	} rows[] = {
+		{"b1, b2, b3, b4", {0, 1, 2, 3}},
+		{"{name: b1}, {name: b2, priority: 1}, {name: b3, priority: 1}, b4", {0, 1, 1, 2}},
+		{"b4, b3, b2, b1", {1, 2, 3, 0}},
+		{"b1, {name: b2, priority: 10}, b3, {name: b4, priority: 0}", {0, 10, 11, 0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config *config;
+		char *text;
+
+		assert_true(asprintf(&text,
+				     IFACE SERVICE
+				     "backends: [{name: b1, address: 10.0.0.1}, {name: b2, address: 10.0.0.2}, "
+				     "{name: b3, address: 10.0.0.3}, {name: b4, address: 10.0.0.4}]\n"
+				     "failover_groups: [{name: g, primary: b1, backends: [%s]}]\n",
+				     rows[i].members) > 0);
+		config = parse(text, "");
+		for (size_t j = 0; j < 4; j++)
+			assert_int_equal(config->groups[0].members[j].priority, rows[i].priority[j]);
+		config_free(config);
+		free(text);
+	}
+}
+
+static void what_is_valid_but_idle_is_noted(void **state)
+{
+	config_free(parse(IFACE SERVICE BACKENDS
+			  "failover_groups:\n"
+			  "- {name: g, mode: active-active, primary: b1, backends: [{name: b1, priority: 1}]}\n"
+			  "- {name: h, mode: normal, backends: [b1]}\n"
+			  "api: {token_file: /t}\n",
+			  "3:50: note: backend \"b2\" is in no group: it gets no traffic\n"
+			  "5:43: note: group \"g\": primary has no effect in mode active-active\n"
+			  "5:79: note: group \"g\": priority has no effect in mode active-active\n"
+			  "6:10: note: group \"h\" is used by no service\n"
+			  "7:19: note: api: token_file has no effect without listen\n"));
+	(void)state;
+}
+
+static void the_forms_of_the_language_mean_the_same(void **state)
+{
+	struct config *config;
+
+	(void)state;
+	config = parse(
+		"interfaces: [eth0, {name: eth1, mode: generic}]\n"
+		"source: {ipv4: 10.0.0.0/24, ipv6: fd00::1}\n"
+		"on_exit: detach\n"
+		"api: {listen: \"[::1]:80\"}\n"
+		"services:\n"
+		"- {name: v6, address: 2001:db8::1, protocol: udp, port: 0, group: g, forward: ipip, hash: source-ip, "
+		"tracking: always}\n"
+		"- {name: v4, address: 192.0.2.1, port: 80, group: g}\n"
+		"failover_groups: [{name: g, mode: normal, backends: [b], health_check: &c {type: none}}]\n"
+		"backends: [{name: b, address: &a 10.0.0.1, weight: 0}]\n"
+		"defaults: {health_check: *c}\n",
+		"");
+	assert_int_equal(config->n_interfaces, 2);
+	assert_int_equal(config->interfaces[1].mode, INTERFACE_MODE_GENERIC);
+	assert_int_equal(config->source_ipv4_prefix, 24);
+	assert_int_equal(config->on_exit, ON_EXIT_DETACH);
+	assert_address(&config->services[0].address, "2001:db8::1");
+	assert_int_equal(config->services[0].protocol, IPPROTO_UDP);
+	assert_int_equal(config->services[0].hash, HASH_SOURCE_IP);
+	assert_int_equal(config->services[0].tracking, TRACKING_ALWAYS);
+	assert_int_equal(config->groups[0].mode, GROUP_ACTIVE_ACTIVE);
+	assert_true(config->groups[0].primary == SIZE_MAX);
+	assert_int_equal(config->backends[0].weight, 0);
+	config_free(config);
+}
+
+static void a_file_that_cannot_be_read_is_told(void **state)
+{
+	struct config_messages messages = {};
+	struct config *config = NULL;
+	char *told;
+
+	(void)state;
+	assert_int_equal(config_load("/nonexistent/shunt.yaml", &config, &messages), -ENOENT);
+	told = messages_text(&messages);
+	assert_string_equal(told, " cannot read: No such file or directory\n");
+	free(told);
+	config_messages_clear(&messages);
+	assert_int_equal(config_load("/dev/zero", &config, &messages), -EFBIG);
+	assert_int_equal(messages.n, 1);
+	config_messages_clear(&messages);
+	assert_null(config);
+}
+
+/* ---- diff ---- */
+
+static void assert_changes(const char *before, const char *after, const char *expected)
+{
+	struct config *old = parse(before, ""), *new = parse(after, "");
+	struct config_changes changes;
+	size_t length = 0;
+	char *told = NULL;
+	FILE *to = open_memstream(&told, &length);
+
+	assert_int_equal(config_diff(old, new, &changes), 0);
+	for (size_t i = 0; i < changes.n; i++)
+		fprintf(to, "%s%s\n", changes.list[i].scatters ? "! " : "", changes.list[i].text);
+	fclose(to);
+	assert_string_equal(told, expected);
+	free(told);
+	config_changes_clear(&changes);
+	config_free(old);
+	config_free(new);
+}
+
+static void a_change_is_one_line_of_old_and_new(void **state)
+{
+	(void)state;
+	assert_changes(IFACE SERVICE GROUP BACKENDS, BACKENDS GROUP SERVICE IFACE, "");
+	assert_changes(IFACE SERVICE GROUP BACKENDS,
+		       "interfaces: [{name: eth0, mode: native}, eth1]\n"
+		       "source: {ipv4: 10.9.0.0/16}\n"
+		       "hash_seed: 1\n"
+		       "table_size: 128\n"
+		       "flow_timeout: 90s\n"
+		       "flow_table_size: 64\n"
+		       "on_exit: detach\n"
+		       "api: {listen: \"127.0.0.1:1\"}\n" SERVICE GROUP BACKENDS,
+		       "source ipv4 of the interface -> 10.9.0.0/16\n"
+		       "! hash_seed 0 -> 0x1\n"
+		       "! table_size 65536 -> 128\n"
+		       "flow_timeout 15m -> 90s\n"
+		       "flow_table_size 1048576 -> 64\n"
+		       "on_exit keep -> detach\n"
+		       "api listen off -> 127.0.0.1:1\n"
+		       "interface eth0: mode auto -> native\n"
+		       "interface eth1: added\n");
+	assert_changes(
+		IFACE SERVICE GROUP BACKENDS,
+		IFACE
+		"services:\n"
+		"- {name: s, address: 192.0.2.2, port: 0, protocol: udp, group: h, forward: ipip, hash: source-ip, "
+		"tracking: never}\n"
+		"failover_groups:\n"
+		"- {name: h, mode: normal, backends: [b1, b3], health_check: {type: none}}\n"
+		"backends: [{name: b1, address: 10.0.0.9, weight: 7, port: 8}, {name: b3, address: 10.0.0.3}]\n",
+		"service s: address 192.0.2.1 -> 192.0.2.2\n"
+		"service s: protocol tcp -> udp\n"
+		"service s: port 80 -> every\n"
+		"service s: group g -> h\n"
+		"service s: forward l2 -> ipip\n"
+		"! service s: hash 5-tuple -> source-ip\n"
+		"service s: tracking auto -> never\n"
+		"group g: removed\n"
+		"group h: added\n"
+		"backend b1: address 10.0.0.1 -> 10.0.0.9\n"
+		"backend b1: weight 100 -> 7\n"
+		"backend b1: port none -> 8\n"
+		"backend b2: removed\n"
+		"backend b3: added\n");
+}
+
+#define MANY                                                                                                           \
+	IFACE "services:\n"                                                                                            \
+	      "- {name: s, address: 192.0.2.1, port: 80, group: g}\n"                                                  \
+	      "- {name: t, address: 192.0.2.1, port: 81, group: h}\n"                                                  \
+	      "backends: [{name: b1, address: 10.0.0.1}, {name: b2, address: 10.0.0.2}, {name: b3, address: "          \
+	      "10.0.0.3}]\n"                                                                                           \
+	      "failover_groups:\n"
+
+static void a_group_says_who_came_and_went(void **state)
+{
+	(void)state;
+	assert_changes(MANY "- {name: g, primary: b1, backends: [b1, b2]}\n"
+			    "- {name: h, mode: normal, backends: [b1, b2, b3]}\n",
+		       MANY
+		       "- {name: g, primary: b3, backends: [b2, b3], failback: automatic, failover: manual, "
+		       "failback_delay: 1m, min_healthy: 2, health_check: {path: /x, host: y, port: 9, interval: 2s}}\n"
+		       "- {name: h, mode: normal, backends: [b3, b1, b2]}\n",
+		       "group g: primary b1 -> b3\n"
+		       "group g: failover automatic -> manual\n"
+		       "group g: failback manual -> automatic\n"
+		       "group g: failback_delay 30s -> 1m\n"
+		       "group g: min_healthy 1 -> 2\n"
+		       "group g: health_check type tcp -> http\n"
+		       "group g: health_check path none -> /x\n"
+		       "group g: health_check host the address -> y\n"
+		       "group g: health_check port of the backend or service -> 9\n"
+		       "group g: health_check interval 1s -> 2s\n"
+		       "group g: backend b1 removed\n"
+		       "group g: backend b3 added\n");
+	assert_changes(MANY "- {name: g, primary: b1, backends: [b1, b2, b3]}\n"
+			    "- {name: h, mode: normal, backends: [b1]}\n",
+		       MANY "- {name: g, primary: b1, backends: [b1, b3, b2]}\n"
+			    "- {name: h, mode: normal, backends: [b1], health_check: {healthy_threshold: 5}}\n",
+		       "group g: backend b2 priority 1 -> 2\n"
+		       "group g: backend b3 priority 2 -> 1\n"
+		       "group h: health_check healthy_threshold 2 -> 5\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_wrong_is_told_by_line_with_the_remedy),
+		cmocka_unit_test(the_example_means_what_it_says),
+		cmocka_unit_test(what_is_left_out_has_its_default),
+		cmocka_unit_test(a_check_is_the_groups_keys_over_the_defaults),
+		cmocka_unit_test(priorities_order_who_takes_over),
+		cmocka_unit_test(what_is_valid_but_idle_is_noted),
+		cmocka_unit_test(the_forms_of_the_language_mean_the_same),
+		cmocka_unit_test(a_file_that_cannot_be_read_is_told),
+		cmocka_unit_test(a_change_is_one_line_of_old_and_new),
+		cmocka_unit_test(a_group_says_who_came_and_went),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
