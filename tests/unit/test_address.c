@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Both families, both ways: what is an address, with a port, with a prefix, and how it is written back. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a configuration means, what is said of a wrong one (config/refused.h), and what a reload would change. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
