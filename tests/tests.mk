@@ -30,6 +30,10 @@ $(TOOLS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 
+programs: $(PROGRAMS)
+
+unit-programs: $(UNIT_TESTS)
+
 test-tools: $(TOOLS) $(TEST_BPF_OBJECTS)
 
 test-programs: $(UNIT_TESTS) $(BPF_TESTS) $(BENCHES) test-tools ## build all that the tests run
@@ -52,4 +56,4 @@ lint: compile_commands.json ## clang-tidy, cppcheck, shellcheck, SPDX lines, dep
 format: ## formats the C files named in FILES (default: those changed since the last commit)
 	$(Q)scripts/format.sh $(FILES)
 
-.PHONY: test-tools test-programs check-bpf check-system bench lint format
+.PHONY: programs unit-programs test-tools test-programs check-bpf check-system bench lint format

@@ -24,7 +24,7 @@ struct tally {
 
 static volatile sig_atomic_t stop_signals, report_signals;
 
-_Noreturn void die(const char *what)
+__attribute__((noreturn)) void die(const char *what)
 {
 	fprintf(stderr, "flows: %s: %s\n", what, strerror(errno));
 	exit(2);

@@ -29,7 +29,7 @@ struct flows_options {
 	bool udp, http, list;
 };
 
-_Noreturn void serve(const char *name, char *const *ports);
+__attribute__((noreturn)) void serve(const char *name, char *const *ports);
 int hold(const struct flows_options *options);
 int connect_repeatedly(const struct flows_options *options);
 
@@ -42,7 +42,7 @@ int socket_to_server(const struct flows_options *options); /* connecting, does n
 int socket_error(int fd);                                   /* and clears it */
 const char *local_endpoint(int fd, char buffer[FLOWS_ENDPOINT_MAX]);
 const char *server_endpoint(const struct flows_options *options, char buffer[FLOWS_ENDPOINT_MAX]);
-_Noreturn void die(const char *what);
+__attribute__((noreturn)) void die(const char *what);
 
 /* SIGTERM and SIGINT ask for the end, SIGUSR1 for a summary meanwhile. */
 void catch_signals(void);

@@ -157,7 +157,7 @@ static void listen_on(uint16_t port, int type)
 	endpoint_new(type == SOCK_STREAM ? LISTENER : DATAGRAMS, fd);
 }
 
-_Noreturn void serve(const char *name, char *const *ports)
+__attribute__((noreturn)) void serve(const char *name, char *const *ports)
 {
 	struct epoll_event events[256];
 

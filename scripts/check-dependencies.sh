@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Dependencies point one way: base ← net ← config · maglev · slots · health · failover ← datapath · probe · api ← state ← shuntd.
+# Folders of one step do not know each other. The CLI and shunt-decap stand apart. Prints each #include that breaks the rule.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+may_include() { # FOLDER: the folders whose headers it may include besides its own
+	local pure="config maglev slots health failover" edges="datapath probe api"
+	case $1 in
+	base) ;;
+	net) echo "base" ;;
+	config | maglev | slots | health | failover) echo "base net" ;;
+	datapath | probe | api) echo "base net $pure" ;;
+	state) echo "base net $pure $edges" ;;
+	shuntd) echo "base net $pure $edges state" ;;
+	shunt) echo "base net config api/client.h" ;;
+	shunt-decap) echo "base net" ;;
+	*) return 1 ;;
+	esac
+}
+
+broken=0
+for folder in user/*/; do
+	name=$(basename "$folder")
+	if ! allowed=$(may_include "$name"); then
+		echo "$folder: scripts/check-dependencies.sh does not know where it stands"
+		broken=1
+		continue
+	fi
+	while IFS=: read -r file line included; do
+		included=$(sed -E 's/.*"([^"]+)".*/\1/' <<<"$included")
+		case $included in */*) ;; *) continue ;; esac # its own folder, or generated
+		[[ " $name $allowed " != *" ${included%%/*} "* && " $allowed " != *" $included "* ]] || continue
+		echo "$file:$line: $name may not include \"$included\""
+		broken=1
+	done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"' "$folder" --include='*.[ch]' || true)
+done
+
+# Headers shared with the kernel side know nothing of user space, and the kernel side nothing of user/.
+if grep -rnE '#[[:space:]]*include[[:space:]]+"(\.\./)*(user|base|net|config|slots)/' headers bpf; then
+	broken=1
+fi
+exit "$broken"

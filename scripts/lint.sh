@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# lint.sh [PART…]: what a machine can say about the sources; parts: spaces spdx dependencies shellcheck cppcheck clang-tidy.
+# Prints a line a part, the findings of those that failed, and "lint: N passed, N failed". Needs a build (O=DIR) for clang-tidy,
+# which reads the generated skeletons. What is switched off and why: .clang-tidy, .cppcheck-suppressions, .shellcheckrc.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+O=${O:-build}
+SHOWN=20
+passed=0 failed=0
+mkdir -p "$O/logs"
+
+part() { # NAME COMMAND…
+	local name=$1 log=$O/logs/lint-$1.log
+	shift
+	if "$@" >"$log" 2>&1; then
+		passed=$((passed + 1))
+		echo "  ok    $name"
+	else
+		failed=$((failed + 1))
+		echo "  FAIL  $name"
+		head -n $SHOWN "$log" | sed 's/^/        | /'
+		[ "$(wc -l <"$log")" -le $SHOWN ] || echo "        | … $log"
+	fi
+}
+
+sources() { git ls-files --cached --others --exclude-standard -- "$@" | while read -r f; do [ ! -f "$f" ] || echo "$f"; done; }
+
+spaces() { # no blanks at the ends of lines, a newline at the ends of files
+	local file bad=0
+	while read -r file; do
+		! grep -nH '[[:blank:]]$' "$file" || bad=1
+		[ -z "$(tail -c 1 "$file")" ] || { echo "$file: no newline at its end" && bad=1; }
+	done < <(sources '*.[ch]' '*.sh' '*.md' '*.mk' '*.yaml' Makefile .ci/run)
+	return $bad
+}
+
+run_shellcheck() {
+	local files
+	mapfile -t files < <(sources '*.sh' .ci/run)
+	shellcheck "${files[@]}"
+}
+
+run_cppcheck() {
+	cppcheck -j2 --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppressions-list=.cppcheck-suppressions --include=scripts/cppcheck-macros.h -Iuser -Iheaders -D_GNU_SOURCE \
+		-DSHUNT_VERSION='"0"' --template='{file}:{line}: {severity}: {message} [{id}]' user bpf tests
+}
+
+run_clang_tidy() {
+	jq -r '.[].file' compile_commands.json | xargs -P "$(nproc)" -n 4 clang-tidy -quiet -p . 2>/dev/null |
+		sed "s|^$PWD/||" | awk '/(error|warning): / && !seen[$0]++ { print; n++ } END { exit n > 0 }'
+}
+
+chosen() { [ "${#parts[@]}" -eq 0 ] || [[ " ${parts[*]} " == *" $1 "* ]]; }
+
+parts=("$@")
+! chosen spaces || part spaces spaces
+! chosen spdx || part spdx scripts/check-spdx.sh
+! chosen dependencies || part dependencies scripts/check-dependencies.sh
+! chosen shellcheck || part shellcheck run_shellcheck
+! chosen cppcheck || part cppcheck run_cppcheck
+! chosen clang-tidy || part clang-tidy run_clang_tidy
+echo "lint: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
