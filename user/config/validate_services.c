@@ -21,12 +21,6 @@ struct claim {
 	uint32_t protocol;
 };
 
-/* What the services that use a group ask about it. */
-struct group_use {
-	size_t service; /* the first one that uses the group, KEYMAP_NONE: none does */
-	size_t ipv4, ipv6; /* a backend of each family, KEYMAP_NONE: there is none */
-};
-
 static const struct draft_service *draft_of(const struct validation *v, size_t service)
 {
 	return (const struct draft_service *)v->draft->services.list + service;
@@ -142,43 +136,8 @@ static void validate_claims(struct validation *v)
 	free(own);
 }
 
-static struct group_use survey_group(const struct validation *v, const struct config_group *group)
-{
-	const struct draft_backend *backends = v->draft->backends.list;
-	struct group_use use = {KEYMAP_NONE, KEYMAP_NONE, KEYMAP_NONE};
-
-	for (size_t i = group->n_members; i-- > 0;) {
-		size_t backend = group->members[i].backend;
-
-		if (backend == KEYMAP_NONE || !backends[backend].address.ok)
-			continue;
-		if (address_is_ipv4(&backends[backend].address.address))
-			use.ipv4 = backend;
-		else
-			use.ipv6 = backend;
-	}
-	return use;
-}
-
-/* l2 keeps the packet as it is, so both ends must be of one family. */
-static void validate_family(struct validation *v, size_t index, const struct group_use *use)
-{
-	const struct draft_service *draft = draft_of(v, index);
-	bool is_ipv4 = address_is_ipv4(&v->config->services[index].address);
-	size_t backend = is_ipv4 ? use->ipv6 : use->ipv4;
-	char name[QUOTE_MAX], backend_name[QUOTE_MAX];
-
-	if (v->config->services[index].forward != SHUNT_FORWARD_L2 || backend == KEYMAP_NONE || !draft->address.ok)
-		return;
-	report_error(v->report, draft->forward.at.line ? draft->forward.at : draft->address.at,
-		     "service %s: forward l2 keeps packets as they are, %s, but backend %s of its group has an %s "
-		     "address: use forward: ipip",
-		     quote(draft->name.text, name), is_ipv4 ? "IPv4" : "IPv6",
-		     quote(v->config->backends[backend].name, backend_name), is_ipv4 ? "IPv6" : "IPv4");
-}
-
 /* Its own, else the backend's, else that of the first service that uses the group: one of them must be a port. */
-static void validate_check_port(struct validation *v, size_t index, const struct group_use *use)
+static void validate_check_port(struct validation *v, size_t index, size_t service)
 {
 	const struct draft_group *draft = (const struct draft_group *)v->draft->groups.list + index;
 	const struct draft_backend *backends = v->draft->backends.list;
@@ -186,8 +145,8 @@ static void validate_check_port(struct validation *v, size_t index, const struct
 	const struct config_group *group = &v->config->groups[index];
 	char name[QUOTE_MAX], backend_name[QUOTE_MAX], service_name[QUOTE_MAX];
 
-	if (use->service == KEYMAP_NONE || group->check.type == CHECK_NONE || group->check.port ||
-	    draft->check.port.at.line || !draft_of(v, use->service)->port.ok || v->config->services[use->service].port)
+	if (service == KEYMAP_NONE || group->check.type == CHECK_NONE || group->check.port ||
+	    draft->check.port.at.line || !draft_of(v, service)->port.ok || v->config->services[service].port)
 		return;
 	for (size_t i = 0; i < group->n_members; i++) {
 		size_t backend = group->members[i].backend;
@@ -198,7 +157,7 @@ static void validate_check_port(struct validation *v, size_t index, const struct
 			     "group %s: no port to check backend %s on, as service %s takes every port: give the "
 			     "health_check or the backend a port",
 			     quote(draft->name.text, name), quote(members[i].name.text, backend_name),
-			     quote(draft_of(v, use->service)->name.text, service_name));
+			     quote(draft_of(v, service)->name.text, service_name));
 		return;
 	}
 }
@@ -206,24 +165,21 @@ static void validate_check_port(struct validation *v, size_t index, const struct
 static void validate_uses(struct validation *v)
 {
 	struct config *config = v->config;
-	struct group_use *uses;
+	size_t *first_service; /* that uses the group, KEYMAP_NONE: none does */
 	size_t n;
 
-	uses = new_list(v->report, config->n_groups, sizeof(*uses), &n);
+	first_service = new_list(v->report, config->n_groups, sizeof(*first_service), &n);
 	for (size_t i = 0; i < n; i++)
-		uses[i] = survey_group(v, &config->groups[i]);
-	for (size_t i = 0; uses && i < config->n_services; i++) {
+		first_service[i] = KEYMAP_NONE;
+	for (size_t i = 0; first_service && i < config->n_services; i++) {
 		size_t group = config->services[i].group;
 
-		if (group == KEYMAP_NONE)
-			continue;
-		if (uses[group].service == KEYMAP_NONE)
-			uses[group].service = i;
-		validate_family(v, i, &uses[group]);
+		if (group != KEYMAP_NONE && first_service[group] == KEYMAP_NONE)
+			first_service[group] = i;
 	}
 	for (size_t i = 0; i < n; i++)
-		validate_check_port(v, i, &uses[i]);
-	free(uses);
+		validate_check_port(v, i, first_service[i]);
+	free(first_service);
 }
 
 void validate_services(struct validation *v)

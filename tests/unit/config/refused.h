@@ -234,15 +234,6 @@ static const struct refused {
 			     "- {name: b1, address: 192.0.2.1}\n"
 			     "- {name: b2, address: 10.0.0.2}\n",
 	 "5:23: backend \"b1\": address 192.0.2.1 is the address of service \"s\": give the backend's own\n"},
-	{"l2 from IPv6 to IPv4",
-	 IFACE "services: [{name: s, address: \"2001:db8::1\", port: 80, group: g}]\n" GROUP BACKENDS,
-	 "2:31: service \"s\": forward l2 keeps packets as they are, IPv6, but backend \"b1\" of its group has an IPv4 "
-	 "address: use forward: ipip\n"},
-	{"l2 from IPv4 to IPv6",
-	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, forward: l2}]\n" GROUP
-	       "backends: [{name: b1, address: 10.0.0.1}, {name: b2, address: \"fd00::2\"}]\n",
-	 "2:71: service \"s\": forward l2 keeps packets as they are, IPv4, but backend \"b2\" of its group has an IPv6 "
-	 "address: use forward: ipip\n"},
 	{"no port to check",
 	 IFACE "services: [{name: s, address: 192.0.2.1, port: 0, group: g}]\n" GROUP
 	       "backends: [{name: b1, address: 10.0.0.1, port: 80}, {name: b2, address: 10.0.0.2}]\n",
