@@ -14,12 +14,12 @@ VERSION := $(shell cat VERSION)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
+, := ,
 PACKAGES := libbpf libxdp libsystemd libcurl libmicrohttpd yaml-0.1 jansson libmnl
 WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith
 CFLAGS ?= -O2 -g
 CPPFLAGS_ALL := -D_GNU_SOURCE -DSHUNT_VERSION='"$(VERSION)"' -Iuser -Iheaders -I$(O) $(shell pkg-config --cflags $(PACKAGES))
 CFLAGS_ALL := -std=gnu11 $(WARNINGS) $(CFLAGS) $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-, := ,
 LIBS := $(shell pkg-config --libs $(PACKAGES))
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unused-parameter -Iheaders -Ibpf \
 	-I/usr/include/$(shell $(CC) -print-multiarch)

@@ -13,7 +13,7 @@
 
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
 #define SHUNT_MAX_GROUPS 4096
-#define SHUNT_MAX_BACKENDS 16384     /* backend ids are 1 … MAX-1, they fit the 15 bits of a slot; 0 is "none" */
+#define SHUNT_MAX_BACKENDS 32768     /* backend ids are 1 … MAX-1, they fit the 15 bits of a slot; 0 is "none" */
 #define SHUNT_MAX_LINKS 64           /* link 0 is "not known" */
 #define SHUNT_SERVICE_LINES 32768    /* load at most one half: a service and an echo entry for its address */
 #define SHUNT_SERVICE_BUCKETS 4096
@@ -56,6 +56,7 @@ struct shunt_service {
 
 struct shunt_service_seed {
 	__u32 seed;                  /* displacement of the keys of this bucket */
+	__u32 pad;
 };
 
 /* ---- groups: the failover map ---- */
@@ -108,6 +109,7 @@ struct shunt_link {
 	__u32 ifindex;
 	__u8 mac[6];
 	__u16 mtu;                   /* bytes of IP packet */
+	__u32 pad;
 };
 
 /* ---- flows: lines of eight entries, one cache line a lookup; packet path and controller both write, by compare-and-swap ---- */
@@ -197,7 +199,10 @@ _Static_assert(sizeof(struct shunt_slot) == 4, "a slot is one 32-bit word");
 _Static_assert(sizeof(struct shunt_slot_line) == 64, "a line of slots is one cache line");
 _Static_assert(sizeof(struct shunt_next_hop) == 8, "a next hop changes by one store");
 _Static_assert(sizeof(struct shunt_backend) == 64, "a backend is one cache line");
-_Static_assert(sizeof(struct shunt_link) == 12, "ABI: bump SHUNT_ABI_VERSION");
+/* An array map rounds its elements up to 8 bytes: values that the controller sees through mmap must be of that size. */
+_Static_assert(sizeof(struct shunt_service_seed) == 8, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(sizeof(struct shunt_link) == 16, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(sizeof(struct shunt_info) == 24, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_flow) == 8, "a flow changes by one compare-and-swap");
 _Static_assert(sizeof(struct shunt_flow_line) == 64, "a line of flows is one cache line");
 
