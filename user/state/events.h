@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The audit trail: what happened, why, and by whom. Each event is one JSON line of STATE_DIR/events.jsonl, there before
- * events_add returns; ids grow by one each, also across restarts. A damaged tail is set aside, never trusted nor deleted.
+ * The audit trail: what happened, why, and by whom. Each event is one JSON line of STATE_DIR/events.jsonl, written before
+ * events_add returns (it survives kill -9; power loss, after events_sync); ids grow by one each, also across restarts. A damaged tail is set aside, never trusted nor deleted.
  */
 #ifndef SHUNT_EVENTS_H
 #define SHUNT_EVENTS_H
@@ -28,6 +28,9 @@ void events_close(struct events *events);
  */
 int events_add(struct events *events, const char *kind, const char *object, const char *actor, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
+
+/* Brings what was written onto the disk; events_add leaves that to the kernel. Cheap when nothing is new. 0 | -errno. */
+int events_sync(struct events *events);
 
 /*
  * Copies up to `max` events with an id above `since`, oldest first; returns how many. Strings are borrowed until the next

@@ -57,6 +57,8 @@ struct state_group *state_group(struct state *state, const char *name);
 const struct state_backend *state_find_backend(const struct state *state, const char *name);
 const struct state_group *state_find_group(const struct state *state, const char *name);
 
+int state_set_forced(struct state_group *group, const char *backend); /* copies the name; NULL: none. 0 | -ENOMEM */
+
 const char *state_admin_text(enum state_admin admin);             /* "ready" | "drain" | "maint" */
 
 #endif
