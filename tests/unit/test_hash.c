@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What packet path and controller share, run natively: hashes spread, places are reached, lines of flows replace the right one. */
+/* What packet path and controller share, run natively: hashes spread, probing reaches all, lines replace the right flow. */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -184,7 +184,8 @@ static void targets_are_fast_however_few_are_fit(void **state)
 		}
 		print_message("  %u of %u fit: %.2f ms\n", rows[row].n_fit, rows[row].n, best);
 #if !defined(__SANITIZE_ADDRESS__) && defined(__OPTIMIZE__)
-		assert_true(best <= 20);
+		/* A tenth of a second would show; 20 ms is what the worst of these costs on a slow core. */
+		assert_true(best <= (rows[row].n == 100 ? 10 : 60));
 #endif
 	}
 }

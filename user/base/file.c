@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Files whole: read into memory, written so that a crash leaves the old or the new. Knows nothing of what is in them. */
+/* Whole files: read into memory, written so that a crash leaves the old or the new. Knows nothing of their contents. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>

@@ -50,7 +50,7 @@ static int share_turns(const uint32_t *weights, size_t n, uint64_t total, uint32
 	return 0;
 }
 
-/* When the turns of a member are, in slots filled until then: 32.32 fixed point, half a step after the start, then step by step. */
+/* When a member takes its turns, in slots filled until then: first after half a step, then step by step. 32.32 fixed point. */
 struct pace {
 	uint64_t at, step;
 };
