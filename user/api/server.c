@@ -181,11 +181,20 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 
 /* ---- the loop ---- */
 
+static bool is_full(const struct listener *listener)
+{
+	return MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections ==
+	       CONNECTIONS_MAX;
+}
+
 static int run(struct listener *listener)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms;
+	bool was_full = is_full(listener);
 
 	MHD_run(listener->daemon);
+	if (was_full && !is_full(listener))
+		MHD_run(listener->daemon); /* it listens again only at the start of a run (0.9.75, MHD_epoll) */
 	if (MHD_get_timeout(listener->daemon, &wait_ms) != MHD_YES)
 		return sd_event_source_set_enabled(listener->timer, SD_EVENT_OFF);
 	sd_event_source_set_time_relative(listener->timer, wait_ms * 1000);

@@ -23,7 +23,7 @@ int command_check(struct cli *cli)
 
 int command_reload(struct cli *cli)
 {
-	json_t *body = cli->option['f'] ? json_pack("{s:b}", "force", 1) : NULL, *answer, *changed, *line;
+	json_t *body = cli->option[OPTION_FORCE] ? json_pack("{s:b}", "force", 1) : NULL, *answer, *changed, *line;
 	int r = cli_call(cli, "POST", "reload", NULL, NULL, body, &answer);
 	size_t i;
 

@@ -17,6 +17,22 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
 #define CLI_POSITIONAL_MAX 3
 
+/* Keys of options for argp: not printable, so there are no short ones. */
+enum option_key {
+	OPTION_SOCKET = 1,
+	OPTION_URL,
+	OPTION_TOKEN_FILE,
+	OPTION_JSON,
+	OPTION_TIMEOUT,
+	OPTION_WAIT,
+	OPTION_TO,
+	OPTION_FOR,
+	OPTION_FOLLOW,
+	OPTION_SINCE,
+	OPTION_FORCE,
+	OPTION_COUNT
+};
+
 struct cli {
 	struct client *client;     /* NULL for commands that need no controller */
 	const char *socket_path, *url, *token_file;
@@ -24,7 +40,7 @@ struct cli {
 	struct style style;        /* of stdout */
 	const char *positional[CLI_POSITIONAL_MAX];
 	size_t n_positional;
-	const char *option[128];   /* by its key in command.options: the argument, "" for a flag, NULL: not given */
+	const char *option[OPTION_COUNT]; /* the argument, "" for a flag, NULL: not given */
 };
 
 /* One row makes parser and help. */

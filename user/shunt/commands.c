@@ -3,25 +3,25 @@
 #include "shunt/cli.h"
 
 static const struct argp_option drain_options[] = {
-	{"timeout", 't', "D", 0, "End the drain after D (30s, 5m, 2h)", 0},
-	{"wait", 'w', NULL, 0, "Return when no flow is left, or with status 1 when D has passed", 0},
+	{"timeout", OPTION_TIMEOUT, "D", 0, "End the drain after D (30s, 5m, 2h)", 0},
+	{"wait", OPTION_WAIT, NULL, 0, "Return when no flow is left, or with status 1 when D has passed", 0},
 	{},
 };
 
 static const struct argp_option failover_options[] = {
-	{"to", 't', "BACKEND", 0, "Onto this member; default: the next best one", 0},
-	{"for", 'f', "D", 0, "Held for D (30s, 5m, 2h); default: until failback", 0},
+	{"to", OPTION_TO, "BACKEND", 0, "Onto this member; default: the next best one", 0},
+	{"for", OPTION_FOR, "D", 0, "Held for D (30s, 5m, 2h); default: until failback", 0},
 	{},
 };
 
 static const struct argp_option events_options[] = {
-	{"follow", 'f', NULL, 0, "Go on with new ones as they come", 0},
-	{"since", 's', "T", 0, "After the event of id T, or in the last T (10m, 2h), or from T as RFC 3339", 0},
+	{"follow", OPTION_FOLLOW, NULL, 0, "Go on with new ones as they come", 0},
+	{"since", OPTION_SINCE, "T", 0, "After the event of id T, or in the last T (10m, 2h), or from T as RFC 3339", 0},
 	{},
 };
 
 static const struct argp_option reload_options[] = {
-	{"force", 'f', NULL, 0, "Also what would scatter living flows (hash_seed, table_size, a service's hash)", 0},
+	{"force", OPTION_FORCE, NULL, 0, "Also what would scatter living flows (hash_seed, table_size, a service's hash)", 0},
 	{},
 };
 

@@ -56,7 +56,7 @@ static void print_value(FILE *to, const json_t *value)
 		json_object_foreach((json_t *)value, key, item) {
 			fprintf(to, "%s%s ", separator, key);
 			print_value(to, item);
-			separator = " ";
+			separator = ", ";
 		}
 	} else {
 		text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
@@ -64,6 +64,21 @@ static void print_value(FILE *to, const json_t *value)
 	}
 }
 
+static void put_row(struct table *table, const char *key, const json_t *value)
+{
+	_cleanup_(freep) char *text = NULL;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+
+	if (!to)
+		return;
+	print_value(to, value);
+	fclose(to);
+	table_put(table, DIM, "%s", key);
+	table_put(table, PLAIN, "%s", text ?: "");
+}
+
+/* Objects in an array have a line each. */
 void print_object(const json_t *object, const struct style *style)
 {
 	struct table table = {.n_columns = 2};
@@ -71,16 +86,10 @@ void print_object(const json_t *object, const struct style *style)
 	json_t *value;
 
 	json_object_foreach((json_t *)object, key, value) {
-		_cleanup_(freep) char *text = NULL;
-		size_t length;
-		FILE *to = open_memstream(&text, &length);
-
-		if (!to)
-			return;
-		print_value(to, value);
-		fclose(to);
-		table_put(&table, DIM, "%s", key);
-		table_put(&table, PLAIN, "%s", text ?: "");
+		if (!json_is_object(json_array_get(value, 0)))
+			put_row(&table, key, value);
+		for (size_t i = 0; json_is_object(json_array_get(value, i)); i++)
+			put_row(&table, i ? "" : key, json_array_get(value, i));
 	}
 	table_print(&table, style, stdout);
 }

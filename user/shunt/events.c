@@ -107,11 +107,11 @@ int command_events(struct cli *cli)
 	uint64_t id = 0;
 	int64_t from = 0;
 	size_t n;
-	int r = cli->option['s'] ? since(cli->option['s'], &id, &from) : EXIT_DONE;
+	int r = cli->option[OPTION_SINCE] ? since(cli->option[OPTION_SINCE], &id, &from) : EXIT_DONE;
 
 	if (r != EXIT_DONE)
 		return r;
-	if (cli->option['f'])
+	if (cli->option[OPTION_FOLLOW])
 		return follow(cli, id, from);
 	all = cli->json ? json_array() : NULL;
 	do

@@ -25,10 +25,10 @@ struct parse {
 /* ---- options of every command ---- */
 
 static const struct argp_option global_options[] = {
-	{"socket", 'S', "PATH", 0, "Unix socket of the controller (default " SHUNT_SOCKET ")", -2},
-	{"url", 'U', "URL", 0, "Ask the controller at http://HOST:PORT instead", -2},
-	{"token-file", 'T', "FILE", 0, "File with the bearer token for --url", -2},
-	{"json", 'j', NULL, 0, "Print the API's own document", -2},
+	{"socket", OPTION_SOCKET, "PATH", 0, "Unix socket of the controller (default " SHUNT_SOCKET ")", -2},
+	{"url", OPTION_URL, "URL", 0, "Ask the controller at http://HOST:PORT instead", -2},
+	{"token-file", OPTION_TOKEN_FILE, "FILE", 0, "File with the bearer token for --url", -2},
+	{"json", OPTION_JSON, NULL, 0, "Print the API's own document", -2},
 	{},
 };
 
@@ -37,16 +37,16 @@ static error_t parse_global(int key, char *argument, struct argp_state *state)
 	struct parse *parse = state->input;
 
 	switch (key) {
-	case 'S':
+	case OPTION_SOCKET:
 		parse->cli->socket_path = argument;
 		return 0;
-	case 'U':
+	case OPTION_URL:
 		parse->cli->url = argument;
 		return 0;
-	case 'T':
+	case OPTION_TOKEN_FILE:
 		parse->cli->token_file = argument;
 		return 0;
-	case 'j':
+	case OPTION_JSON:
 		parse->cli->json = true;
 		return 0;
 	default:
@@ -100,8 +100,8 @@ static char *list_commands(int key, const char *text, void *userdata)
 
 		fprintf(to, "%*s %s\n", 33 - width, "", command->summary);
 	}
-	fputs("\nExit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the controller cannot\nbe reached. "
-	      "'shunt COMMAND --help' tells more of a command.", to);
+	fputs("\nExit status: 0 done, 1 refused or failed, 2 wrong usage, 3 controller not\n"
+	      "reached. 'shunt COMMAND --help' tells more of a command.", to);
 	fclose(to);
 	return list;
 }

@@ -79,11 +79,11 @@ static void print_others(const json_t *groups, const char *name)
 		if (count_except(active, name)) {
 			fputs("; new flows go to ", stdout);
 			print_names(stdout, active, name);
+			if (json_array_size(groups) > 1)
+				printf(" (%s)", get_text(group, "name"));
 		} else {
 			printf("; nobody else takes new flows of group %s", get_text(group, "name"));
 		}
-		if (json_array_size(groups) > 1)
-			printf(" (%s)", get_text(group, "name"));
 	}
 }
 
@@ -215,7 +215,7 @@ static int wait_drained(struct cli *cli, const char *name, uint64_t timeout_ms)
 			return EXIT_DONE;
 		if (timeout_ms && clock_monotonic_ms() + WAIT_POLL_MS > deadline)
 			return cli_fail(EXIT_REFUSED, "%s: %" PRId64 " flow%s left when the timeout of %s passed", name,
-					flows, plural((uint64_t)flows), cli->option['t']);
+					flows, plural((uint64_t)flows), cli->option[OPTION_TIMEOUT]);
 		if (state == WAIT_TAKEN_BACK)
 			return cli_fail(EXIT_REFUSED, "%s: the drain was taken back, %" PRId64 " flow%s left", name,
 					flows, plural((uint64_t)flows));
@@ -228,13 +228,13 @@ int command_drain(struct cli *cli)
 	const char *name = cli->positional[0];
 	json_t *answer, *body = NULL;
 	uint64_t timeout_ms;
-	int r = duration_option(cli, 't', "timeout", &timeout_ms);
+	int r = duration_option(cli, OPTION_TIMEOUT, "timeout", &timeout_ms);
 
 	if (r != EXIT_DONE)
 		return r;
 	if (timeout_ms)
-		body = json_pack("{s:s}", "timeout", cli->option['t']);
-	if (!cli->option['w'])
+		body = json_pack("{s:s}", "timeout", cli->option[OPTION_TIMEOUT]);
+	if (!cli->option[OPTION_WAIT])
 		return change_backend(cli, "drain", body);
 	r = cli_call(cli, "POST", "backends", name, "drain", body, &answer);
 	if (r != EXIT_DONE)
@@ -278,8 +278,8 @@ static int change_group(struct cli *cli, const char *action, json_t *take_body)
 	int r = cli_call(cli, "POST", "groups", name, action, take_body, &answer);
 
 	if (r != EXIT_DONE) {
-		if (r == EXIT_REFUSED && cli->option['t'])
-			cli_suggest(cli, "backends", cli->option['t']);
+		if (r == EXIT_REFUSED && cli->option[OPTION_TO])
+			cli_suggest(cli, "backends", cli->option[OPTION_TO]);
 		return r;
 	}
 	if (cli->json)
@@ -297,16 +297,16 @@ int command_failover(struct cli *cli)
 {
 	json_t *body = json_object();
 	uint64_t for_ms;
-	int r = duration_option(cli, 'f', "for", &for_ms);
+	int r = duration_option(cli, OPTION_FOR, "for", &for_ms);
 
 	if (r != EXIT_DONE) {
 		json_decref(body);
 		return r;
 	}
-	if (cli->option['t'])
-		json_object_set_new(body, "to", json_string(cli->option['t']));
+	if (cli->option[OPTION_TO])
+		json_object_set_new(body, "to", json_string(cli->option[OPTION_TO]));
 	if (for_ms)
-		json_object_set_new(body, "for", json_string(cli->option['f']));
+		json_object_set_new(body, "for", json_string(cli->option[OPTION_FOR]));
 	return change_group(cli, "failover", body);
 }
 

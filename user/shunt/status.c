@@ -13,7 +13,7 @@
 
 #define PROBLEMS_SHOWN 10
 
-static void print_header(const struct status *status, size_t n_problems)
+static void print_header(const struct status *status)
 {
 	const json_t *document = status->document;
 	size_t services = json_array_size(json_object_get(document, "services"));
@@ -29,27 +29,30 @@ static void print_header(const struct status *status, size_t n_problems)
 	paragraph_put(&line, PLAIN, " on %s", get_text(document, "node"));
 	json_array_foreach(json_object_get(document, "interfaces"), i, interface)
 		paragraph_put(&line, PLAIN, " %s %s %s", dot, get_text(interface, "name"), get_text(interface, "mode"));
-	paragraph_put(&line, PLAIN, " %s up %s %s %zu service%s, %zu group%s, %zu backend%s:", dot,
+	paragraph_put(&line, PLAIN, " %s up %s %s %zu service%s, %zu group%s, %zu backend%s", dot,
 		      status_age(status, get_time(document, "started"), age), dot, services, plural(services), groups,
 		      plural(groups), backends, plural(backends));
-	if (n_problems)
-		paragraph_put(&line, RED, " %zu problem%s", n_problems, plural(n_problems));
-	else
-		paragraph_put(&line, GREEN, " all well");
 	paragraph_end(&line);
 }
 
 static void print_problems(const struct status *status, const struct problems *problems)
 {
+	struct paragraph title = {stdout, status->style, 0, 2, false};
+
+	if (problems->n)
+		paragraph_put(&title, RED, "%zu problem%s:", problems->n, plural(problems->n));
+	else
+		paragraph_put(&title, GREEN, "all well");
+	paragraph_end(&title);
 	for (size_t i = 0; i < problems->n && i < PROBLEMS_SHOWN; i++) {
 		struct paragraph line = {stdout, status->style, 0, 4, false};
 
-		paragraph_put(&line, problems->list[i].colour, "  !");
+		paragraph_put(&line, problems->list[i].colour, " !");
 		paragraph_put(&line, PLAIN, " %s", problems->list[i].text);
 		paragraph_end(&line);
 	}
 	if (problems->n > PROBLEMS_SHOWN)
-		printf("  ! and %zu more, below\n", problems->n - PROBLEMS_SHOWN);
+		printf(" ! and %zu more, below\n", problems->n - PROBLEMS_SHOWN);
 }
 
 static void print_service(const struct status *status, const json_t *service)
@@ -147,7 +150,7 @@ static void print_status(const struct status *status)
 	struct problems problems;
 
 	status_problems(status, &problems);
-	print_header(status, problems.n);
+	print_header(status);
 	print_problems(status, &problems);
 	problems_clear(&problems);
 	print_groups(status, NULL);

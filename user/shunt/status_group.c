@@ -67,11 +67,13 @@ static void put_moving(const struct status *status, struct paragraph *line, cons
 
 	if (!unsettled || !total)
 		return;
-	paragraph_put(line, DIM, " %s %.2g %% of slots moving: their old flows stay", sign_text(status->style, SIGN_DOT),
+	paragraph_put(line, DIM, " %s %.2g %% of slots moving", sign_text(status->style, SIGN_DOT),
 		      100.0 * (double)unsettled / (double)total);
 }
 
 /* ---- a backend's row ---- */
+
+#define UNBROKEN_MAX 26        /* columns of a reason that is kept on one line */
 
 /* Reasons collected as "a · b". */
 struct why {
@@ -89,8 +91,10 @@ static void __attribute__((format(printf, 2, 3))) because(struct why *why, const
 	if (vasprintf(&more, format, arguments) < 0)
 		more = NULL;
 	va_end(arguments);
-	if (!more || asprintf(&why->text, "%s%s%s%s%s", before ?: "", before ? " " : "", before ? why->dot : "",
-			      before ? " " : "", more) < 0)
+	for (char *c = more; c && text_columns(more) <= UNBROKEN_MAX && (c = strchr(c, ' '));)
+		*c = NO_BREAK;
+	if (!more || (before ? asprintf(&why->text, "%s%c%s %s", before, NO_BREAK, why->dot, more)
+			     : asprintf(&why->text, "%s", more)) < 0)
 		abort(); /* a CLI without memory */
 }
 
@@ -101,16 +105,14 @@ static void because_admin(const struct status *status, struct why *why, const js
 	char age[HUMAN_TEXT_MAX];
 
 	if (get_flag(backend, "drained")) {
-		because(why, "drained, safe to stop");
+		because(why, "no flow left, safe to stop");
 	} else if (strcmp(admin, "drain") == 0) {
-		because(why, "draining, %" PRId64 " flow%s left", flows, plural((uint64_t)flows));
+		because(why, "%" PRId64 " flow%s left", flows, plural((uint64_t)flows));
 		if (until)
 			because(why, "ends in %s", human_age(until - status->now_ms + 999, age));
 	} else if (strcmp(admin, "maint") == 0) {
-		because(why, "in maintenance");
-	}
-	if (strcmp(admin, "ready") != 0)
 		because(why, "back by: shunt ready %s", name);
+	}
 	if (get_flag(backend, "removed"))
 		because(why, "removed from the configuration, goes with its last flow");
 }
@@ -119,7 +121,7 @@ static void because_health(struct why *why, const json_t *backend, const json_t 
 {
 	const json_t *check = json_object_get(backend, "check");
 	const char *health = get_text(backend, "health"), *last = get_text(check, "last");
-	const char *reason = get_text(member, "why");
+	const char *reason = get_text(member, "why"), *role = get_text(member, "role");
 	int64_t weight = get_number(backend, "weight"), configured = get_number(backend, "configured_weight");
 	bool ready = strcmp(get_text(backend, "admin"), "ready") == 0;
 
@@ -128,17 +130,16 @@ static void because_health(struct why *why, const json_t *backend, const json_t 
 	if (strcmp(health, "up") != 0) {
 		if (strcmp(get_text(backend, "admin"), "maint") != 0)
 			because(why, "%s", *last ? last : *reason ? reason : "not checked yet");
-	} else if (ready && strcmp(get_text(member, "role"), "active") != 0 && *reason &&
-		   strcmp(reason, get_text(member, "role")) != 0) {
+	} else if (ready && strcmp(role, "active") != 0 && strncmp(reason, role, strlen(role)) != 0 && *reason) {
 		because(why, "%s", reason);
 	}
 	if (weight != configured)
-		because(why, "weight %" PRId64 ", configured %" PRId64, weight, configured);
+		because(why, "weight %" PRId64 " (was %" PRId64 ")", weight, configured);
 	else if (!weight)
 		because(why, "weight 0");
-	if (strcmp(health, "up") == 0 && strcmp(get_text(check, "type"), "none") == 0)
+	if (ready && strcmp(get_text(check, "type"), "none") == 0)
 		because(why, "not checked");
-	else if (strcmp(health, "up") == 0 && *last)
+	else if (ready && strcmp(health, "up") == 0 && *last)
 		because(why, "%s %.1f ms", last, get_real(check, "latency_ms"));
 }
 
@@ -168,7 +169,10 @@ static void put_role(struct table *table, const json_t *backend, const json_t *m
 	const char *role = get_text(member, "role");
 	double share = 100 * get_real(member, "share");
 
-	if (strcmp(role, "active") == 0)
+	if (share > 0)
+		table_put(table, GREEN, share < 0.95 ? "%s %.1f %%" : "%s %.0f %%",
+			  strcmp(role, "active") == 0 ? "ACTIVE" : role, share);
+	else if (strcmp(role, "active") == 0)
 		table_put(table, GREEN, "ACTIVE");
 	else if (get_flag(backend, "drained"))
 		table_put(table, YELLOW, "drained");
@@ -176,10 +180,6 @@ static void put_role(struct table *table, const json_t *backend, const json_t *m
 		table_put(table, YELLOW, "draining");
 	else
 		table_put(table, strcmp(role, "out") == 0 ? YELLOW : DIM, "%s", role);
-	if (share > 0)
-		table_put(table, PLAIN, share < 0.95 ? "%.1f %%" : "%.0f %%", share);
-	else
-		table_put(table, PLAIN, "%s", "");
 }
 
 static void put_backend(const struct status *status, struct table *table, const json_t *backend, const json_t *member,
@@ -192,28 +192,29 @@ static void put_backend(const struct status *status, struct table *table, const 
 	struct look look = look_of(backend);
 	char age[HUMAN_TEXT_MAX];
 
-	table_put(table, look.colour, "%s", sign_text(status->style, look.sign));
-	table_put(table, BOLD, "%s", name);
+	table_put(table, look.colour, "%s %s", sign_text(status->style, look.sign), name);
 	if (port)
 		table_put(table, PLAIN, strchr(address, ':') ? "[%s]:%" PRId64 : "%s:%" PRId64, address, port);
 	else
 		table_put(table, PLAIN, "%s", address);
-	table_put(table, look.colour, "%s %s", look.text ?: get_text(backend, "health"),
-		  look.text ? "" : status_age(status, since, age));
+	if (look.text)
+		table_put(table, look.colour, "%s", look.text);
+	else
+		table_put(table, look.colour, "%s %s", get_text(backend, "health"), status_age(status, since, age));
 	put_role(table, backend, member);
-	if (strcmp(name, primary) == 0)
-		because(&why, "primary");
 	because_admin(status, &why, backend);
 	because_health(&why, backend, member);
 	if (flows && strcmp(get_text(backend, "admin"), "drain") != 0)
 		because(&why, "%" PRId64 " flow%s", flows, plural((uint64_t)flows));
+	if (strcmp(name, primary) == 0)
+		because(&why, "primary");
 	table_put(table, PLAIN, "%s", why.text ?: "");
 	free(why.text);
 }
 
 void status_print_group(const struct status *status, const json_t *group)
 {
-	struct table table = {.n_columns = 7, .right = {[5] = true}, .indent = 2};
+	struct table table = {.n_columns = 5, .indent = 2};
 	const char *branch = sign_text(status->style, SIGN_BRANCH);
 	struct paragraph line = {stdout, status->style, 0, 4, false};
 	json_t *member;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,7 @@ int text_columns(const char *text)
 static void tame(char *text)
 {
 	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
+		if (((unsigned char)*text < ' ' && *text != NO_BREAK) || *text == 0x7f)
 			*text = '?';
 }
 
@@ -81,6 +82,8 @@ static void put_word(struct paragraph *paragraph, enum colour colour, const char
 	_cleanup_(freep) char *copy = strndup(word, length);
 	int columns = text_columns(copy ?: "");
 
+	for (char *c = copy; c && (c = strchr(c, NO_BREAK));)
+		*c = ' ';
 	if (paragraph->space && paragraph->column > paragraph->indent &&
 	    paragraph->column + 1 + columns > paragraph->style->width) {
 		fprintf(paragraph->to, "\n%*s", paragraph->indent, "");
@@ -89,7 +92,7 @@ static void put_word(struct paragraph *paragraph, enum colour colour, const char
 		fputc(' ', paragraph->to);
 		paragraph->column++;
 	}
-	put_coloured(paragraph->to, paragraph->style, colour, word, length);
+	put_coloured(paragraph->to, paragraph->style, colour, copy ?: "", copy ? length : 0);
 	paragraph->column += columns;
 	paragraph->space = false;
 }
@@ -142,6 +145,28 @@ void table_put(struct table *table, enum colour colour, const char *format, ...)
 	table->cells[table->n_cells++] = (struct cell){colour, text};
 }
 
+/* Wraps; with hardly any room left it goes below the row, or, under a header, over the edge. */
+static void print_last_cell(const struct table *table, const struct cell *cell, int width, int column, int pending,
+			    const struct style *style, FILE *to)
+{
+	bool fits = column + text_columns(cell->text) <= style->width;
+	bool cramped = !fits && style->width - column < LAST_COLUMN_MIN;
+	struct style endless = *style;
+	struct paragraph paragraph = {to, style, column, column, false};
+
+	if (table->right[table->n_columns - 1])
+		pending += width - text_columns(cell->text);
+	if (cramped && table->header[0]) {
+		endless.width = INT_MAX;
+		paragraph.style = &endless;
+	} else if (cramped) {
+		fputc('\n', to);
+		pending = paragraph.column = paragraph.indent = table->indent + 4;
+	}
+	fprintf(to, "%*s", pending, "");
+	paragraph_put(&paragraph, cell->colour, "%s", cell->text);
+}
+
 static void print_row(const struct table *table, const struct cell *row, const int *widths, const struct style *style,
 		      FILE *to)
 {
@@ -164,18 +189,8 @@ static void print_row(const struct table *table, const struct cell *row, const i
 		pending += (table->right[i] ? 0 : padding) + 2;
 		column += widths[i] + 2;
 	}
-	if (*row[last].text) {
-		bool below = style->width - column < LAST_COLUMN_MIN && !table->right[last] &&
-			     column + text_columns(row[last].text) > style->width;
-		struct paragraph paragraph = {to, style, column, column, false};
-
-		if (below)
-			paragraph.column = paragraph.indent = table->indent + 4;
-		if (table->right[last])
-			pending += widths[last] - text_columns(row[last].text);
-		fprintf(to, "%s%*s", below ? "\n" : "", below ? paragraph.indent : pending, "");
-		paragraph_put(&paragraph, row[last].colour, "%s", row[last].text);
-	}
+	if (*row[last].text)
+		print_last_cell(table, &row[last], widths[last], column, pending, style, to);
 	fputc('\n', to);
 }
 

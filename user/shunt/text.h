@@ -21,6 +21,8 @@ struct style style_of(FILE *to);
 const char *sign_text(const struct style *style, enum sign sign);
 int text_columns(const char *text);
 
+#define NO_BREAK '\x01'         /* a blank where text does not wrap */
+
 /* Running text that breaks between words; continued lines start at `indent`. */
 struct paragraph {
 	FILE *to;
@@ -50,7 +52,7 @@ struct table {
 
 /* Appends a cell, row by row. */
 void table_put(struct table *table, enum colour colour, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* Prints and empties it. The last column wraps; when hardly any room is left for it, it goes below its row. */
+/* Prints and empties it. The last column wraps; with hardly any room left for it, it goes below its row (without header). */
 void table_print(struct table *table, const struct style *style, FILE *to);
 
 #define HUMAN_TEXT_MAX 32

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The API from outside: the real server on a Unix socket and on TCP, asked by libcurl and by raw bytes. */
+#include "api_fixture.h"
+
+#include <curl/curl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+struct answer {
+	long status;
+	char *body;
+	size_t length;
+	char allow[64], type[64], authenticate[64];
+};
+
+static size_t on_body(char *data, size_t size, size_t n, void *userdata)
+{
+	struct answer *answer = userdata;
+
+	answer->body = realloc(answer->body, answer->length + size * n + 1);
+	memcpy(answer->body + answer->length, data, size * n);
+	answer->length += size * n;
+	answer->body[answer->length] = '\0';
+	return size * n;
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *userdata)
+{
+	struct answer *answer = userdata;
+	char line[256];
+
+	snprintf(line, sizeof(line), "%.*s", (int)(size * n), data);
+	sscanf(line, "Allow: %63[^\r]", answer->allow);
+	sscanf(line, "Content-Type: %63[^\r]", answer->type);
+	sscanf(line, "WWW-Authenticate: %63[^\r]", answer->authenticate);
+	return size * n;
+}
+
+/* base: a URL, or NULL for the Unix socket. header: one more, or NULL. */
+static struct answer ask(const struct fixture *fixture, const char *base, const char *method, const char *path,
+			 const char *header, const char *body, size_t length)
+{
+	CURL *curl = curl_easy_init();
+	struct curl_slist *headers = header ? curl_slist_append(NULL, header) : NULL;
+	struct answer answer = {};
+	char url[512];
+
+	snprintf(url, sizeof(url), "http://%s%s", base ?: "shunt", path);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	if (!base)
+		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, fixture->socket_path);
+	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 10000L);
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &answer);
+	if (body) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)length);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+	}
+	if (strcmp(method, "HEAD") == 0)
+		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+	else
+		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+	if (curl_easy_perform(curl) == CURLE_OK)
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(curl);
+	return answer;
+}
+
+static void assert_answer(const char *sentence, struct answer answer, long status, const char *contains)
+{
+	if (answer.status != status)
+		fail_msg("%s: status %ld, not %ld: %s", sentence, answer.status, status, answer.body ?: "");
+	if (contains && (!answer.body || !strstr(answer.body, contains)))
+		fail_msg("%s: \"%s\" is not in %s", sentence, contains, answer.body ?: "nothing");
+	free(answer.body);
+}
+
+static int setup(void **state)
+{
+	struct fixture *fixture = malloc(sizeof(*fixture));
+
+	fixture_init(fixture);
+	*state = fixture;
+	return fixture_start(fixture);
+}
+
+static int setup_tcp(void **state)
+{
+	struct fixture *fixture = malloc(sizeof(*fixture));
+
+	fixture_init(fixture);
+	fixture_use_tcp(fixture);
+	*state = fixture;
+	return fixture_start(fixture);
+}
+
+static int setup_token(void **state)
+{
+	struct fixture *fixture = malloc(sizeof(*fixture));
+
+	fixture_init(fixture);
+	fixture_use_tcp(fixture);
+	fixture_write_token(fixture, "s3cret\n");
+	*state = fixture;
+	return fixture_start(fixture);
+}
+
+static int teardown(void **state)
+{
+	fixture_stop(*state);
+	free(*state);
+	return 0;
+}
+
+#define B "/api/v1/backends/backend2"
+#define G "/api/v1/groups/app-servers"
+
+static const struct row {
+	const char *sentence, *method, *path, *body;
+	long status;
+	const char *contains;      /* in the answer */
+	const char *told;          /* what the handler was told; NULL: nothing */
+	int result;                /* the handler's */
+} rows[] = {
+	{"health", "GET", "/health", NULL, 200, "\"cluster_role\":\"standalone\"", NULL, 0},
+	{"metrics", "GET", "/metrics", NULL, 200, "# HELP shunt_build_info", NULL, 0},
+	{"status", "GET", "/api/v1/status", NULL, 200, "\"flow_table\":{\"entries\":17,\"capacity\":1048576}", NULL, 0},
+	{"services are an array", "GET", "/api/v1/services", NULL, 200, "[{\"name\":\"web\"", NULL, 0},
+	{"a service is an object", "GET", "/api/v1/services/web", NULL, 200, "{\"name\":\"web\"", NULL, 0},
+	{"groups are an array", "GET", "/api/v1/groups", NULL, 200, "[{\"name\":\"app-servers\"", NULL, 0},
+	{"a group is an object", "GET", G, NULL, 200, "{\"name\":\"app-servers\"", NULL, 0},
+	{"backends are an array", "GET", "/api/v1/backends", NULL, 200, "[{\"name\":\"backend1\"", NULL, 0},
+	{"a backend is an object", "GET", B, NULL, 200, "{\"name\":\"backend2\"", NULL, 0},
+	{"a name may be percent-encoded", "GET", "/api/v1/backends/backend%32", NULL, 200, "backend2", NULL, 0},
+	{"events", "GET", "/api/v1/events", NULL, 200, "[{\"id\":1,\"time\":\"2026-01-31T12:00:01.000Z\"", NULL, 0},
+	{"events after one", "GET", "/api/v1/events?since=2", NULL, 200, "[{\"id\":3,", NULL, 0},
+	{"no events are an empty array", "GET", "/api/v1/events?since=3", NULL, 200, "[]", NULL, 0},
+	{"maps", "GET", "/api/v1/maps", NULL, 200, "\"path\":\"/sys/fs/bpf/shunt/groups\"", NULL, 0},
+	{"explain", "GET", "/api/v1/explain?proto=tcp&src=198.51.100.7:4000&dst=192.0.2.10:80", NULL, 200,
+	 "\"slot\":4711", "explain 6 198.51.100.7:4000 192.0.2.10:80", 0},
+	{"explain of IPv6", "GET", "/api/v1/explain?proto=udp&src=[2001:db8::7]:4000&dst=%5B2001:db8::10%5D:53", NULL, 200,
+	 "\"slot\":4711", "explain 17 [2001:db8::7]:4000 [2001:db8::10]:53", 0},
+
+	{"forced failover", "POST", G "/primary", "{\"backend_id\": \"backend2\"}", 200, "{\"status\":\"ok\"}",
+	 "failover app-servers backend2 0", 0},
+	{"forced failover for a time", "POST", G "/primary", "{\"backend_id\": \"backend2\", \"for\": \"30m\"}", 200, NULL,
+	 "failover app-servers backend2 1800000", 0},
+	{"failover to the next best", "POST", G "/failover", NULL, 200, NULL, "failover app-servers - 0", 0},
+	{"failover to one", "POST", G "/failover", "{\"to\":\"backend3\",\"for\":\"5s\"}", 200, NULL,
+	 "failover app-servers backend3 5000", 0},
+	{"failback", "POST", G "/failback", NULL, 200, NULL, "failback app-servers", 0},
+	{"drain", "POST", B "/drain", "{\"timeout\": \"5m\"}", 200, NULL, "drain backend2 300000", 0},
+	{"drain without an end", "POST", B "/drain", NULL, 200, NULL, "drain backend2 0", 0},
+	{"maint", "POST", B "/maint", "{}", 200, NULL, "maint backend2", 0},
+	{"ready", "POST", B "/ready", NULL, 200, NULL, "ready backend2", 0},
+	{"weight", "POST", B "/weight", "{\"weight\": 50}", 200, NULL, "weight backend2 50", 0},
+	{"reload", "POST", "/api/v1/reload", NULL, 200, "{\"changed\":[\"backend backend4: added\"]}", "reload", 0},
+	{"reload with force", "POST", "/api/v1/reload", "{\"force\":true}", 200, NULL, "reload force", 0},
+	{"detach", "POST", "/api/v1/detach", NULL, 200, NULL, "detach", 0},
+
+	{"unknown path", "GET", "/api/v2/status", NULL, 404, "{\"error\":\"no such path: /api/v2/status\"}", NULL, 0},
+	{"a path goes on after a route", "GET", "/api/v1/groups/app-servers/x", NULL, 404, "no such path", NULL, 0},
+	{"an empty name", "GET", "/api/v1/groups/", NULL, 404, "no such path", NULL, 0},
+	{"a way up", "GET", "/api/v1/../v1/status", NULL, 404, "no such path", NULL, 0},
+	{"unknown name", "GET", "/api/v1/backends/nobody", NULL, 404, "no backend is named \\\"nobody\\\"", NULL, 0},
+	{"unknown name in a command", "POST", "/api/v1/backends/nobody/maint", NULL, 404, "no backend", "maint nobody", 0},
+	{"wrong method", "DELETE", "/api/v1/status", NULL, 405, "is for GET, HEAD only", NULL, 0},
+	{"a command by GET", "GET", "/api/v1/reload", NULL, 405, "is for POST only", NULL, 0},
+	{"refused by the handler", "POST", B "/ready", NULL, 409, "because", "ready backend2", -EALREADY},
+	{"not fit", "POST", G "/failback", NULL, 409, "because", "failback app-servers", -EHOSTDOWN},
+	{"busy", "POST", "/api/v1/detach", NULL, 409, "because", "detach", -EBUSY},
+	{"not permitted", "POST", "/api/v1/reload", NULL, 409, "because", "reload", -EPERM},
+	{"invalid for the handler", "POST", "/api/v1/reload", NULL, 400, "because", "reload", -EINVAL},
+	{"failed otherwise", "POST", "/api/v1/detach", NULL, 500, "because", "detach", -EIO},
+
+	{"not JSON", "POST", B "/weight", "{\"weight\": 50", 400, "the body is not JSON: line 1", NULL, 0},
+	{"JSON and rest", "POST", B "/weight", "{\"weight\": 50} x", 400, "not JSON", NULL, 0},
+	{"not an object", "POST", B "/weight", "[50]", 400, "must be a JSON object", NULL, 0},
+	{"a missing key", "POST", B "/weight", "{}", 400, "\\\"weight\\\" is missing", NULL, 0},
+	{"an unknown key", "POST", B "/weight", "{\"weight\":1,\"wait\":2}", 400, "unknown key \\\"wait\\\"", NULL, 0},
+	{"an unknown key where none is known", "POST", B "/maint", "{\"x\":1}", 400, "unknown key \\\"x\\\"", NULL, 0},
+	{"a key twice", "POST", B "/weight", "{\"weight\":1,\"weight\":2}", 400, "duplicate", NULL, 0},
+	{"text for a number", "POST", B "/weight", "{\"weight\":\"50\"}", 400, "\\\"weight\\\" must be a whole", NULL, 0},
+	{"a fraction for a number", "POST", B "/weight", "{\"weight\":50.5}", 400, "must be a whole number", NULL, 0},
+	{"below zero", "POST", B "/weight", "{\"weight\":-1}", 400, "must be a whole number", NULL, 0},
+	{"a bare number for a duration", "POST", B "/drain", "{\"timeout\":300}", 400, "must be a duration", NULL, 0},
+	{"a duration without unit", "POST", B "/drain", "{\"timeout\":\"300\"}", 400, "must be a duration", NULL, 0},
+	{"text for a flag", "POST", "/api/v1/reload", "{\"force\":\"yes\"}", 400, "true or false", NULL, 0},
+	{"a number for a name", "POST", G "/primary", "{\"backend_id\":2}", 400, "\\\"backend_id\\\" must be", NULL, 0},
+	{"a NUL in a name", "POST", G "/primary", "{\"backend_id\":\"a\\u0000b\"}", 400, "not JSON", NULL, 0},
+	{"since is not a number", "GET", "/api/v1/events?since=x", NULL, 400, "\\\"since\\\" must be", NULL, 0},
+	{"an unknown parameter", "GET", "/api/v1/events?after=1", NULL, 400, "unknown parameter \\\"after\\\"", NULL, 0},
+	{"explain without src", "GET", "/api/v1/explain?proto=tcp&dst=192.0.2.10:80", NULL, 400, "\\\"src\\\" is missing",
+	 NULL, 0},
+	{"explain of sctp", "GET", "/api/v1/explain?proto=sctp&src=1.1.1.1:1&dst=1.1.1.1:1", NULL, 400, "tcp or udp", NULL, 0},
+	{"explain without a port", "GET", "/api/v1/explain?proto=tcp&src=1.1.1.1&dst=1.1.1.1:1", NULL, 400, "\\\"src\\\" must",
+	 NULL, 0},
+	{"explain of two families", "GET", "/api/v1/explain?proto=tcp&src=1.1.1.1:1&dst=[::1]:1", NULL, 400, "one address family",
+	 NULL, 0},
+};
+
+static void every_route_answers_as_the_contract_says(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct row *row = &rows[i];
+
+		*fixture->told = '\0';
+		fixture->result = row->result;
+		fixture->error = "because";
+		assert_answer(row->sentence,
+			      ask(fixture, NULL, row->method, row->path, NULL, row->body,
+				  row->body ? strlen(row->body) : 0),
+			      row->status, row->contains);
+		if (strcmp(fixture->told, row->told ?: "") != 0)
+			fail_msg("%s: the handler was told \"%s\"", row->sentence, fixture->told);
+	}
+	fixture->result = 0;
+}
+
+static void wrong_method_names_the_right_one(void **state)
+{
+	struct answer answer = ask(*state, NULL, "PUT", "/api/v1/reload", NULL, NULL, 0);
+
+	assert_string_equal(answer.allow, "POST");
+	assert_answer("PUT", answer, 405, NULL);
+}
+
+static void head_is_get_without_a_body(void **state)
+{
+	struct answer answer = ask(*state, NULL, "HEAD", "/api/v1/status", NULL, NULL, 0);
+
+	assert_int_equal(answer.length, 0);
+	assert_string_equal(answer.type, "application/json");
+	assert_answer("HEAD", answer, 200, NULL);
+}
+
+static void unhealthy_is_503_with_the_document(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->snapshot.datapath_ok = false;
+	assert_answer("unhealthy", ask(fixture, NULL, "GET", "/health", NULL, NULL, 0), 503,
+		      "\"status\":\"unhealthy\"");
+}
+
+static void metrics_say_their_format(void **state)
+{
+	struct answer answer = ask(*state, NULL, "GET", "/metrics", NULL, NULL, 0);
+
+	assert_string_equal(answer.type, "text/plain; version=0.0.4; charset=utf-8");
+	assert_answer("metrics", answer, 200, NULL);
+}
+
+static void bodies_over_64_kib_are_refused_and_smaller_ones_read(void **state)
+{
+	static const struct {
+		size_t length;
+		const char *header;
+		long status;
+	} bodies[] = {
+		{65536, NULL, 200}, {65536, "Transfer-Encoding: chunked", 200}, {65537, NULL, 413},
+		{200000, "Transfer-Encoding: chunked", 413}, {200000, NULL, 413},
+	};
+	char *body = malloc(200000);
+
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		memset(body, ' ', bodies[i].length);
+		memcpy(body, "{\"timeout\":\"5m\"}", 16);
+		assert_answer("body", ask(*state, NULL, "POST", B "/drain", bodies[i].header, body, bodies[i].length),
+			      bodies[i].status, NULL);
+	}
+	free(body);
+}
+
+static void many_events_come_in_pages(void **state)
+{
+	struct fixture *fixture = *state;
+	struct answer answer;
+
+	fixture->n_events = 2500;
+	answer = ask(fixture, NULL, "GET", "/api/v1/events", NULL, NULL, 0);
+	assert_non_null(strstr(answer.body, "{\"id\":1000,"));
+	assert_null(strstr(answer.body, "{\"id\":1001,"));
+	assert_answer("page", answer, 200, NULL);
+}
+
+/* ---- raw bytes ---- */
+
+static int connect_raw(const struct fixture *fixture)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(name.sun_path, sizeof(name.sun_path), "%.100s", fixture->socket_path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	return fd;
+}
+
+/* Until the peer closes, at most 20 s. */
+static size_t read_to_end(int fd, char *buffer, size_t size)
+{
+	struct pollfd wait = {fd, POLLIN, 0};
+	size_t length = 0;
+	ssize_t n = 0;
+
+	do {
+		assert_int_equal(poll(&wait, 1, 20000), 1);
+		n = read(fd, buffer + length, size - 1 - length);
+		length += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	buffer[length] = '\0';
+	return length;
+}
+
+static void what_is_not_http_gets_400_or_nothing(void **state)
+{
+	static const char *const texts[] = {
+		"rubbish\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01\x02", "GET / HTTP/1.1\r\n\r\n",
+		"POST /api/v1/reload HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+		"POST /api/v1/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+		"GET /%00%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+	};
+	char answer[4096];
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		int fd = connect_raw(*state);
+
+		assert_int_equal(write(fd, texts[i], strlen(texts[i])), strlen(texts[i]));
+		shutdown(fd, SHUT_WR);
+		if (read_to_end(fd, answer, sizeof(answer)) && strncmp(answer, "HTTP/1.1 4", 10) != 0 &&
+		    strncmp(answer, "HTTP/1.0 4", 10) != 0)
+			fail_msg("\"%s\" was answered by %s", texts[i], answer);
+		close(fd);
+	}
+	assert_answer("still there", ask(*state, NULL, "GET", "/health", NULL, NULL, 0), 200, NULL);
+}
+
+static void slow_clients_are_dropped_and_hold_nobody_up(void **state)
+{
+	int slow = connect_raw(*state), half = connect_raw(*state);
+	uint64_t start = clock_monotonic_ms();
+	char answer[4096];
+
+	assert_int_equal(write(slow, "GET /hea", 8), 8);
+	assert_int_equal(write(half, "POST /api/v1/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{", 61), 61);
+	assert_answer("beside them", ask(*state, NULL, "GET", "/health", NULL, NULL, 0), 200, NULL);
+	assert_true(clock_monotonic_ms() - start < 2000);
+	read_to_end(slow, answer, sizeof(answer));
+	read_to_end(half, answer, sizeof(answer));
+	assert_true(clock_monotonic_ms() - start < 15000);
+	assert_string_equal(((struct fixture *)*state)->told, "");
+	close(slow);
+	close(half);
+}
+
+/* 64 idle ones fill the Unix socket's share: the next waits for one to leave, TCP does not. */
+static void a_crowd_on_one_listener_leaves_the_other_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	int crowd[80];
+
+	for (size_t i = 0; i < 80; i++)
+		crowd[i] = connect_raw(fixture);
+	assert_answer("over TCP", ask(fixture, fixture->listen, "GET", "/health", NULL, NULL, 0), 200, NULL);
+	for (size_t i = 0; i < 80; i++)
+		close(crowd[i]);
+	assert_answer("after it", ask(fixture, NULL, "GET", "/health", NULL, NULL, 0), 200, NULL);
+}
+
+/* ---- who may come in ---- */
+
+static void tcp_without_a_token_is_for_programs_on_this_host(void **state)
+{
+	struct fixture *fixture = *state;
+	char origin[128];
+
+	assert_answer("a program", ask(fixture, fixture->listen, "GET", "/health", NULL, NULL, 0), 200, NULL);
+	assert_answer("a rebound name", ask(fixture, fixture->listen, "POST", "/api/v1/reload", "Host: evil.example", NULL, 0),
+		      401, "this host");
+	assert_answer("another site", ask(fixture, fixture->listen, "POST", "/api/v1/reload", "Origin: http://evil.example",
+					  NULL, 0), 401, "this host");
+	assert_string_equal(fixture->told, "");
+	snprintf(origin, sizeof(origin), "Origin: http://%s", fixture->listen);
+	assert_answer("its own page", ask(fixture, fixture->listen, "POST", "/api/v1/reload", origin, NULL, 0), 200, NULL);
+}
+
+static void tcp_with_a_token_wants_it(void **state)
+{
+	static const char *const wrong[] = {
+		NULL, "Authorization: Bearer wrong", "Authorization: Bearer s3cre", "Authorization: Bearer s3cretx",
+		"Authorization: Bearer ", "Authorization: Basic s3cret", "Authorization: s3cret",
+	};
+	struct fixture *fixture = *state;
+	struct answer answer;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		answer = ask(fixture, fixture->listen, "POST", "/api/v1/reload", wrong[i], "{}", 2);
+		assert_string_equal(answer.authenticate, "Bearer");
+		assert_answer(wrong[i] ?: "none", answer, 401, "{\"error\":");
+	}
+	assert_string_equal(fixture->told, "");
+	assert_answer("right", ask(fixture, fixture->listen, "GET", "/health", "Authorization: Bearer s3cret", NULL, 0), 200,
+		      NULL);
+	assert_answer("Unix", ask(fixture, NULL, "GET", "/health", NULL, NULL, 0), 200, NULL);
+}
+
+static void a_changed_token_counts_at_once(void **state)
+{
+	static const char old[] = "Authorization: Bearer s3cret", new[] = "Authorization: Bearer n3w";
+	struct fixture *fixture = *state;
+
+	fixture_write_token(fixture, "n3w");
+	assert_answer("old", ask(fixture, fixture->listen, "GET", "/health", old, NULL, 0), 401, NULL);
+	assert_answer("new", ask(fixture, fixture->listen, "GET", "/health", new, NULL, 0), 200, NULL);
+	fixture_write_token(fixture, "");
+	assert_answer("empty file", ask(fixture, fixture->listen, "GET", "/health", "Authorization: Bearer ", NULL, 0), 401,
+		      NULL);
+	unlink(fixture->token_file);
+	assert_answer("no file", ask(fixture, fixture->listen, "GET", "/health", new, NULL, 0), 401, NULL);
+}
+
+/* ---- opening ---- */
+
+static int try_open(const struct fixture *fixture, const char *listen, const char *token_file)
+{
+	struct api *api = NULL;
+	sd_event *event;
+	int r;
+
+	assert_true(sd_event_new(&event) >= 0);
+	r = api_open(event, fixture->socket_path, listen, token_file, &fixture_handlers, NULL, &api);
+	api_close(api);
+	sd_event_unref(event);
+	return r;
+}
+
+static void what_cannot_be_listened_on_is_refused(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_init(&fixture);
+	assert_int_equal(try_open(&fixture, "0.0.0.0:0", NULL), -EPERM);
+	assert_int_equal(try_open(&fixture, "[::]:0", NULL), -EPERM);
+	assert_int_equal(try_open(&fixture, "127.0.0.1", NULL), -EINVAL);
+	assert_int_equal(try_open(&fixture, "127.0.0.1:0", fixture.token_file), -ENOENT);
+	fixture_write_token(&fixture, " \n");
+	assert_int_equal(try_open(&fixture, "127.0.0.1:0", fixture.token_file), -EINVAL);
+	assert_int_equal(try_open(&fixture, "127.0.0.1:0", NULL), 0);
+	assert_int_equal(file_write_atomically(fixture.socket_path, "x", 1, 0600), 0);
+	assert_int_equal(try_open(&fixture, NULL, NULL), -EEXIST);
+	assert_int_equal(unlink(fixture.socket_path), 0);
+	unlink(fixture.token_file);
+	rmdir(fixture.directory);
+}
+
+static void the_socket_is_0660_and_goes_with_the_server(void **state)
+{
+	struct fixture fixture;
+	struct stat status;
+
+	(void)state;
+	fixture_init(&fixture);
+	assert_int_equal(fixture_start(&fixture), 0);
+	assert_int_equal(stat(fixture.socket_path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0660);
+	assert_int_equal(try_open(&fixture, NULL, NULL), -EADDRINUSE); /* and does not remove the other's */
+	assert_answer("there", ask(&fixture, NULL, "GET", "/health", NULL, NULL, 0), 200, NULL);
+	fixture_stop(&fixture);
+	assert_int_equal(stat(fixture.socket_path, &status), -1);
+}
+
+static void a_socket_left_by_a_killed_server_is_replaced(void **state)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct fixture fixture;
+
+	(void)state;
+	fixture_init(&fixture);
+	snprintf(name.sun_path, sizeof(name.sun_path), "%.100s", fixture.socket_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	close(fd);
+	assert_int_equal(fixture_start(&fixture), 0);
+	assert_answer("there", ask(&fixture, NULL, "GET", "/health", NULL, NULL, 0), 200, NULL);
+	fixture_stop(&fixture);
+}
+
+#define WITH(test, set_up) cmocka_unit_test_setup_teardown(test, set_up, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(every_route_answers_as_the_contract_says, setup),
+		WITH(wrong_method_names_the_right_one, setup),
+		WITH(head_is_get_without_a_body, setup),
+		WITH(unhealthy_is_503_with_the_document, setup),
+		WITH(metrics_say_their_format, setup),
+		WITH(bodies_over_64_kib_are_refused_and_smaller_ones_read, setup),
+		WITH(many_events_come_in_pages, setup),
+		WITH(what_is_not_http_gets_400_or_nothing, setup),
+		WITH(slow_clients_are_dropped_and_hold_nobody_up, setup),
+		WITH(a_crowd_on_one_listener_leaves_the_other_alone, setup_tcp),
+		WITH(tcp_without_a_token_is_for_programs_on_this_host, setup_tcp),
+		WITH(tcp_with_a_token_wants_it, setup_token),
+		WITH(a_changed_token_counts_at_once, setup_token),
+		cmocka_unit_test(what_cannot_be_listened_on_is_refused),
+		cmocka_unit_test(the_socket_is_0660_and_goes_with_the_server),
+		cmocka_unit_test(a_socket_left_by_a_killed_server_is_replaced),
+	};
+
+	curl_global_init(CURL_GLOBAL_ALL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The command line from outside: the built `shunt` against the real API server before a fixed snapshot. */
+#include "api_fixture.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+
+struct run {
+	int status;
+	char out[16384], err[4096];
+};
+
+static char program[4096];
+static const char *locale = "C.UTF-8";
+
+static void read_back(const char *path, char *text, size_t size)
+{
+	char *content = NULL;
+	size_t length;
+
+	assert_int_equal(file_read(path, 1 << 20, &content, &length), 0);
+	snprintf(text, size, "%s", content);
+	free(content);
+	unlink(path);
+}
+
+static int redirect(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+/* `arguments` are split at blanks. */
+static struct run run(const struct fixture *fixture, const char *arguments)
+{
+	char *argv[16] = {program, (char *)"--socket", (char *)fixture->socket_path}, out[160], err[160];
+	char *copy = strdup(arguments), *rest = NULL;
+	size_t n = 3;
+	struct run run;
+	int wait_status;
+	pid_t pid;
+
+	snprintf(out, sizeof(out), "%s/out", fixture->directory);
+	snprintf(err, sizeof(err), "%s/err", fixture->directory);
+	for (char *word = strtok_r(copy, " ", &rest); word && n < 15; word = strtok_r(NULL, " ", &rest))
+		argv[n++] = word;
+	pid = fork();
+	if (pid == 0) {
+		setenv("LC_ALL", locale, 1);
+		unsetenv("COLUMNS");
+		unsetenv("ARGP_HELP_FMT");
+		dup2(redirect(out), 1);
+		dup2(redirect(err), 2);
+		execv(program, argv);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &wait_status, 0), pid);
+	run.status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128;
+	read_back(out, run.out, sizeof(run.out));
+	read_back(err, run.err, sizeof(run.err));
+	free(copy);
+	return run;
+}
+
+static int setup(void **state)
+{
+	struct fixture *fixture = malloc(sizeof(*fixture));
+
+	fixture_init(fixture);
+	fixture->error = "because";
+	locale = "C.UTF-8";
+	*state = fixture;
+	return fixture_start(fixture);
+}
+
+static int teardown(void **state)
+{
+	fixture_stop(*state);
+	free(*state);
+	return 0;
+}
+
+static void assert_run(const struct fixture *fixture, const char *arguments, int status, const char *out, const char *err)
+{
+	struct run result = run(fixture, arguments);
+
+	if (result.status != status)
+		fail_msg("shunt %s: exit status %d, not %d: %s%s", arguments, result.status, status, result.out,
+			 result.err);
+	if (strcmp(result.out, out) != 0)
+		fail_msg("shunt %s printed:\n%s\nnot:\n%s", arguments, result.out, out);
+	if (strcmp(result.err, err) != 0)
+		fail_msg("shunt %s said:\n%s\nnot:\n%s", arguments, result.err, err);
+}
+
+static void status_is_one_screen_of_80_columns(void **state)
+{
+	assert_run(*state, "status", 0,
+		   "shunt 0.1.0 on edge1 · eth0 native · up 3h · 2 services, 3 groups, 6 backends\n"
+		   "4 problems:\n"
+		   " ! group app-servers failed over to backend2 12m ago\n"
+		   " ! group resolvers is degraded: 1 healthy, 1 failed\n"
+		   " ! backend backend1 down for 12m: connection refused\n"
+		   " ! backend spare1 has no next hop: no route\n"
+		   "\n"
+		   "web 192.0.2.10:80 tcp · ipip · 1.2 M packets\n"
+		   "└ app-servers active-passive · FAILED OVER to backend2 12m ago; failback is\n"
+		   "    manual: shunt failback app-servers · 10 % of slots moving\n"
+		   "  ✗ backend1  10.0.1.11:8080  down 12m  out           connection refused ·\n"
+		   "                                                      primary\n"
+		   "  ✓ backend2  10.0.1.12:8080  up 3h     ACTIVE 100 %  connected 0.4 ms ·\n"
+		   "                                                      14 flows\n"
+		   "  ✓ backend3  10.0.1.13       up 3h     standby       weight 50 (was 100) ·\n"
+		   "                                                      connected 0.4 ms\n"
+		   "\n"
+		   "dns [2001:db8::10]:53 udp · l2 · 0 packets\n"
+		   "└ resolvers active-active · DEGRADED: 1 healthy, 1 failed\n"
+		   "  ✓ dns1  2001:db8::11  up 2d  ACTIVE 100 %  connected 0.4 ms\n"
+		   "  ~ dns2  2001:db8::12  up 2d  draining      3 flows left\n"
+		   "\n"
+		   "no service uses this group:\n"
+		   "└ spare active-active · normal\n"
+		   "  ✓ spare1  10.0.9.1  up 5s  ACTIVE 100 %  no next hop: no route ·\n"
+		   "                                           connected 0.4 ms\n"
+		   "\n"
+		   "dropped: no_next_hop 12 (shunt stats says why)\n",
+		   "");
+}
+
+static void status_of_a_group_is_that_group_and_its_services(void **state)
+{
+	assert_run(*state, "status resolvers", 0,
+		   "\n"
+		   "dns [2001:db8::10]:53 udp · l2 · 0 packets\n"
+		   "└ resolvers active-active · DEGRADED: 1 healthy, 1 failed\n"
+		   "  ✓ dns1  2001:db8::11  up 2d  ACTIVE 100 %  connected 0.4 ms\n"
+		   "  ~ dns2  2001:db8::12  up 2d  draining      3 flows left\n",
+		   "");
+}
+
+static void without_utf8_status_is_ascii(void **state)
+{
+	struct run result;
+
+	locale = "C";
+	result = run(*state, "status");
+	for (const char *c = result.out; *c; c++)
+		assert_true((unsigned char)*c < 0x80);
+	assert_non_null(strstr(result.out, "  x backend1  10.0.1.11:8080  down 12m  out"));
+}
+
+static void when_all_is_well_status_says_so(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->snapshot.n_groups = fixture->snapshot.n_services = 1;
+	fixture->snapshot.n_backends = 3;
+	memset(fixture->snapshot.drops, 0, sizeof(fixture->snapshot.drops));
+	fixture_groups[0].state = "normal";
+	fixture_groups[0].moving = fixture_groups[0].resolving = 0;
+	fixture_backends[0].health = "up";
+	fixture_backends[0].check_last = "connected";
+	assert_run(fixture, "status", 0,
+		   "shunt 0.1.0 on edge1 · eth0 native · up 3h · 1 service, 1 group, 3 backends\n"
+		   "all well\n"
+		   "\n"
+		   "web 192.0.2.10:80 tcp · ipip · 1.2 M packets\n"
+		   "└ app-servers active-passive · normal\n"
+		   "  ✓ backend1  10.0.1.11:8080  up 12m  out           down: connection refused ·\n"
+		   "                                                    connected 0.1 ms · primary\n"
+		   "  ✓ backend2  10.0.1.12:8080  up 3h   ACTIVE 100 %  connected 0.4 ms · 14 flows\n"
+		   "  ✓ backend3  10.0.1.13       up 3h   standby       weight 50 (was 100) ·\n"
+		   "                                                    connected 0.4 ms\n",
+		   "");
+}
+
+static void assert_status_has(const struct fixture *fixture, const char *text)
+{
+	struct run result = run(fixture, "status");
+
+	assert_int_equal(result.status, 0);
+	if (!strstr(result.out, text))
+		{
+		fprintf(stderr, "%s", result.out); /* longer than a message of cmocka */
+		fail_msg("\"%s\" is not in it", text);
+	}
+}
+
+static void status_says_what_an_operator_did_and_what_comes(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t now = clock_wall_ms();
+
+	fixture_backends[4].flows = 0;
+	assert_status_has(fixture, "  ~ dns2  2001:db8::12  up 2d  drained       no flow left, safe to stop\n");
+	fixture_backends[4].flows = 3;
+	fixture_backends[4].drain_until = now + 10 * MINUTE + 30000;
+	assert_status_has(fixture, "draining      3 flows left · ends in 10m\n");
+	fixture_backends[4].admin = "maint";
+	assert_status_has(fixture, "  – dns2  2001:db8::12  maint  out           back by: shunt ready dns2 · 3 flows\n");
+	fixture_groups[0].state = "failing-back";
+	fixture_groups[0].failing_back_at = now + 20 * MINUTE + 30000;
+	assert_status_has(fixture, "FAILING BACK to backend1 in 20m");
+	fixture_groups[0].forced = "backend2";
+	fixture_groups[0].forced_until = now / 1000 + 30 * 60 + 30;
+	assert_status_has(fixture, "held on backend2 by an operator\n    for 30m more");
+	assert_status_has(fixture, " ! group app-servers is held on backend2 by an operator\n");
+	fixture_groups[0].state = "down";
+	assert_status_has(fixture, "DOWN: nobody takes new flows");
+	assert_status_has(fixture, " ! group app-servers is down: nobody takes its new flows\n");
+	fixture_interfaces[0].mode = "generic";
+	assert_status_has(fixture, " ! eth0 runs in generic mode, several times slower than native\n");
+	fixture_interfaces[0].mode = "native";
+	fixture->snapshot.problem = "state directory: no space left on device";
+	assert_status_has(fixture, " ! state directory: no space left on device\n");
+	fixture->snapshot.flow_entries = 1000000;
+	assert_status_has(fixture, " ! the flow table is nearly full, 1000000 of 1048576: raise flow_table_size\n");
+	fixture_backends[1].check_last = "status 200 \033]0;evil\007";
+	assert_status_has(fixture, "status 200 ?]0;evil?");
+}
+
+static void commands_say_what_came_of_them(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_run(fixture, "drain backend2 --timeout 5m", 0,
+		   "backend2: draining, 14 flows left; nobody else takes new flows of group app-servers\n", "");
+	assert_string_equal(fixture->told, "drain backend2 300000");
+	assert_run(fixture, "maint backend3", 0,
+		   "backend3: in maintenance, no probes and no flows, weight 50 until the next reload (configured 100); "
+		   "new flows go to backend2 (app-servers)\n", "");
+	assert_run(fixture, "ready backend2", 0, "backend2: ready, up; takes 100 % of the new flows of app-servers\n", "");
+	assert_run(fixture, "ready backend1", 0, "backend1: ready, down: connection refused; out in app-servers\n", "");
+	assert_run(fixture, "weight backend2 20", 0,
+		   "backend2: ready, up, weight 20 until the next reload (configured 100); takes 100 % of the new flows of "
+		   "app-servers\n", "");
+	assert_run(fixture, "failover app-servers --to backend2", 0,
+		   "app-servers: failed-over; new flows go to backend2; held on backend2 until 'shunt failback "
+		   "app-servers'\n", "");
+	assert_run(fixture, "failover app-servers --for 30m --json", 0, "{\n  \"status\": \"ok\"\n}\n", "");
+	assert_string_equal(fixture->told, "failover app-servers - 1800000");
+	fixture_groups[0].forced = NULL;
+	assert_run(fixture, "failback app-servers", 0, "app-servers: failed-over; new flows go to backend2\n", "");
+	assert_run(fixture, "reload --force", 0, "reloaded: 1 change\n  backend backend4: added\n", "");
+	assert_string_equal(fixture->told, "reload force");
+	assert_run(fixture, "detach", 0, "detached: the data path is off the interfaces, nothing is forwarded\n", "");
+}
+
+static void drain_waits_until_no_flow_is_left(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->flows_per_look = 5;
+	assert_run(fixture, "drain backend2 --wait", 0,
+		   "backend2: drained, no flow is left, safe to stop; nobody else takes new flows of group app-servers\n", "");
+}
+
+static void drain_says_what_is_left_when_its_time_has_passed(void **state)
+{
+	assert_run(*state, "drain backend2 --wait --timeout 300ms", 1, "",
+		   "shunt: backend2: 14 flows left when the timeout of 300ms passed\n");
+}
+
+static void other_documents_are_tables(void **state)
+{
+	assert_run(*state, "groups", 0,
+		   "GROUP        MODE            STATE        PRIMARY   HEALTHY  FAILED  FAILOVERS  ACTIVE\n"
+		   "app-servers  active-passive  failed-over  backend1        2       1          1  backend2\n"
+		   "resolvers    active-active   degraded                     1       1          0  dns1\n"
+		   "spare        active-active   normal                       1       0          0  spare1\n", "");
+	assert_run(*state, "services", 0,
+		   "SERVICE  ADDRESS            PROTO  FORWARD  PACKETS  PKT/S   BYTES  BYTES/S  GROUP\n"
+		   "web      192.0.2.10:80      tcp    ipip       1.2 M      0  988 MB      0 B  app-servers\n"
+		   "dns      [2001:db8::10]:53  udp    l2             0      0     0 B      0 B  resolvers\n", "");
+	assert_run(*state, "maps", 0,
+		   "MAP     TYPE   ENTRIES  KEY B  VALUE B  MEMORY  PIN\n"
+		   "groups  array     4096      4       16   66 kB  /sys/fs/bpf/shunt/groups\n"
+		   "slots   array     8192      4       64  524 kB  /sys/fs/bpf/shunt/slots\n"
+		   "\n"
+		   "bpftool map dump pinned /sys/fs/bpf/shunt/groups\n"
+		   "bpftool map dump pinned /sys/fs/bpf/shunt/slots\n", "");
+	assert_run(*state, "explain tcp 198.51.100.7:4000 192.0.2.10:80", 0,
+		   "service  web\ngroup    app-servers\nslot     4711\nbackend  backend2\nreason   the slot is settled\n", "");
+	assert_run(*state, "events --since 2", 0,
+		   "2026-01-31T12:00:03Z #3 failover group app-servers: from backend1 to backend2:\n"
+		   "    connection refused (checks)\n", "");
+	assert_run(*state, "events --since 2026-01-31T13:00:03+01:00 --json --since 3", 0, "[]\n", "");
+	assert_run(*state, "events --since 2026-01-31T13:00:03.5+01:00", 0, "", "");
+}
+
+static void all_events_come_however_many_pages(void **state)
+{
+	struct fixture *fixture = *state;
+	struct run result;
+
+	fixture->n_events = 2001;
+	result = run(fixture, "events --since 2026-01-31T12:33:20Z");
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out, "#2000 "));
+	assert_non_null(strstr(result.out, "#2001 "));
+	assert_null(strstr(result.out, "#1999 "));
+}
+
+static void json_is_the_documents_of_the_api(void **state)
+{
+	static const struct {
+		const char *arguments;
+		bool is_array;
+		const char *key;
+	} documents[] = {
+		{"--json status", false, "flow_table"}, {"--json groups", true, "state"},
+		{"--json groups spare", false, "state"}, {"backends --json", true, "admin"},
+		{"backends dns1 --json", false, "admin"}, {"services --json", true, "protocol"},
+		{"stats --json", false, "drops"}, {"maps --json", true, "path"}, {"events --json", true, "actor"},
+		{"--json status spare", false, "backends"}, {"explain udp [::1]:1 [::1]:2 --json", false, "slot"},
+	};
+
+	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
+		struct run result = run(*state, documents[i].arguments);
+		json_t *document = json_loads(result.out, 0, NULL);
+		const json_t *object = documents[i].is_array ? json_array_get(document, 0) : document;
+
+		if (result.status || !json_object_get(object, documents[i].key))
+			fail_msg("shunt %s printed %s", documents[i].arguments, result.out);
+		json_decref(document);
+	}
+}
+
+static const struct {
+	const char *arguments;
+	int status;
+	const char *err;
+} mistakes[] = {
+	{"backends bakend2", 1, "shunt: no backend is named \"bakend2\"\nshunt: did you mean \"backend2\"?\n"},
+	{"groups app-server", 1, "shunt: no group is named \"app-server\"\nshunt: did you mean \"app-servers\"?\n"},
+	{"services wev", 1, "shunt: no service is named \"wev\"\nshunt: did you mean \"web\"?\n"},
+	{"status spar", 1, "shunt: no group is named \"spar\"\nshunt: did you mean \"spare\"?\n"},
+	{"drain nobody", 1, "shunt: no backend has this name\nshunt: 'shunt backends' lists the 6 that there are\n"},
+	{"failover app-servers --to bakend3", 1,
+	 "shunt: the group has no such member\nshunt: did you mean \"backend3\"?\n"},
+	{"statsu", 2, "shunt: no command \"statsu\"; did you mean \"stats\"?\n"},
+	{"frobnicate", 2, "shunt: no command \"frobnicate\"; 'shunt --help' lists them\n"},
+	{"drain", 2, "shunt drain: it takes: BACKEND\n"
+		     "Try `shunt drain --help' or `shunt drain --usage' for more information.\n"},
+	{"weight a 1 b", 2, "shunt weight: one argument too many: b\n"
+			    "Try `shunt weight --help' or `shunt weight --usage' for more information.\n"},
+	{"weight backend1 ten", 2, "shunt: the weight must be a whole number, not \"ten\"\n"},
+	{"drain backend1 --timeout 5", 2, "shunt: --timeout takes a duration such as 30s, 5m or 2h, not \"5\"\n"},
+	{"failover app-servers --for 0s", 2, "shunt: --for takes a duration such as 30s, 5m or 2h, not \"0s\"\n"},
+	{"explain sctp 1.1.1.1:1 1.1.1.1:2", 2, "shunt: the protocol must be tcp or udp, not \"sctp\"\n"},
+	{"explain tcp 1.1.1.1 1.1.1.1:2", 2, "shunt: \"1.1.1.1\" is not ADDRESS:PORT (IPv6: [ADDRESS]:PORT)\n"},
+	{"explain tcp [::1]:1 1.1.1.1:2", 1, "shunt: \"src\" and \"dst\" must be of one address family\n"},
+	{"events --since yesterday", 2,
+	 "shunt: --since takes the id of an event, a duration such as 10m, or a time such as 2026-01-31T12:00:00Z, not "
+	 "\"yesterday\"\n"},
+	{"--url ftp://x status", 2, "shunt: --url must begin with http:// or https://, not ftp://x\n"},
+	{"--token-file /nowhere status", 1, "shunt: cannot read /nowhere: No such file or directory\n"},
+	{"--socket /nowhere/shunt.sock status", 3,
+	 "shunt: cannot reach the controller at /nowhere/shunt.sock: No such file or directory\n"
+	 "shunt: does shuntd run (systemctl status shuntd)? One with another --run-dir is reached by --socket PATH\n"},
+};
+
+static void mistakes_are_named_with_the_remedy(void **state)
+{
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++)
+		assert_run(*state, mistakes[i].arguments, mistakes[i].status, "", mistakes[i].err);
+}
+
+static void what_the_controller_refuses_is_status_1_with_its_reason(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->result = -EHOSTDOWN;
+	fixture->error = "backend1 is not fit: connection refused";
+	assert_run(fixture, "failback app-servers", 1, "", "shunt: backend1 is not fit: connection refused\n");
+	fixture->result = -EINVAL;
+	fixture->error = "shunt.yaml:3:4: unknown key\nshunt.yaml:9:1: unknown key";
+	assert_run(fixture, "reload", 1, "", "shunt.yaml:3:4: unknown key\nshunt.yaml:9:1: unknown key\n");
+}
+
+static void check_needs_no_controller(void **state)
+{
+	static const char good[] = "interfaces: [eth0]\n"
+				   "services: [{name: web, address: 192.0.2.10, protocol: tcp, port: 80, group: g}]\n"
+				   "failover_groups: [{name: g, mode: active-active, backends: [b]}]\n"
+				   "backends: [{name: b, address: 10.0.0.2}]\n";
+	const struct fixture *fixture = *state;
+	char path[200], arguments[256], expected[256];
+	struct run result;
+
+	snprintf(path, sizeof(path), "%s/c.yaml", fixture->directory);
+	snprintf(arguments, sizeof(arguments), "--socket /nowhere check %s", path);
+	snprintf(expected, sizeof(expected), "%s: ok\n", path);
+	assert_int_equal(file_write_atomically(path, good, strlen(good), 0600), 0);
+	result = run(fixture, arguments);
+	assert_string_equal(result.out, expected);
+	assert_int_equal(result.status, 0);
+	assert_int_equal(file_write_atomically(path, "frob: 1\n", 8, 0600), 0);
+	result = run(fixture, arguments);
+	snprintf(expected, sizeof(expected), "%s:1:1: ", path);
+	assert_int_equal(result.status, 1);
+	assert_string_equal(result.out, "");
+	assert_memory_equal(result.err, expected, strlen(expected));
+	unlink(path);
+}
+
+static void help_lists_every_command(void **state)
+{
+	assert_run(*state, "--help", 0,
+		   "Usage: shunt [OPTION...] COMMAND [ARGUMENTS]\n"
+		   "Steers and shows the shunt load balancer.\n"
+		   "\n"
+		   "      --json                 Print the API's own document\n"
+		   "      --socket=PATH          Unix socket of the controller (default\n"
+		   "                             /run/shunt/shunt.sock)\n"
+		   "      --token-file=FILE      File with the bearer token for --url\n"
+		   "      --url=URL              Ask the controller at http://HOST:PORT instead\n"
+		   "  -?, --help                 Give this help list\n"
+		   "      --usage                Give a short usage message\n"
+		   "  -V, --version              Print program version\n"
+		   "\n"
+		   "Commands:\n"
+		   "  check FILE                      validate a configuration, touch nothing\n"
+		   "  status [GROUP]                  what takes traffic, what does not and why\n"
+		   "  services [NAME]                 services with rates and counters\n"
+		   "  groups [NAME]                   failover groups: state and who is active\n"
+		   "  backends [NAME]                 backends: health, flows, rates and counters\n"
+		   "  drain BACKEND                   no new flows; established ones stay\n"
+		   "  maint BACKEND                   out at once: no probes, no flows\n"
+		   "  ready BACKEND                   take back drain and maint\n"
+		   "  weight BACKEND N                change a weight until the next reload\n"
+		   "  failover GROUP                  force a group onto another backend\n"
+		   "  failback GROUP                  return to the primary now, if it is fit\n"
+		   "  explain PROTO SRC:PORT DST:PORT which backend a flow goes to, and why\n"
+		   "  stats                           all counters once\n"
+		   "  events                          the audit trail: what happened, and why\n"
+		   "  reload                          apply the configuration file again\n"
+		   "  maps                            the pinned maps, and how to dump them\n"
+		   "  detach                          take the data path off the interfaces\n"
+		   "\n"
+		   "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 controller not\n"
+		   "reached. 'shunt COMMAND --help' tells more of a command.\n", "");
+	assert_run(*state, "--version", 0, "shunt " SHUNT_VERSION "\n", "");
+}
+
+static void help_of_a_command_has_its_options(void **state)
+{
+	struct run result = run(*state, "failover --help");
+
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out, "Usage: shunt failover [OPTION...] GROUP\n"));
+	assert_non_null(strstr(result.out, "      --for=D "));
+	assert_non_null(strstr(result.out, "      --to=BACKEND "));
+}
+
+static int setup_token(void **state)
+{
+	struct fixture *fixture = malloc(sizeof(*fixture));
+
+	fixture_init(fixture);
+	fixture_use_tcp(fixture);
+	fixture_write_token(fixture, "s3cret\n");
+	*state = fixture;
+	return fixture_start(fixture);
+}
+
+static void over_tcp_the_token_is_read_from_a_file(void **state)
+{
+	const struct fixture *fixture = *state;
+	char arguments[256];
+
+	snprintf(arguments, sizeof(arguments), "--url http://%s/ maint backend3", fixture->listen);
+	assert_run(fixture, arguments, 1, "",
+		   "shunt: this needs the token: Authorization: Bearer TOKEN\n"
+		   "shunt: give the token's file: --token-file FILE\n");
+	snprintf(arguments, sizeof(arguments), "--url http://%s/ --token-file %s drain dns2", fixture->listen,
+		 fixture->token_file);
+	assert_run(fixture, arguments, 0, "dns2: draining, 3 flows left; new flows go to dns1 (resolvers)\n", "");
+}
+
+/* `shunt` of the same build: two folders up from this program. */
+static void find_program(void)
+{
+	char self[4000];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	assert(length > 0);
+	self[length] = '\0';
+	snprintf(program, sizeof(program), "%s/../../shunt", dirname(self));
+}
+
+#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(status_is_one_screen_of_80_columns),
+		WITH(status_of_a_group_is_that_group_and_its_services),
+		WITH(without_utf8_status_is_ascii),
+		WITH(when_all_is_well_status_says_so),
+		WITH(status_says_what_an_operator_did_and_what_comes),
+		WITH(commands_say_what_came_of_them),
+		WITH(drain_waits_until_no_flow_is_left),
+		WITH(drain_says_what_is_left_when_its_time_has_passed),
+		WITH(other_documents_are_tables),
+		WITH(all_events_come_however_many_pages),
+		WITH(json_is_the_documents_of_the_api),
+		WITH(mistakes_are_named_with_the_remedy),
+		WITH(what_the_controller_refuses_is_status_1_with_its_reason),
+		WITH(check_needs_no_controller),
+		WITH(help_lists_every_command),
+		WITH(help_of_a_command_has_its_options),
+		cmocka_unit_test_setup_teardown(over_tcp_the_token_is_read_from_a_file, setup_token, teardown),
+	};
+
+	find_program();
+	if (access(program, X_OK) != 0) {
+		fprintf(stderr, "%s is not built\n", program);
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
