@@ -109,7 +109,7 @@ static __always_inline bool choose_default(struct packet *p, __u32 table)
 		choice = p->starts_flow || p->slot.state == SHUNT_SLOT_RESOLVING ? SHUNT_CHOICE_NEW : SHUNT_CHOICE_OLD;
 	if (choose(p, shunt_slot_default(p->slot, p->starts_flow), choice))
 		return true;
-	if (p->slot.state == SHUNT_SLOT_MOVING &&
+	if (p->slot.state == SHUNT_SLOT_MOVING && p->slot.now && /* now 0: all drain, nobody takes new flows */
 	    (choose(p, p->slot.now, SHUNT_CHOICE_NEW) || choose(p, p->slot.was, SHUNT_CHOICE_OLD)))
 		return true;
 	return choose_by_probing(p, table);
@@ -137,7 +137,8 @@ static __always_inline bool choose_tracked(struct packet *p, __u32 table, bool a
 	}
 	if (!choose_default(p, table))
 		return false;
-	if (!always && !shunt_slot_pins(p->slot) && p->choice != SHUNT_CHOICE_PROBED)
+	/* An entry that names a dead backend is overwritten: the flow must not go back when that one returns. */
+	if (!always && !shunt_slot_pins(p->slot) && p->choice != SHUNT_CHOICE_PROBED && i < 0)
 		return true;
 	/* A new flow that cannot be remembered goes where flows that nobody remembers go: there it stays together. */
 	if (!flow_pin(p, line, now) && p->starts_flow && shunt_slot_pins(p->slot))

@@ -27,6 +27,9 @@ static inline __attribute__((always_inline)) __u32 shunt_flow_line_index(__u64 h
 	return (__u32)(hash >> 32) & (flow_lines - 1);
 }
 
+/* Entries are read and written whole, whatever the compiler thinks of their type. */
+typedef __u64 __attribute__((may_alias)) shunt_flow_cell;
+
 static inline __attribute__((always_inline)) __u64 shunt_flow_word(struct shunt_flow flow)
 {
 	__u64 word;
@@ -38,7 +41,7 @@ static inline __attribute__((always_inline)) __u64 shunt_flow_word(struct shunt_
 /* Reads an entry whole: one 64-bit load. */
 static inline __attribute__((always_inline)) struct shunt_flow shunt_flow_load(const struct shunt_flow *from)
 {
-	__u64 word = *(const volatile __u64 *)from;
+	__u64 word = *(const volatile shunt_flow_cell *)from;
 	struct shunt_flow flow;
 
 	__builtin_memcpy(&flow, &word, sizeof(flow));
@@ -51,7 +54,7 @@ static inline __attribute__((always_inline)) int shunt_flow_swap(struct shunt_fl
 {
 	__u64 expected = shunt_flow_word(old);
 
-	return __sync_val_compare_and_swap((__u64 *)at, expected, shunt_flow_word(new)) == expected;
+	return __sync_val_compare_and_swap((shunt_flow_cell *)at, expected, shunt_flow_word(new)) == expected;
 }
 
 /* Index of the entry with this fingerprint, or -1. */
