@@ -35,6 +35,8 @@ struct fixture {
 	const char *error;         /* and say, with a negative result */
 	char told[256];            /* the last command, as text */
 	uint64_t n_events;
+	bool exit_on_detach;       /* the loop ends with the request, as shuntd does */
+	sd_event *event;
 	int flows_per_look;        /* a draining backend loses so many flows a snapshot */
 	pthread_t thread;
 	int stop_fd, ready_fd;
@@ -271,6 +273,8 @@ static int fixture_detach(void *userdata, struct api_reply *reply)
 	struct fixture *fixture = userdata;
 
 	TOLD("detach");
+	if (fixture->exit_on_detach)
+		sd_event_exit(fixture->event, 0);
 	return fixture_outcome(fixture, reply);
 }
 
@@ -332,6 +336,7 @@ static inline void *fixture_serve(void *userdata)
 	uint64_t one = 1;
 
 	assert(sd_event_new(&event) >= 0);
+	fixture->event = event;
 	assert(sd_event_add_io(event, NULL, fixture->stop_fd, EPOLLIN, fixture_on_stop, NULL) >= 0);
 	fixture->opened = api_open(event, fixture->socket_path, *fixture->listen ? fixture->listen : NULL,
 				   fixture->use_token ? fixture->token_file : NULL, &fixture_handlers, fixture, &api);

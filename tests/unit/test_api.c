@@ -145,12 +145,14 @@ static const struct row {
 	{"maps", "GET", "/api/v1/maps", NULL, 200, "\"path\":\"/sys/fs/bpf/shunt/groups\"", NULL, 0},
 	{"explain", "GET", "/api/v1/explain?proto=tcp&src=198.51.100.7:4000&dst=192.0.2.10:80", NULL, 200,
 	 "\"slot\":4711", "explain 6 198.51.100.7:4000 192.0.2.10:80", 0},
-	{"explain of IPv6", "GET", "/api/v1/explain?proto=udp&src=[2001:db8::7]:4000&dst=%5B2001:db8::10%5D:53", NULL, 200,
+	{"explain of IPv6", "GET", "/api/v1/explain?proto=udp&src=[2001:db8::7]:4000&dst=%5B2001:db8::10%5D:53", NULL,
+	 200,
 	 "\"slot\":4711", "explain 17 [2001:db8::7]:4000 [2001:db8::10]:53", 0},
 
 	{"forced failover", "POST", G "/primary", "{\"backend_id\": \"backend2\"}", 200, "{\"status\":\"ok\"}",
 	 "failover app-servers backend2 0", 0},
-	{"forced failover for a time", "POST", G "/primary", "{\"backend_id\": \"backend2\", \"for\": \"30m\"}", 200, NULL,
+	{"forced failover for a time", "POST", G "/primary", "{\"backend_id\": \"backend2\", \"for\": \"30m\"}", 200,
+	 NULL,
 	 "failover app-servers backend2 1800000", 0},
 	{"failover to the next best", "POST", G "/failover", NULL, 200, NULL, "failover app-servers - 0", 0},
 	{"failover to one", "POST", G "/failover", "{\"to\":\"backend3\",\"for\":\"5s\"}", 200, NULL,
@@ -170,7 +172,8 @@ static const struct row {
 	{"an empty name", "GET", "/api/v1/groups/", NULL, 404, "no such path", NULL, 0},
 	{"a way up", "GET", "/api/v1/../v1/status", NULL, 404, "no such path", NULL, 0},
 	{"unknown name", "GET", "/api/v1/backends/nobody", NULL, 404, "no backend is named \\\"nobody\\\"", NULL, 0},
-	{"unknown name in a command", "POST", "/api/v1/backends/nobody/maint", NULL, 404, "no backend", "maint nobody", 0},
+	{"unknown name in a command", "POST", "/api/v1/backends/nobody/maint", NULL, 404, "no backend", "maint nobody",
+	 0},
 	{"wrong method", "DELETE", "/api/v1/status", NULL, 405, "is for GET, HEAD only", NULL, 0},
 	{"a command by GET", "GET", "/api/v1/reload", NULL, 405, "is for POST only", NULL, 0},
 	{"refused by the handler", "POST", B "/ready", NULL, 409, "because", "ready backend2", -EALREADY},
@@ -187,7 +190,8 @@ static const struct row {
 	{"an unknown key", "POST", B "/weight", "{\"weight\":1,\"wait\":2}", 400, "unknown key \\\"wait\\\"", NULL, 0},
 	{"an unknown key where none is known", "POST", B "/maint", "{\"x\":1}", 400, "unknown key \\\"x\\\"", NULL, 0},
 	{"a key twice", "POST", B "/weight", "{\"weight\":1,\"weight\":2}", 400, "duplicate", NULL, 0},
-	{"text for a number", "POST", B "/weight", "{\"weight\":\"50\"}", 400, "\\\"weight\\\" must be a whole", NULL, 0},
+	{"text for a number", "POST", B "/weight", "{\"weight\":\"50\"}", 400, "\\\"weight\\\" must be a whole", NULL,
+	 0},
 	{"a fraction for a number", "POST", B "/weight", "{\"weight\":50.5}", 400, "must be a whole number", NULL, 0},
 	{"below zero", "POST", B "/weight", "{\"weight\":-1}", 400, "must be a whole number", NULL, 0},
 	{"a bare number for a duration", "POST", B "/drain", "{\"timeout\":300}", 400, "must be a duration", NULL, 0},
@@ -196,13 +200,18 @@ static const struct row {
 	{"a number for a name", "POST", G "/primary", "{\"backend_id\":2}", 400, "\\\"backend_id\\\" must be", NULL, 0},
 	{"a NUL in a name", "POST", G "/primary", "{\"backend_id\":\"a\\u0000b\"}", 400, "not JSON", NULL, 0},
 	{"since is not a number", "GET", "/api/v1/events?since=x", NULL, 400, "\\\"since\\\" must be", NULL, 0},
-	{"an unknown parameter", "GET", "/api/v1/events?after=1", NULL, 400, "unknown parameter \\\"after\\\"", NULL, 0},
-	{"explain without src", "GET", "/api/v1/explain?proto=tcp&dst=192.0.2.10:80", NULL, 400, "\\\"src\\\" is missing",
+	{"an unknown parameter", "GET", "/api/v1/events?after=1", NULL, 400, "unknown parameter \\\"after\\\"", NULL,
+	 0},
+	{"explain without src", "GET", "/api/v1/explain?proto=tcp&dst=192.0.2.10:80", NULL, 400,
+	 "\\\"src\\\" is missing",
 	 NULL, 0},
-	{"explain of sctp", "GET", "/api/v1/explain?proto=sctp&src=1.1.1.1:1&dst=1.1.1.1:1", NULL, 400, "tcp or udp", NULL, 0},
-	{"explain without a port", "GET", "/api/v1/explain?proto=tcp&src=1.1.1.1&dst=1.1.1.1:1", NULL, 400, "\\\"src\\\" must",
+	{"explain of sctp", "GET", "/api/v1/explain?proto=sctp&src=1.1.1.1:1&dst=1.1.1.1:1", NULL, 400, "tcp or udp",
 	 NULL, 0},
-	{"explain of two families", "GET", "/api/v1/explain?proto=tcp&src=1.1.1.1:1&dst=[::1]:1", NULL, 400, "one address family",
+	{"explain without a port", "GET", "/api/v1/explain?proto=tcp&src=1.1.1.1&dst=1.1.1.1:1", NULL, 400,
+	 "\\\"src\\\" must",
+	 NULL, 0},
+	{"explain of two families", "GET", "/api/v1/explain?proto=tcp&src=1.1.1.1:1&dst=[::1]:1", NULL, 400,
+	 "one address family",
 	 NULL, 0},
 };
 
@@ -279,6 +288,14 @@ static void bodies_over_64_kib_are_refused_and_smaller_ones_read(void **state)
 			      bodies[i].status, NULL);
 	}
 	free(body);
+}
+
+static void the_last_answer_is_sent_before_the_loop_ends(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->exit_on_detach = true;
+	assert_answer("detach", ask(fixture, NULL, "POST", "/api/v1/detach", NULL, NULL, 0), 200, "ok");
 }
 
 static void many_events_come_in_pages(void **state)
@@ -384,13 +401,16 @@ static void tcp_without_a_token_is_for_programs_on_this_host(void **state)
 	char origin[128];
 
 	assert_answer("a program", ask(fixture, fixture->listen, "GET", "/health", NULL, NULL, 0), 200, NULL);
-	assert_answer("a rebound name", ask(fixture, fixture->listen, "POST", "/api/v1/reload", "Host: evil.example", NULL, 0),
+	assert_answer("a rebound name", ask(fixture, fixture->listen, "POST", "/api/v1/reload", "Host: evil.example",
+		NULL, 0),
 		      401, "this host");
-	assert_answer("another site", ask(fixture, fixture->listen, "POST", "/api/v1/reload", "Origin: http://evil.example",
+	assert_answer("another site", ask(fixture, fixture->listen, "POST", "/api/v1/reload",
+		"Origin: http://evil.example",
 					  NULL, 0), 401, "this host");
 	assert_string_equal(fixture->told, "");
 	snprintf(origin, sizeof(origin), "Origin: http://%s", fixture->listen);
-	assert_answer("its own page", ask(fixture, fixture->listen, "POST", "/api/v1/reload", origin, NULL, 0), 200, NULL);
+	assert_answer("its own page", ask(fixture, fixture->listen, "POST", "/api/v1/reload", origin, NULL, 0), 200,
+		NULL);
 }
 
 static void tcp_with_a_token_wants_it(void **state)
@@ -408,7 +428,8 @@ static void tcp_with_a_token_wants_it(void **state)
 		assert_answer(wrong[i] ?: "none", answer, 401, "{\"error\":");
 	}
 	assert_string_equal(fixture->told, "");
-	assert_answer("right", ask(fixture, fixture->listen, "GET", "/health", "Authorization: Bearer s3cret", NULL, 0), 200,
+	assert_answer("right", ask(fixture, fixture->listen, "GET", "/health", "Authorization: Bearer s3cret", NULL,
+		0), 200,
 		      NULL);
 	assert_answer("Unix", ask(fixture, NULL, "GET", "/health", NULL, NULL, 0), 200, NULL);
 }
@@ -422,7 +443,8 @@ static void a_changed_token_counts_at_once(void **state)
 	assert_answer("old", ask(fixture, fixture->listen, "GET", "/health", old, NULL, 0), 401, NULL);
 	assert_answer("new", ask(fixture, fixture->listen, "GET", "/health", new, NULL, 0), 200, NULL);
 	fixture_write_token(fixture, "");
-	assert_answer("empty file", ask(fixture, fixture->listen, "GET", "/health", "Authorization: Bearer ", NULL, 0), 401,
+	assert_answer("empty file", ask(fixture, fixture->listen, "GET", "/health", "Authorization: Bearer ", NULL, 0),
+		401,
 		      NULL);
 	unlink(fixture->token_file);
 	assert_answer("no file", ask(fixture, fixture->listen, "GET", "/health", new, NULL, 0), 401, NULL);
@@ -507,6 +529,7 @@ int main(void)
 		WITH(unhealthy_is_503_with_the_document, setup),
 		WITH(metrics_say_their_format, setup),
 		WITH(bodies_over_64_kib_are_refused_and_smaller_ones_read, setup),
+		WITH(the_last_answer_is_sent_before_the_loop_ends, setup),
 		WITH(many_events_come_in_pages, setup),
 		WITH(what_is_not_http_gets_400_or_nothing, setup),
 		WITH(slow_clients_are_dropped_and_hold_nobody_up, setup),

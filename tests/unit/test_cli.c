@@ -82,7 +82,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_run(const struct fixture *fixture, const char *arguments, int status, const char *out, const char *err)
+static void assert_run(const struct fixture *fixture, const char *arguments, int status, const char *out,
+	const char *err)
 {
 	struct run result = run(fixture, arguments);
 
@@ -199,13 +200,14 @@ static void status_says_what_an_operator_did_and_what_comes(void **state)
 	fixture_backends[4].drain_until = now + 10 * MINUTE + 30000;
 	assert_status_has(fixture, "draining      3 flows left · ends in 10m\n");
 	fixture_backends[4].admin = "maint";
-	assert_status_has(fixture, "  – dns2  2001:db8::12  maint  out           back by: shunt ready dns2 · 3 flows\n");
+	assert_status_has(fixture,
+		"  – dns2  2001:db8::12  maint  out           back by: shunt ready dns2 · 3 flows\n");
 	fixture_groups[0].state = "failing-back";
 	fixture_groups[0].failing_back_at = now + 20 * MINUTE + 30000;
 	assert_status_has(fixture, "FAILING BACK to backend1 in 20m");
 	fixture_groups[0].forced = "backend2";
 	fixture_groups[0].forced_until = now / 1000 + 30 * 60 + 30;
-	assert_status_has(fixture, "held on backend2 by an operator\n    for 30m more");
+	assert_status_has(fixture, "held on backend2\n    by an operator for 30m more");
 	assert_status_has(fixture, " ! group app-servers is held on backend2 by an operator\n");
 	fixture_groups[0].state = "down";
 	assert_status_has(fixture, "DOWN: nobody takes new flows");
@@ -229,13 +231,14 @@ static void commands_say_what_came_of_them(void **state)
 		   "backend2: draining, 14 flows left; nobody else takes new flows of group app-servers\n", "");
 	assert_string_equal(fixture->told, "drain backend2 300000");
 	assert_run(fixture, "maint backend3", 0,
-		   "backend3: in maintenance, no probes and no flows, weight 50 until the next reload (configured 100); "
-		   "new flows go to backend2 (app-servers)\n", "");
-	assert_run(fixture, "ready backend2", 0, "backend2: ready, up; takes 100 % of the new flows of app-servers\n", "");
+		   "backend3: in maintenance, no probes and no flows, weight 50 until the next reload "
+		   "(configured 100); new flows go to backend2 (app-servers)\n", "");
+	assert_run(fixture, "ready backend2", 0, "backend2: ready, up; takes 100 % of the new flows of app-servers\n",
+		"");
 	assert_run(fixture, "ready backend1", 0, "backend1: ready, down: connection refused; out in app-servers\n", "");
 	assert_run(fixture, "weight backend2 20", 0,
-		   "backend2: ready, up, weight 20 until the next reload (configured 100); takes 100 % of the new flows of "
-		   "app-servers\n", "");
+		   "backend2: ready, up, weight 20 until the next reload (configured 100); "
+		   "takes 100 % of the new flows of app-servers\n", "");
 	assert_run(fixture, "failover app-servers --to backend2", 0,
 		   "app-servers: failed-over; new flows go to backend2; held on backend2 until 'shunt failback "
 		   "app-servers'\n", "");
@@ -254,7 +257,8 @@ static void drain_waits_until_no_flow_is_left(void **state)
 
 	fixture->flows_per_look = 5;
 	assert_run(fixture, "drain backend2 --wait", 0,
-		   "backend2: drained, no flow is left, safe to stop; nobody else takes new flows of group app-servers\n", "");
+		   "backend2: drained, no flow is left, safe to stop; "
+		   "nobody else takes new flows of group app-servers\n", "");
 }
 
 static void drain_says_what_is_left_when_its_time_has_passed(void **state)
@@ -282,7 +286,8 @@ static void other_documents_are_tables(void **state)
 		   "bpftool map dump pinned /sys/fs/bpf/shunt/groups\n"
 		   "bpftool map dump pinned /sys/fs/bpf/shunt/slots\n", "");
 	assert_run(*state, "explain tcp 198.51.100.7:4000 192.0.2.10:80", 0,
-		   "service  web\ngroup    app-servers\nslot     4711\nbackend  backend2\nreason   the slot is settled\n", "");
+		   "service  web\ngroup    app-servers\nslot     4711\nbackend  backend2\n"
+		   "reason   the slot is settled\n", "");
 	assert_run(*state, "events --since 2", 0,
 		   "2026-01-31T12:00:03Z #3 failover group app-servers: from backend1 to backend2:\n"
 		   "    connection refused (checks)\n", "");

@@ -150,8 +150,10 @@ static void metrics_have_every_name_with_help_and_type(void **state)
 {
 	static const char *const lines[] = {
 		"# TYPE shunt_service_packets_total counter", "shunt_service_packets_total{service=\"web\"} 1234567",
-		"shunt_service_bytes_total{service=\"web\"} 987654321", "shunt_service_new_flows_total{service=\"web\"} 4321",
-		"shunt_backend_packets_total{backend=\"backend2\"} 1000", "shunt_backend_bytes_total{backend=\"backend2\"} 64000",
+		"shunt_service_bytes_total{service=\"web\"} 987654321",
+		"shunt_service_new_flows_total{service=\"web\"} 4321",
+		"shunt_backend_packets_total{backend=\"backend2\"} 1000",
+		"shunt_backend_bytes_total{backend=\"backend2\"} 64000",
 		"# TYPE shunt_backend_up gauge", "shunt_backend_up{backend=\"backend1\"} 0",
 		"shunt_backend_up{backend=\"backend2\"} 1", "shunt_backend_weight{backend=\"backend3\"} 50",
 		"shunt_backend_flows{backend=\"backend2\"} 14",
@@ -162,7 +164,8 @@ static void metrics_have_every_name_with_help_and_type(void **state)
 		"shunt_group_last_failover_timestamp_seconds{group=\"resolvers\"} 0.000",
 		"shunt_group_backends{group=\"app-servers\",state=\"healthy\"} 2",
 		"shunt_group_backends{group=\"app-servers\",state=\"failed\"} 1",
-		"shunt_drops_total{reason=\"no_next_hop\"} 12", "shunt_flow_table_entries 17", "shunt_slots_moving 6553",
+		"shunt_drops_total{reason=\"no_next_hop\"} 12", "shunt_flow_table_entries 17",
+		"shunt_slots_moving 6553",
 		"shunt_build_info{version=\"0.1.0\"} 1",
 	};
 	char *text = api_metrics_text(&snapshot);

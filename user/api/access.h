@@ -7,7 +7,7 @@
 
 /* 0, or -errno: the file must be there and hold a token. */
 int access_check_file(const char *token_file);
-/* `authorization`: the header or NULL. The file is read each time, so a changed token counts at once; no file: nobody. */
+/* authorization: the header or NULL. The file is read each time: a changed token counts at once; no file: nobody. */
 bool access_has_token(const char *token_file, const char *authorization);
 /*
  * Without a token, whoever is on this host may come in, but not a web page through this host's browser: Host must name

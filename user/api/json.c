@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Snapshot → the documents of CONTRACT. Decides field names and units, nothing else: it must not know of HTTP, nor judge
- * what the controller decided. Fields beyond the contract's stand after them.
+ * Snapshot → the documents of CONTRACT. Decides field names and units, nothing else: it must not know of HTTP, nor
+ * judge what the controller decided. Fields beyond the contract's stand after them.
  */
 #include <netinet/in.h>
 #include <string.h>

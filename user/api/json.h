@@ -5,7 +5,7 @@
 
 #include "api/api.h"
 
-/* name NULL: an array of all; else the object of that name, NULL when there is none (or no memory: also 404, harmless). */
+/* name NULL: an array of all; else the object of that name, NULL when there is none (or no memory). */
 json_t *api_services_json(const struct snapshot *snapshot, const char *name);
 json_t *api_groups_json(const struct snapshot *snapshot, const char *name);
 json_t *api_backends_json(const struct snapshot *snapshot, const char *name);

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 /*
- * Mode 0660. A socket that nobody listens on any more is replaced; -EADDRINUSE when somebody does, -EEXIST when something
- * else has the path: that is never removed.
+ * Mode 0660. A socket that nobody listens on any more is replaced; -EADDRINUSE when somebody does, -EEXIST when
+ * something else has the path: that is never removed.
  */
 int listen_unix(const char *path, int *ret_fd);
 /* "address:port". *ret_is_loopback: only this host can connect. -EINVAL: not an address and port. */

@@ -14,7 +14,7 @@ struct label {
 	const char *name, *value;
 };
 
-/* Backslash, quote and newline are escaped; they cannot be in names that configuration accepts, but cost nothing here. */
+/* Backslash, quote and newline are escaped; a configuration accepts no such names, but it costs nothing here. */
 static void write_escaped(FILE *to, const char *text)
 {
 	for (; *text; text++) {
@@ -182,7 +182,8 @@ static const struct {
 	{"shunt_group_active", "gauge", "Whether the backend takes new flows of the group.", group_active},
 	{"shunt_group_last_failover_timestamp_seconds", "gauge", "Unix time of the last failover, 0 if none.",
 	 group_last_failover},
-	{"shunt_group_backends", "gauge", "Backends of the group that are healthy and that are failed.", group_backends},
+	{"shunt_group_backends", "gauge", "Backends of the group that are healthy and that are failed.",
+	 group_backends},
 	{"shunt_drops_total", "counter", "Packets dropped, by reason.", drops},
 	{"shunt_flow_table_entries", "gauge", "Flows in the flow table.", flow_table_entries},
 	{"shunt_slots_moving", "gauge", "Slots in a transition, whose flows are looked up.", slots_moving},

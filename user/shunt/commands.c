@@ -16,12 +16,14 @@ static const struct argp_option failover_options[] = {
 
 static const struct argp_option events_options[] = {
 	{"follow", OPTION_FOLLOW, NULL, 0, "Go on with new ones as they come", 0},
-	{"since", OPTION_SINCE, "T", 0, "After the event of id T, or in the last T (10m, 2h), or from T as RFC 3339", 0},
+	{"since", OPTION_SINCE, "T", 0, "After the event of id T, or in the last T (10m, 2h), or from T as RFC 3339",
+	 0},
 	{},
 };
 
 static const struct argp_option reload_options[] = {
-	{"force", OPTION_FORCE, NULL, 0, "Also what would scatter living flows (hash_seed, table_size, a service's hash)", 0},
+	{"force", OPTION_FORCE, NULL, 0,
+	 "Also what would scatter living flows (hash_seed, table_size, a service's hash)", 0},
 	{},
 };
 

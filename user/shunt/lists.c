@@ -270,7 +270,8 @@ static void print_drops(const struct cli *cli, const json_t *drops)
 		SHUNT_DROP_REASONS(X)
 #undef X
 	};
-	struct table table = {.n_columns = 3, .header = {"DROPPED", "PACKETS", "BECAUSE"}, .right = {false, true, false}};
+	struct table table = {.n_columns = 3, .header = {"DROPPED", "PACKETS", "BECAUSE"}, .right = {false, true,
+		false}};
 	const char *key;
 	json_t *packets;
 

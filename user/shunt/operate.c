@@ -198,7 +198,7 @@ static int wait_step(struct cli *cli, const char *name, enum wait_state *ret_sta
 	return EXIT_DONE;
 }
 
-/* The controller ends the drain at the same time: what ended it is told by our clock, which may run ahead of its own. */
+/* The controller ends the drain at the same time, so our clock tells which of the two it was. */
 static int wait_drained(struct cli *cli, const char *name, uint64_t timeout_ms)
 {
 	const struct timespec pause = {0, WAIT_POLL_MS * 1000000L};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Decides what of a status an operator must know first. The order of the rules is the order of the list: worst first. */
+/* Decides what of a status an operator must know first. The order of the rules is that of the list: worst first. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -25,8 +25,9 @@ static const char *const escapes[] = {
 static const struct {
 	const char *utf8, *ascii;
 } signs[] = {
-	[SIGN_UP] = {"✓", "+"},      [SIGN_DOWN] = {"✗", "x"},    [SIGN_PARTLY] = {"~", "~"}, [SIGN_OUT] = {"–", "-"},
-	[SIGN_UNKNOWN] = {"?", "?"}, [SIGN_BRANCH] = {"└", "`-"}, [SIGN_DOT] = {"·", "-"},    [SIGN_ARROW] = {"→", "->"},
+	[SIGN_UP] = {"✓", "+"},  [SIGN_DOWN] = {"✗", "x"},    [SIGN_PARTLY] = {"~", "~"},
+	[SIGN_OUT] = {"–", "-"}, [SIGN_UNKNOWN] = {"?", "?"}, [SIGN_BRANCH] = {"└", "`-"},
+	[SIGN_DOT] = {"·", "-"},
 };
 
 struct style style_of(FILE *to)

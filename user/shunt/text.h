@@ -9,7 +9,7 @@
 
 enum colour { PLAIN, BOLD, DIM, RED, YELLOW, GREEN };
 
-enum sign { SIGN_UP, SIGN_DOWN, SIGN_PARTLY, SIGN_OUT, SIGN_UNKNOWN, SIGN_BRANCH, SIGN_DOT, SIGN_ARROW };
+enum sign { SIGN_UP, SIGN_DOWN, SIGN_PARTLY, SIGN_OUT, SIGN_UNKNOWN, SIGN_BRANCH, SIGN_DOT };
 
 struct style {
 	bool colour;               /* a terminal, and NO_COLOR is not set (no-color.org) */
@@ -52,7 +52,7 @@ struct table {
 
 /* Appends a cell, row by row. */
 void table_put(struct table *table, enum colour colour, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* Prints and empties it. The last column wraps; with hardly any room left for it, it goes below its row (without header). */
+/* Prints and empties it. The last column wraps; without a header it goes below its row when room is short. */
 void table_print(struct table *table, const struct style *style, FILE *to);
 
 #define HUMAN_TEXT_MAX 32
