@@ -6,12 +6,21 @@
 #include "datapath/datapath.h"
 #include "shunt.skel.h"
 
+#include <uthash.h>
+
 #include <shunt/flow_line.h>
 #include <shunt/hash.h>
 #include <shunt/names.h>
 
 #define ATTACHMENTS_MAX 64
 #define PINNED_MAPS 11
+
+/* Where the backend with this identity is. */
+struct backend_index {
+	uint64_t identity;
+	uint32_t id;
+	UT_hash_handle hh;
+};
 
 /* A map that the controller sees in its own memory. */
 struct mapped {
@@ -37,6 +46,8 @@ struct datapath {
 	struct shunt_link *links;
 	struct shunt_flow_line *flows;
 
+	struct backend_index *backend_ids;    /* by identity */
+	uint32_t next_backend;                /* where to look for a free id */
 	uint32_t *retired_lines;              /* of `services`: switched away from, cleared at the next change */
 	size_t n_retired_lines;
 	int cpus;
@@ -53,5 +64,7 @@ int services_adopt(struct datapath *datapath);
 /* Opens another instance of the program on the maps of `datapath`, not loaded. */
 struct shunt_bpf *skeleton_sharing_maps(const struct datapath *datapath);
 void links_restore(struct datapath *datapath);
+int backends_adopt(struct datapath *datapath);
+void backends_forget(struct datapath *datapath);
 
 #endif

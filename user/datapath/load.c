@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <xdp/libxdp.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -49,15 +50,27 @@ void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[P
 	memcpy(ret_maps, maps, sizeof(maps));
 }
 
-static int libbpf_log(enum libbpf_print_level level, const char *format, va_list args)
+/* What the libraries have to say is for debugging: what matters of it is in datapath_error(). */
+static int log_library(const char *library, const char *format, va_list args)
 {
 	char line[1024];
 
 	vsnprintf(line, sizeof(line), format, args);
 	line[strcspn(line, "\n")] = '\0';
-	log_debug("libbpf: %s", line);
-	(void)level;
+	log_debug("%s: %s", library, line);
 	return 0;
+}
+
+static int libbpf_log(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	return log_library("libbpf", format, args);
+}
+
+static int libxdp_log(enum libxdp_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	return log_library("libxdp", format, args);
 }
 
 /* ---- pins ---- */
@@ -323,6 +336,7 @@ static struct datapath *datapath_new(const struct datapath_options *options)
 	struct datapath *d = calloc(1, sizeof(*d));
 
 	libbpf_set_print(libbpf_log);
+	libxdp_set_print(libxdp_log);
 	if (!d)
 		return NULL;
 	d->bpf_dir = strdup(options->bpf_dir);
@@ -358,6 +372,8 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 	write_info(d, options);
 	links_restore(d);
 	r = services_adopt(d);
+	if (r == 0)
+		r = backends_adopt(d);
 	return r < 0 ? r : pin_all(d);
 }
 
@@ -396,6 +412,7 @@ void datapath_close(struct datapath *d)
 {
 	if (!d)
 		return;
+	backends_forget(d);
 	unmap_all(d);
 	shunt_bpf__destroy(d->skeleton);
 	free(d->retired_lines);

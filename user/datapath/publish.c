@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Groups, tables, backends and links: what packets read changes by one aligned store. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
 
 #include <bpf/bpf.h>
 
 #include "datapath/internal.h"
+
+/* Words are stored whole, whatever the compiler thinks of their type. */
+typedef uint32_t __attribute__((may_alias)) slot_cell;
+typedef uint64_t __attribute__((may_alias)) next_hop_cell;
 
 /* ---- groups and their tables ---- */
 
@@ -57,7 +62,7 @@ const struct shunt_slot *datapath_table(const struct datapath *d, uint32_t group
 void datapath_publish_table(struct datapath *d, uint32_t group, const struct shunt_slot *words)
 {
 	uint32_t next = d->groups[group].table ^ 1;
-	uint32_t *to = (uint32_t *)table_start(d, next);
+	slot_cell *to = (slot_cell *)table_start(d, next);
 
 	/* A packet that was slow may still read here: whole words, of the same group, at worst the ones of a moment ago. */
 	for (uint32_t i = 0; i < d->cfg.table_size; i++)
@@ -67,23 +72,73 @@ void datapath_publish_table(struct datapath *d, uint32_t group, const struct shu
 
 /* ---- backends ---- */
 
+static int index_backend(struct datapath *d, uint32_t id)
+{
+	struct backend_index *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		return -ENOMEM;
+	entry->identity = d->backends[id].identity;
+	entry->id = id;
+	HASH_ADD(hh, d->backend_ids, identity, sizeof(entry->identity), entry);
+	return 0;
+}
+
+int backends_adopt(struct datapath *d)
+{
+	int r = 0;
+
+	d->next_backend = 1;
+	for (uint32_t id = 1; id < SHUNT_MAX_BACKENDS && r == 0; id++)
+		if (d->backends[id].flags & SHUNT_BACKEND_USED)
+			r = index_backend(d, id);
+	return r;
+}
+
+void backends_forget(struct datapath *d)
+{
+	struct backend_index *entry, *next;
+
+	HASH_ITER(hh, d->backend_ids, entry, next) {
+		HASH_DEL(d->backend_ids, entry);
+		free(entry);
+	}
+}
+
+static uint32_t free_backend_id(struct datapath *d)
+{
+	for (uint32_t tried = 1; tried < SHUNT_MAX_BACKENDS; tried++) {
+		uint32_t id = d->next_backend;
+
+		d->next_backend = id + 1 < SHUNT_MAX_BACKENDS ? id + 1 : 1;
+		if (!(d->backends[id].flags & SHUNT_BACKEND_USED))
+			return id;
+	}
+	return 0;
+}
+
 int datapath_backend(struct datapath *d, uint64_t identity, uint32_t *ret_id, bool *ret_found)
 {
-	uint32_t free_id = 0;
+	struct backend_index *entry;
+	uint32_t id;
+	int r;
 
-	for (uint32_t id = 1; id < SHUNT_MAX_BACKENDS; id++) {
-		if (d->backends[id].flags & SHUNT_BACKEND_USED && d->backends[id].identity == identity) {
-			*ret_id = id;
-			*ret_found = true;
-			return 0;
-		}
-		if (!(d->backends[id].flags & SHUNT_BACKEND_USED) && !free_id)
-			free_id = id;
+	HASH_FIND(hh, d->backend_ids, &identity, sizeof(identity), entry);
+	if (entry) {
+		*ret_id = entry->id;
+		*ret_found = true;
+		return 0;
 	}
-	if (!free_id)
+	id = free_backend_id(d);
+	if (!id)
 		return datapath_fail(-ENOSPC, "there is no room for another backend: %d is the most", SHUNT_MAX_BACKENDS - 1);
-	d->backends[free_id] = (struct shunt_backend){.identity = identity, .flags = SHUNT_BACKEND_USED};
-	*ret_id = free_id;
+	d->backends[id] = (struct shunt_backend){.identity = identity, .flags = SHUNT_BACKEND_USED};
+	r = index_backend(d, id);
+	if (r < 0) {
+		d->backends[id] = (struct shunt_backend){0};
+		return r;
+	}
+	*ret_id = id;
 	*ret_found = false;
 	return 0;
 }
@@ -91,7 +146,13 @@ int datapath_backend(struct datapath *d, uint64_t identity, uint32_t *ret_id, bo
 void datapath_backend_remove(struct datapath *d, uint32_t id)
 {
 	struct shunt_backend_stats zero[d->cpus];
+	struct backend_index *entry;
 
+	HASH_FIND(hh, d->backend_ids, &d->backends[id].identity, sizeof(uint64_t), entry);
+	if (entry) {
+		HASH_DEL(d->backend_ids, entry);
+		free(entry);
+	}
 	memset(zero, 0, sizeof(zero));
 	d->backends[id] = (struct shunt_backend){0};
 	bpf_map_update_elem(bpf_map__fd(d->skeleton->maps.backend_stats), &id, zero, BPF_ANY);
@@ -172,5 +233,5 @@ void datapath_backend_next_hop(struct datapath *d, uint32_t id, int ifindex, con
 		memcpy(next_hop.mac, mac, 6);
 	memcpy(&word, &next_hop, sizeof(word));
 	__atomic_store_n(&d->backends[id].mtu, mtu, __ATOMIC_RELAXED);
-	__atomic_store_n((uint64_t *)&d->backends[id].next_hop, word, __ATOMIC_RELEASE);
+	__atomic_store_n((next_hop_cell *)&d->backends[id].next_hop, word, __ATOMIC_RELEASE);
 }

@@ -18,10 +18,10 @@ const char *admin_text(enum admin_state admin)
 
 struct backend *backend_find(const struct controller *c, const char *name)
 {
-	for (size_t i = 0; i < c->n_backends; i++)
-		if (!c->backends[i]->removed && strcmp(c->backends[i]->name, name) == 0)
-			return c->backends[i];
-	return NULL;
+	struct backend *backend;
+
+	HASH_FIND_STR(c->by_name, name, backend);
+	return backend;
 }
 
 /* ---- what may be sent to it ---- */
@@ -54,9 +54,8 @@ void endpoint_publish(struct controller *c, struct endpoint *endpoint)
 
 void backend_publish(struct controller *c, struct backend *backend)
 {
-	for (size_t i = 0; i < c->n_endpoints; i++)
-		if (c->endpoints[i]->backend == backend)
-			endpoint_publish(c, c->endpoints[i]);
+	for (struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
+		endpoint_publish(c, endpoint);
 }
 
 /* ---- health ---- */
@@ -84,6 +83,7 @@ static void probed(void *userdata, const struct probe_result *result)
 	const struct health_policy policy = {endpoint->check.healthy_threshold, endpoint->check.unhealthy_threshold};
 	enum health_state before = endpoint->health.state;
 	struct health_step step = health_next(endpoint->health, result->good, &policy, clock_monotonic_ms());
+	bool refreshed;
 
 	endpoint->health = step.next;
 	endpoint->latency_us = result->latency_us;
@@ -92,12 +92,12 @@ static void probed(void *userdata, const struct probe_result *result)
 		return;
 	endpoint->health_since = clock_wall_ms();
 	snprintf(endpoint->why, sizeof(endpoint->why), "%s", result->text);
-	endpoint_publish(c, endpoint); /* traffic first, words after */
+	refreshed = endpoint_refresh(c, endpoint); /* traffic first, words after */
 	announce_health(c, endpoint, before);
-	if (before == HEALTH_UNKNOWN)
-		for (size_t i = 0; i < c->n_groups; i++)
-			if (group_has(c->groups[i], endpoint))
-				group_update(c, c->groups[i]); /* may have waited for this first check */
+	for (size_t i = 0; i < c->n_groups; i++) /* one that is unknown no more is what groups may have waited for */
+		if (refreshed ? backend_set_has(&c->groups[i]->known, endpoint->id) :
+				before == HEALTH_UNKNOWN && group_has(c->groups[i], endpoint))
+			group_update(c, c->groups[i]);
 }
 
 int endpoint_start(struct controller *c, struct endpoint *endpoint)
@@ -111,9 +111,16 @@ int endpoint_start(struct controller *c, struct endpoint *endpoint)
 
 void endpoint_free(struct controller *c, struct endpoint *endpoint)
 {
+	struct endpoint **at;
+
 	if (!endpoint)
 		return;
 	probe_free(endpoint->probe);
+	for (at = &endpoint->backend->endpoints; *at; at = &(*at)->next)
+		if (*at == endpoint) {
+			*at = endpoint->next;
+			break;
+		}
 	if (endpoint->id && c->endpoint_of[endpoint->id] == endpoint)
 		c->endpoint_of[endpoint->id] = NULL;
 	free(endpoint);
@@ -164,11 +171,7 @@ void backend_next_hop(struct controller *c, struct backend *backend)
 	if (!backend->next_hop_known || c->detached)
 		return;
 	describe_next_hop(backend);
-	for (size_t i = 0; i < c->n_endpoints; i++) {
-		struct endpoint *endpoint = c->endpoints[i];
-
-		if (endpoint->backend != backend)
-			continue;
+	for (struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next) {
 		datapath_backend_source(c->datapath, endpoint->id, &source);
 		datapath_backend_next_hop(c->datapath, endpoint->id, usable(backend) ? hop->ifindex : 0, hop->mac,
 					  hop->link_mac, hop->mtu);
@@ -181,15 +184,15 @@ void next_hop_changed(void *userdata, const struct shunt_addr *address, const st
 
 	for (size_t i = 0; i < c->n_backends; i++) {
 		struct backend *backend = c->backends[i];
-		bool was_usable = backend->next_hop_known && usable(backend), first = !backend->next_hop_known;
+		bool was_usable = backend->next_hop_known && usable(backend);
 
 		if (!address_equal(&backend->address, address))
 			continue;
 		backend->next_hop = *hop;
 		backend->next_hop_known = true;
 		backend_next_hop(c, backend);
-		if (usable(backend) != was_usable && (!first || !usable(backend)))
-			log_warn("backend %s: next hop: %s", backend->name, backend->next_hop_text);
+		if (was_usable && !usable(backend))
+			log_warn("backend %s: next hop lost: %s", backend->name, backend->next_hop_text);
 		else
 			log_debug("backend %s: next hop: %s", backend->name, backend->next_hop_text);
 	}
@@ -197,18 +200,12 @@ void next_hop_changed(void *userdata, const struct shunt_addr *address, const st
 
 /* ---- the end of a removed one ---- */
 
-static bool has_endpoint(const struct controller *c, const struct backend *backend)
-{
-	for (size_t i = 0; i < c->n_endpoints; i++)
-		if (c->endpoints[i]->backend == backend)
-			return true;
-	return false;
-}
-
-static void free_backend(struct controller *c, struct backend *backend)
+void backend_free(struct controller *c, struct backend *backend)
 {
 	if (c->next_hops)
 		next_hops_unwatch(c->next_hops, &backend->address);
+	HASH_DELETE(hh_identity, c->by_identity, backend);
+	free(backend->checks);
 	free(backend->name);
 	free(backend);
 }
@@ -236,8 +233,8 @@ void backends_retire(struct controller *c)
 	c->n_endpoints = kept;
 	kept = 0;
 	for (size_t i = 0; i < c->n_backends; i++) {
-		if (c->backends[i]->removed && !has_endpoint(c, c->backends[i]))
-			free_backend(c, c->backends[i]);
+		if (c->backends[i]->removed && !c->backends[i]->endpoints)
+			backend_free(c, c->backends[i]);
 		else
 			c->backends[kept++] = c->backends[i];
 	}

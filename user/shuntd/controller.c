@@ -123,17 +123,17 @@ void controller_stop(struct controller *c)
 		return;
 	api_close(c->api);
 	sd_event_source_disable_unref(c->tick);
+	sd_event_source_disable_unref(c->save);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		endpoint_free(c, c->endpoints[i]);
 	for (size_t i = 0; i < c->n_groups; i++)
 		group_free(c->groups[i]);
 	release_data_path(c);
+	HASH_CLEAR(hh, c->by_name);
+	for (size_t i = 0; i < c->n_backends; i++)
+		backend_free(c, c->backends[i]);
 	prober_close(c->prober);
 	next_hops_close(c->next_hops);
-	for (size_t i = 0; i < c->n_backends; i++) {
-		free(c->backends[i]->name);
-		free(c->backends[i]);
-	}
 	events_close(c->events);
 	datapath_close(c->datapath);
 	config_free(c->config);
@@ -141,6 +141,7 @@ void controller_stop(struct controller *c)
 	free(c->endpoints);
 	free(c->endpoint_of);
 	free(c->groups);
+	free(c->configured);
 	free(c->service_ids);
 	free(c->targets);
 	free(c->words);

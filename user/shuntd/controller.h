@@ -8,6 +8,7 @@
 #define SHUNT_CONTROLLER_H
 
 #include <systemd/sd-event.h>
+#include <uthash.h>
 
 #include "api/api.h"
 #include "config/config.h"
@@ -40,6 +41,12 @@ struct backend {
 	struct next_hop next_hop;
 	bool next_hop_known;
 	char next_hop_text[96];
+	struct endpoint *endpoints;        /* list, by endpoint.next */
+	const struct config_check **checks; /* scratch of a reload: its different checks so far */
+	uint32_t n_checks;
+	uint64_t identity;                 /* of name and address */
+	UT_hash_handle hh_identity;        /* of controller.by_identity */
+	UT_hash_handle hh;                 /* of controller.by_name, unless removed */
 };
 
 struct controller;
@@ -69,6 +76,7 @@ struct endpoint {
 	uint32_t flows;                    /* live pinned ones, at the last scan */
 	bool in_slots;                     /* some slot names it, at the last scan */
 	struct endpoint_context context;
+	struct endpoint *next;             /* of the same backend */
 };
 
 struct member {
@@ -111,6 +119,8 @@ struct controller {
 	char problem[256];                 /* what makes it degraded, "" for nothing */
 	int64_t started;                   /* Unix milliseconds */
 
+	struct backend *by_name;           /* hash of those in the configuration */
+	struct backend *by_identity;       /* hash of all */
 	struct backend **backends;
 	size_t n_backends;
 	struct endpoint **endpoints;
@@ -118,10 +128,11 @@ struct controller {
 	struct endpoint **endpoint_of;     /* by id, SHUNT_MAX_BACKENDS entries */
 	struct group **groups;
 	size_t n_groups;
+	struct group **configured;         /* parallel to config->groups, NULL where there was no room */
 	uint32_t *service_ids;             /* parallel to config->services */
 
 	struct backend_set alive, fit;     /* of ids */
-	sd_event_source *tick;
+	sd_event_source *tick, *save;      /* save: once the loop has come round */
 	uint64_t flow_entries;
 	bool tracks_always;                /* some service does: flows are counted all the time */
 	uint32_t table_size;               /* of the maps in use */
@@ -153,6 +164,7 @@ void endpoint_publish(struct controller *controller, struct endpoint *endpoint);
 void backend_publish(struct controller *controller, struct backend *backend);
 void backend_next_hop(struct controller *controller, struct backend *backend);
 void next_hop_changed(void *userdata, const struct shunt_addr *address, const struct next_hop *hop);
+void backend_free(struct controller *controller, struct backend *backend);
 struct backend *backend_find(const struct controller *controller, const char *name);
 void backends_retire(struct controller *controller);  /* frees removed backends that no slot and no flow has */
 const char *admin_text(enum admin_state admin);
@@ -184,6 +196,7 @@ int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr
 /* ---- persist.c ---- */
 void persist_load(struct controller *controller, struct state *ret_state);
 int persist_save(const struct controller *controller);
+void persist_soon(struct controller *controller);     /* once the loop has come round, many decisions at once */
 void persist_restore_backend(const struct state *state, struct backend *backend);
 void persist_restore_group(const struct state *state, struct group *group);
 

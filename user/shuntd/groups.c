@@ -109,7 +109,7 @@ static void announce_down(struct controller *c, const struct group *group, enum 
 	char object[128];
 	bool is_down = group->failover.state == FAILOVER_DOWN;
 
-	if (is_down == (before == FAILOVER_DOWN) || !group->started)
+	if (is_down == (before == FAILOVER_DOWN))
 		return;
 	snprintf(object, sizeof(object), "group %s", group->name);
 	if (is_down)
@@ -234,6 +234,7 @@ struct failover_step group_decide(struct controller *c, struct group *group, str
 	struct failover_member *members = failover_members(c, group);
 	const struct failover_policy policy = group_policy(group);
 	enum failover_state before = group->failover.state;
+	bool was_started = group->started;
 	struct failover_step step = {.next = group->failover};
 	char active_before[256];
 
@@ -254,9 +255,10 @@ struct failover_step group_decide(struct controller *c, struct group *group, str
 	if (step.cause != FAILOVER_CAUSE_NONE)
 		announce_failover(c, group, active_before, &step);
 	group->started = true;
-	announce_down(c, group, before);
-	if (step.cause != FAILOVER_CAUSE_NONE && persist_save(c) < 0)
-		log_error("group %s: the state cannot be saved: after a crash this decision is forgotten", group->name);
+	if (was_started || step.next.state == FAILOVER_DOWN)
+		announce_down(c, group, before);
+	if (step.cause != FAILOVER_CAUSE_NONE)
+		persist_soon(c);
 	return step;
 }
 

@@ -37,54 +37,66 @@ uint64_t identity_of(const char *kind, const char *name, const void *more, size_
 
 /* ---- backends ---- */
 
-static struct backend *adopt_backend(struct controller *c, const struct config_backend *from)
+static uint64_t backend_identity(const char *name, const struct shunt_addr *address)
 {
-	struct backend *backend;
+	return identity_of("name and address", name, address, sizeof(*address), 0);
+}
 
-	for (size_t i = 0; i < c->n_backends; i++)
-		if (strcmp(c->backends[i]->name, from->name) == 0 && address_equal(&c->backends[i]->address, &from->address))
-			return c->backends[i];
-	backend = must(calloc(1, sizeof(*backend)));
-	backend->name = must(strdup(from->name));
-	backend->address = from->address;
+static struct backend *new_backend(struct controller *c, const char *name, const struct shunt_addr *address)
+{
+	struct backend *backend = must(calloc(1, sizeof(*backend)));
+
+	backend->name = must(strdup(name));
+	backend->address = *address;
+	backend->identity = backend_identity(name, address);
+	backend->removed = true; /* until a configuration has it */
 	c->backends = must(realloc(c->backends, (c->n_backends + 1) * sizeof(*c->backends)));
 	c->backends[c->n_backends++] = backend;
-	next_hops_watch(c->next_hops, &backend->address);
+	HASH_ADD(hh_identity, c->by_identity, identity, sizeof(backend->identity), backend);
+	if (next_hops_watch(c->next_hops, address) < 0)
+		log_error("backend %s: its next hop cannot be followed: packets ask the kernel", name);
 	return backend;
 }
 
-static bool group_has_l2_service(const struct config *config, size_t group)
+/* The same name and address is the same backend, also one that was removed while its flows still live. */
+static struct backend *adopt_backend(struct controller *c, const struct config_backend *from, const struct state *restored)
 {
-	for (size_t i = 0; i < config->n_services; i++)
-		if (config->services[i].group == group && config->services[i].forward == SHUNT_FORWARD_L2)
-			return true;
-	return false;
+	uint64_t identity = backend_identity(from->name, &from->address);
+	struct backend *backend;
+	bool is_new;
+
+	HASH_FIND(hh_identity, c->by_identity, &identity, sizeof(identity), backend);
+	is_new = !backend;
+	if (is_new)
+		backend = new_backend(c, from->name, &from->address);
+	backend->removed = false;
+	backend->l2 = false;
+	backend->n_checks = 0;
+	backend->port = from->port;
+	backend->configured_weight = from->weight;
+	backend->weight = from->weight; /* an operator's weight holds until the next reload */
+	if (is_new && restored)
+		persist_restore_backend(restored, backend);
+	HASH_ADD_KEYPTR(hh, c->by_name, backend->name, strlen(backend->name), backend);
+	return backend;
 }
 
-/* Pointers parallel to config->backends. A removed one that comes back is as it was; others not named are removed. */
+/* Pointers parallel to config->backends. What runs and is not named there is removed. */
 struct backend **match_backends(struct controller *c, const struct config *config, const struct state *restored)
 {
 	struct backend **matched = must(calloc(config->n_backends + 1, sizeof(struct backend *)));
-	size_t before = c->n_backends;
 
-	for (size_t i = 0; i < before; i++)
+	HASH_CLEAR(hh, c->by_name);
+	for (size_t i = 0; i < c->n_backends; i++)
 		c->backends[i]->removed = true;
-	for (size_t i = 0; i < config->n_backends; i++) {
-		const struct config_backend *from = &config->backends[i];
-		size_t known = c->n_backends;
-		struct backend *backend = matched[i] = adopt_backend(c, from);
+	for (size_t i = 0; i < config->n_backends; i++)
+		matched[i] = adopt_backend(c, &config->backends[i], restored);
+	for (size_t i = 0; i < config->n_services; i++) {
+		const struct config_group *group = &config->groups[config->services[i].group];
 
-		backend->removed = false;
-		backend->l2 = false;
-		backend->port = from->port;
-		backend->configured_weight = from->weight;
-		backend->weight = from->weight; /* an operator's weight holds until the next reload */
-		if (restored && known < c->n_backends)
-			persist_restore_backend(restored, backend);
+		for (size_t m = 0; m < group->n_members && config->services[i].forward == SHUNT_FORWARD_L2; m++)
+			matched[group->members[m].backend]->l2 = true;
 	}
-	for (size_t g = 0; g < config->n_groups; g++)
-		for (size_t m = 0; m < config->groups[g].n_members && group_has_l2_service(config, g); m++)
-			matched[config->groups[g].members[m].backend]->l2 = true;
 	return matched;
 }
 
@@ -129,31 +141,34 @@ static uint16_t probe_port(const struct config *config, size_t group, const stru
 	return 0;
 }
 
-/* How many different checks of this backend earlier groups have: groups with the same check share an endpoint. */
-static uint32_t check_ordinal(const struct config *config, size_t group, size_t backend)
+/* Groups that check a backend in the same way share an endpoint; the number of its check among the different ones. */
+static uint32_t check_ordinal(struct backend *backend, const struct config_check *check)
 {
-	uint32_t ordinal = 0;
-
-	for (size_t g = 0; g < group; g++) {
-		bool same = config_check_equal(&config->groups[g].check, &config->groups[group].check);
-
-		for (size_t m = 0; m < config->groups[g].n_members; m++) {
-			if (config->groups[g].members[m].backend != backend)
-				continue;
-			if (same)
-				return check_ordinal(config, g, backend);
-			ordinal++;
-		}
-	}
-	return ordinal;
+	for (uint32_t i = 0; i < backend->n_checks; i++)
+		if (config_check_equal(backend->checks[i], check))
+			return i;
+	backend->checks = must(realloc(backend->checks, (backend->n_checks + 1) * sizeof(*backend->checks)));
+	backend->checks[backend->n_checks] = check;
+	return backend->n_checks++;
 }
 
-static struct endpoint *find_endpoint(struct controller *c, const struct backend *backend, uint32_t ordinal)
+static struct endpoint *find_endpoint(const struct backend *backend, uint32_t ordinal)
 {
-	for (size_t i = 0; i < c->n_endpoints; i++)
-		if (c->endpoints[i]->backend == backend && c->endpoints[i]->ordinal == ordinal)
-			return c->endpoints[i];
-	return NULL;
+	struct endpoint *endpoint = backend->endpoints;
+
+	while (endpoint && endpoint->ordinal != ordinal)
+		endpoint = endpoint->next;
+	return endpoint;
+}
+
+static void add_endpoint(struct controller *c, struct endpoint *endpoint)
+{
+	endpoint->next = endpoint->backend->endpoints;
+	endpoint->backend->endpoints = endpoint;
+	endpoint->health_since = clock_wall_ms();
+	endpoint->in_slots = true; /* until a scan says otherwise */
+	c->endpoints = must(realloc(c->endpoints, (c->n_endpoints + 1) * sizeof(*c->endpoints)));
+	c->endpoints[c->n_endpoints++] = endpoint;
 }
 
 static struct endpoint *new_endpoint(struct controller *c, struct backend *backend, uint32_t ordinal)
@@ -162,24 +177,22 @@ static struct endpoint *new_endpoint(struct controller *c, struct backend *backe
 
 	endpoint->backend = backend;
 	endpoint->ordinal = ordinal;
-	endpoint->health_since = clock_wall_ms();
 	if (register_endpoint(c, endpoint) < 0) {
 		log_error("backend %s: %s: it takes no traffic", backend->name, datapath_error());
 		free(endpoint);
 		return NULL;
 	}
-	c->endpoints = must(realloc(c->endpoints, (c->n_endpoints + 1) * sizeof(*c->endpoints)));
-	c->endpoints[c->n_endpoints++] = endpoint;
+	add_endpoint(c, endpoint);
 	return endpoint;
 }
 
-static struct endpoint *match_endpoint(struct controller *c, const struct config *config, size_t group, size_t member,
+static struct endpoint *match_endpoint(struct controller *c, const struct config *config, size_t group,
 				       struct backend *backend)
 {
 	const struct config_check *check = &config->groups[group].check;
-	uint32_t ordinal = check_ordinal(config, group, config->groups[group].members[member].backend);
+	uint32_t ordinal = check_ordinal(backend, check);
 	uint16_t port = probe_port(config, group, backend, check);
-	struct endpoint *endpoint = find_endpoint(c, backend, ordinal);
+	struct endpoint *endpoint = find_endpoint(backend, ordinal);
 	bool same;
 
 	if (!endpoint)
@@ -190,7 +203,6 @@ static struct endpoint *match_endpoint(struct controller *c, const struct config
 	endpoint->check = *check;
 	endpoint->probe_port = port;
 	endpoint->wanted = true;
-	endpoint->in_slots = true; /* until a scan says otherwise */
 	if (!same && endpoint_start(c, endpoint) < 0)
 		log_error("backend %s: cannot be checked: it takes no traffic", backend->name);
 	return endpoint;
@@ -263,7 +275,7 @@ static void match_members(struct controller *c, const struct config *config, siz
 	if (group->failover.forced < group->n_members)
 		forced = group->members[group->failover.forced].endpoint;
 	for (size_t m = 0; m < from->n_members; m++) {
-		struct endpoint *endpoint = match_endpoint(c, config, index, m, backends[from->members[m].backend]);
+		struct endpoint *endpoint = match_endpoint(c, config, index, backends[from->members[m].backend]);
 
 		if (!endpoint)
 			continue;
@@ -280,6 +292,8 @@ static void match_members(struct controller *c, const struct config *config, siz
 void match_groups(struct controller *c, const struct config *config, struct backend **backends,
 			 const struct state *restored)
 {
+	free(c->configured);
+	c->configured = must(calloc(config->n_groups + 1, sizeof(struct group *)));
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		c->endpoints[i]->wanted = false;
 	for (size_t g = 0; g < config->n_groups; g++) {
@@ -288,6 +302,7 @@ void match_groups(struct controller *c, const struct config *config, struct back
 
 		if (!group)
 			continue;
+		c->configured[g] = group;
 		match_members(c, config, g, group, backends);
 		if (is_new && restored)
 			persist_restore_group(restored, group);
@@ -315,24 +330,17 @@ void drop_groups(struct controller *c, const struct config *config)
 /* A backend that only the adopted maps know: removed from the configuration, while flows of it live. */
 static void adopt_removed_backend(struct controller *c, uint32_t id, const struct shunt_backend *element)
 {
-	struct backend *backend = must(calloc(1, sizeof(*backend)));
 	struct endpoint *endpoint = must(calloc(1, sizeof(*endpoint)));
 	char address[ADDRESS_TEXT_MAX];
 
-	backend->name = must(strdup(address_format(&element->address, address)));
-	backend->address = element->address;
-	backend->removed = true;
-	*endpoint = (struct endpoint){.backend = backend, .id = id, .in_slots = true, .check = {.type = CHECK_NONE}};
+	endpoint->backend = new_backend(c, address_format(&element->address, address), &element->address);
+	endpoint->id = id;
+	endpoint->check.type = CHECK_NONE;
 	endpoint->alive = element->flags & SHUNT_BACKEND_ALIVE;
 	endpoint->health.state = endpoint->alive ? HEALTH_UP : HEALTH_UNKNOWN;
-	endpoint->health_since = clock_wall_ms();
 	backend_set_put(&c->alive, id, endpoint->alive);
 	c->endpoint_of[id] = endpoint;
-	c->backends = must(realloc(c->backends, (c->n_backends + 1) * sizeof(*c->backends)));
-	c->backends[c->n_backends++] = backend;
-	c->endpoints = must(realloc(c->endpoints, (c->n_endpoints + 1) * sizeof(*c->endpoints)));
-	c->endpoints[c->n_endpoints++] = endpoint;
-	next_hops_watch(c->next_hops, &backend->address);
+	add_endpoint(c, endpoint);
 }
 
 void match_strangers(struct controller *c)

@@ -45,9 +45,8 @@ static int set_admin(struct controller *c, const char *name, enum admin_state ad
 	changed = backend->admin != admin || backend->drain_until != drain_until;
 	backend->admin = admin;
 	backend->drain_until = drain_until;
-	for (size_t i = 0; i < c->n_endpoints; i++)
-		if (c->endpoints[i]->backend == backend)
-			c->endpoints[i]->in_slots = true; /* until a scan says otherwise */
+	for (struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
+		endpoint->in_slots = true; /* until a scan says otherwise */
 	backend_publish(c, backend);
 	snprintf(object, sizeof(object), "backend %s", name);
 	if (changed)
@@ -84,9 +83,9 @@ static int weight(void *userdata, const char *name, uint32_t value, struct api_r
 	events_add(c->events, "weight", object, "operator", "%u -> %u, until the next reload", backend->weight, value);
 	backend->weight = value;
 	backend_publish(c, backend);
-	for (size_t i = 0; i < c->n_endpoints; i++)
-		for (size_t g = 0; g < c->n_groups && c->endpoints[i]->backend == backend; g++)
-			if (group_has(c->groups[g], c->endpoints[i]))
+	for (struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
+		for (size_t g = 0; g < c->n_groups; g++)
+			if (group_has(c->groups[g], endpoint))
 				group_update(c, c->groups[g]);
 	return saved(c, reply);
 }

@@ -75,6 +75,26 @@ int persist_save(const struct controller *c)
 	return r;
 }
 
+static int save_now(sd_event_source *source, void *userdata)
+{
+	struct controller *c = userdata;
+	int r = persist_save(c);
+
+	(void)source;
+	if (r < 0)
+		log_error("state: cannot be saved in %s: %s: after a crash the last decisions are forgotten", c->options.state_dir,
+			  strerror(-r));
+	return 0;
+}
+
+void persist_soon(struct controller *c)
+{
+	if (!c->save && sd_event_add_defer(c->event, &c->save, save_now, c) < 0)
+		save_now(NULL, c);
+	else
+		sd_event_source_set_enabled(c->save, SD_EVENT_ONESHOT);
+}
+
 void persist_restore_backend(const struct state *state, struct backend *backend)
 {
 	const struct state_backend *entry = state_find_backend(state, backend->name);

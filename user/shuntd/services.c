@@ -82,7 +82,7 @@ int services_publish(struct controller *c)
 			.key = key,
 			.salt = datapath_service_salt(c->datapath, &key),
 			.id = ids[i],
-			.group = group_find(c, config->groups[from->group].name)->index,
+			.group = c->configured[from->group]->index,
 			.flags = flags_of(from),
 			.forward = from->forward,
 		};

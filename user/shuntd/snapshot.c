@@ -11,37 +11,34 @@
 /* ---- backends ---- */
 
 /* Of several checks of a backend, the one with the worst result speaks for it. */
-static const struct endpoint *spokesman(const struct controller *c, const struct backend *backend)
+static const struct endpoint *spokesman(const struct backend *backend)
 {
 	static const int rank[] = {[HEALTH_UP] = 1, [HEALTH_UNKNOWN] = 2, [HEALTH_DOWN] = 3};
 	const struct endpoint *worst = NULL;
 
-	for (size_t i = 0; i < c->n_endpoints; i++)
-		if (c->endpoints[i]->backend == backend &&
-		    (!worst || rank[c->endpoints[i]->health.state] > rank[worst->health.state]))
-			worst = c->endpoints[i];
+	for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
+		if (!worst || rank[endpoint->health.state] > rank[worst->health.state])
+			worst = endpoint;
 	return worst;
 }
 
 static void sum_endpoints(const struct controller *c, const struct backend *backend, struct snapshot_backend *to)
 {
 	to->drained = backend->admin == ADMIN_DRAIN;
-	for (size_t i = 0; i < c->n_endpoints; i++) {
+	for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next) {
 		struct shunt_backend_stats stats;
 
-		if (c->endpoints[i]->backend != backend)
-			continue;
-		datapath_backend_stats(c->datapath, c->endpoints[i]->id, &stats);
+		datapath_backend_stats(c->datapath, endpoint->id, &stats);
 		to->stats.packets += stats.packets;
 		to->stats.bytes += stats.bytes;
-		to->flows += c->endpoints[i]->flows;
-		to->drained = to->drained && !c->endpoints[i]->in_slots && c->endpoints[i]->flows == 0;
+		to->flows += endpoint->flows;
+		to->drained = to->drained && !endpoint->in_slots && endpoint->flows == 0;
 	}
 }
 
 static void snapshot_backend(const struct controller *c, const struct backend *backend, struct snapshot_backend *to)
 {
-	const struct endpoint *endpoint = spokesman(c, backend);
+	const struct endpoint *endpoint = spokesman(backend);
 
 	*to = (struct snapshot_backend){
 		.name = backend->name,

@@ -176,6 +176,7 @@ static int ticked(sd_event_source *source, uint64_t usec, void *userdata)
 	struct controller *c = userdata;
 
 	transitions_scan(c);
+	events_sync(c->events);
 	(void)usec;
 	sd_event_source_set_time_relative(source, TICK_MS * 1000);
 	return 0;
