@@ -51,6 +51,10 @@ static const struct plan modes[] = {
 
 #define N_MODES (sizeof(modes) / sizeof(modes[0]))
 
+/* Headers behind an Ethernet header are not aligned. */
+typedef struct iphdr loose_iphdr __attribute__((aligned(1)));
+typedef struct ipv6hdr loose_ipv6hdr __attribute__((aligned(1)));
+
 static struct decap_bpf *skeleton;
 
 /* ---- building ---- */
@@ -92,7 +96,7 @@ static void append_link(struct packet *packet, unsigned int tags, uint16_t type)
 static void append_ipv4(struct packet *packet, uint8_t protocol, uint8_t ecn, unsigned int option_bytes,
 			size_t payload_bytes)
 {
-	uint8_t buffer[60] = {0};
+	_Alignas(struct iphdr) uint8_t buffer[60] = {0};
 	struct iphdr *ip = (struct iphdr *)buffer;
 	size_t header_bytes = sizeof(*ip) + option_bytes;
 
@@ -166,14 +170,14 @@ static struct packet bare(const struct plan *plan, uint8_t ecn)
 	return packet;
 }
 
-static struct iphdr *outer_ipv4(struct packet *packet)
+static loose_iphdr *outer_ipv4(struct packet *packet)
 {
-	return (struct iphdr *)(packet->byte + packet->link_bytes);
+	return (loose_iphdr *)(packet->byte + packet->link_bytes);
 }
 
-static struct ipv6hdr *outer_ipv6(struct packet *packet)
+static loose_ipv6hdr *outer_ipv6(struct packet *packet)
 {
-	return (struct ipv6hdr *)(packet->byte + packet->link_bytes);
+	return (loose_ipv6hdr *)(packet->byte + packet->link_bytes);
 }
 
 static uint8_t *inner(struct packet *packet)
@@ -183,7 +187,7 @@ static uint8_t *inner(struct packet *packet)
 
 static void set_outer_length(struct packet *packet, size_t inner_bytes)
 {
-	struct iphdr *ip = outer_ipv4(packet);
+	loose_iphdr *ip = outer_ipv4(packet);
 
 	if (ip->version == 4)
 		ip->tot_len = htons(packet->outer_bytes + inner_bytes);
@@ -474,14 +478,14 @@ static void inner_headers_that_lie_are_dropped(void **state)
 		}
 	for (unsigned int ihl = 0; ihl < 16; ihl++) {
 		in = tunnelled(&modes[0]); /* 44 bytes: headers of up to 11 words fit */
-		((struct iphdr *)inner(&in))->ihl = ihl;
+		((loose_iphdr *)inner(&in))->ihl = ihl;
 		expect(&in, ihl >= 5 && ihl <= 11 ? DECAP_DECAPSULATED : DECAP_MALFORMED_INNER);
 	}
 	in = tunnelled(&modes[0]);
-	((struct iphdr *)inner(&in))->tot_len = htons(45);
+	((loose_iphdr *)inner(&in))->tot_len = htons(45);
 	expect(&in, DECAP_MALFORMED_INNER);
 	in = tunnelled(&modes[1]);
-	((struct ipv6hdr *)inner(&in))->payload_len = htons(PAYLOAD_BYTES + 1);
+	((loose_ipv6hdr *)inner(&in))->payload_len = htons(PAYLOAD_BYTES + 1);
 	expect(&in, DECAP_MALFORMED_INNER);
 }
 
