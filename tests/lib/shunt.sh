@@ -54,7 +54,9 @@ balance() { # config from stdin
 
 all_up() { is true json 'length > 0 and all(.[]; .health == "up")' backends; }
 
-# settled [GROUP…]: no slot is in a transition.
+# no_slot_moves: flow_timeout has passed since the last change, so every living flow of the slots it moved is pinned.
+no_slot_moves() { is 0 json '[.[].slots.moving] | add' groups; }
+# settled: besides, no flow is pinned to another backend than its slot's.
 settled() { is 0 json '[.[].slots | .moving + .resolving] | add' groups; }
 
 # some_backends N [IPv4|IPv6-FUNCTION]: the YAML lines of backends b1 … bN.

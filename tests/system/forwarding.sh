@@ -141,14 +141,14 @@ two_sided() { # FORWARD
 count_packets() { # HOST ADDRESS PROTOCOL PORT HOOK(prerouting|output)
 	on "$1" nft -f - <<-END
 		table inet count {
-			counter packets {}
-			chain all { type filter hook $5 priority -300; ip daddr $2 $3 dport $4 counter name packets; }
+			counter seen {}
+			chain all { type filter hook $5 priority -300; ip daddr $2 $3 dport $4 counter name seen; }
 		}
 	END
 }
 
 counted() { # HOST [bytes]
-	on "$1" nft -j list counter inet count packets | jq ".nftables[] | .counter // empty | .${2:-packets}"
+	on "$1" nft -j list counter inet count seen | jq ".nftables[] | .counter // empty | .${2:-packets}"
 }
 
 counters_agree() { # PROTOCOL PORT SERVICE

@@ -54,7 +54,7 @@ drain_waits() {
 	hold hold 30 $VIP 80 --every 50ms
 	spawn drain lb "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" drain b1 --wait --timeout 40s
 	wait_for 5 "flows of b1 are counted" has_flows b1
-	wait_for 8 "only b1's flows are left to wait for" settled_but b1
+	wait_for 8 "every living flow of a slot that moved is pinned" no_slot_moves
 	is_running drain || fail "drain --wait returned while b1 had flows: $(cat "$T/drain.log")"
 	stop_traffic hold
 	expect_unbroken hold
@@ -63,7 +63,6 @@ drain_waits() {
 }
 
 has_flows() { [ "$(backend "$1" flows)" -gt 0 ]; }
-settled_but() { is 0 json '[.[].slots | .moving] | add' groups; }
 
 drain_gives_up_waiting() {
 	local since
@@ -144,7 +143,7 @@ bad_reloads() {
 	local before bad
 	start_system
 	shunt drain b3
-	wait_for 10 "the slots settle" settled_but b3
+	wait_for 10 "the slots settle" no_slot_moves
 	connect_every 5 connect $VIP 80
 	before=$(fingerprint)
 	for bad in 's/address: 10.77.0.12/address: 10.77.0.999/' 's/flow_timeout: 2s/flow_timeout: 2/' \
@@ -201,7 +200,7 @@ decisions_survive() { # stop_shuntd|kill_shuntd
 	shunt weight b2 50
 	shunt failover pair --to b2
 	wait_for 3 "b2 is forced" is_active pair b2
-	wait_for 10 "the slots settle" settled_but b3
+	wait_for 10 "the slots settle" no_slot_moves
 	before=$(fingerprint)
 	connect_every 5 connect $VIP 80
 	"$1"
@@ -358,7 +357,7 @@ explain() {
 	wait_for 3 "b1 takes no new flows" is_active app 'b2 b3'
 	explain_agrees hold 60
 	explain_agrees hold6 30
-	wait_for 8 "every living flow is pinned" settled_but b1
+	wait_for 8 "every living flow is pinned" no_slot_moves
 	explain_agrees hold 60
 	explain_agrees hold6 30
 	expect "$(json .service explain tcp 10.77.0.1:999 $VIP:80)" = web "service"
