@@ -28,7 +28,7 @@ $(TOOL_SRC:%.c=$(O)/%): $(O)/%: $(O)/obj/%.o $(TOOL_BASE)
 $(TOOLS):
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ -lbpf
 
 programs: $(PROGRAMS)
 

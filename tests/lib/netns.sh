@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shellcheck shell=bash
 # A small network of namespaces: a switch (a Linux bridge) and hosts with one leg each into it, or two switches with the
-# balancer between them. Used by the system tests and the demo; needs root, ip, nsenter, ethtool and xdp_pass.bpf.o.
+# balancer between them. Used by the system tests and the demo; needs root, ip, nsenter, ethtool and tests/tools/xdp-pass.
 #
 #   client 10.77.0.1 fd77::1 ── switch ── lb 10.77.0.2 fd77::2
 #                                 ├────── b1 10.77.0.11 fd77::11
@@ -11,7 +11,7 @@
 # which answers directly. Hosts are named shunt-PID-NAME, and all of them go when the script that made them ends.
 
 NET=shunt-$$
-NET_XDP_PASS=${NET_XDP_PASS:-${SHUNT_BUILD:?}/tests/lib/xdp_pass.bpf.o}
+NET_XDP_PASS=${SHUNT_BUILD:?}/tests/tools/xdp-pass
 NET_MTU=1600 # behind the balancer, so that a full packet of a client fits with an outer header
 SERVICE_ADDRESSES="192.0.2.10 192.0.2.11 2001:db8::10 2001:db8::11"
 
@@ -71,7 +71,7 @@ net_leg() {
 	on "$host" ethtool -K "$interface" tx off >/dev/null 2>&1
 	on "$switch" ethtool -K "$port" tx off >/dev/null 2>&1
 	case $host in
-	lb*) ip -n "$NET-$switch" link set dev "$port" xdpdrv obj "$NET_XDP_PASS" sec xdp ;;
+	lb*) on "$switch" "$NET_XDP_PASS" "$port" ;; # without, what lb sends by XDP_TX stays in the ring
 	esac
 }
 

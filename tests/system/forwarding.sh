@@ -142,7 +142,7 @@ count_packets() { # HOST ADDRESS PROTOCOL PORT HOOK(prerouting|output)
 	on "$1" nft -f - <<-END
 		table inet count {
 			counter seen {}
-			chain all { type filter hook $5 priority -300; ip daddr $2 $3 dport $4 counter name seen; }
+			chain watch { type filter hook $5 priority -300; ip daddr $2 $3 dport $4 counter name seen; }
 		}
 	END
 }
