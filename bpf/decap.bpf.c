@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The backend's side: takes the outer header off IPv4 and IPv6 in IPv4 and IPv6 (RFC 2003, 4213, 2473), for hosts without
- * tunnel modules. Whatever is not such a packet, or not to a unicast address, passes untouched. Every unicast destination
- * is taken for this host's own: not for routers on the way of other people's tunnels. An outer IPv6 header followed by
- * extension headers is left to the stack; shunt sends none. Keeps nothing but counters.
+ * The backend's side: takes the outer header off IPv4 and IPv6 in IPv4 and IPv6 (RFC 2003, 4213, 2473), for hosts
+ * without tunnel modules. Whatever is not such a packet, or not to a unicast address, passes untouched. Every
+ * unicast destination is taken for this host's own: not for routers on the way of other people's tunnels. An outer
+ * IPv6 header followed by extension headers is left to the stack; shunt sends none. Keeps nothing but counters.
  */
 #include <stddef.h>
 
@@ -71,7 +71,8 @@ static __always_inline int is_wanted(const struct shunt_addr *source)
 	const volatile __u64 *from = (const volatile __u64 *)&config.from;
 	const volatile __u64 *mask = (const volatile __u64 *)&config.from_mask;
 
-	return !((shunt_addr_half(source, 0) ^ from[0]) & mask[0]) && !((shunt_addr_half(source, 1) ^ from[1]) & mask[1]);
+	return !((shunt_addr_half(source, 0) ^ from[0]) & mask[0]) &&
+	       !((shunt_addr_half(source, 1) ^ from[1]) & mask[1]);
 }
 
 /* Steps over the link's headers. Returns the EtherType, network byte order; 0: nothing for us. */
@@ -271,7 +272,9 @@ int shunt_decap(struct xdp_md *ctx)
 	struct tunnel tunnel = {0};
 	enum decap_outcome outcome;
 
-	(outcome = find_tunnel(ctx, &tunnel)) || (outcome = check_inner(ctx, &tunnel)) || (outcome = strip_outer(ctx, &tunnel));
+	(outcome = find_tunnel(ctx, &tunnel)) ||
+		(outcome = check_inner(ctx, &tunnel)) ||
+		(outcome = strip_outer(ctx, &tunnel));
 	return finish(outcome);
 }
 

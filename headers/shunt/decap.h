@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What becomes of a packet at the decapsulator: one table makes the outcomes, their counters and the lines of `status`. */
+/* What becomes of a packet at the decapsulator: one table makes outcomes, their counters and the lines of status. */
 #ifndef SHUNT_DECAP_H
 #define SHUNT_DECAP_H
 
@@ -17,7 +17,7 @@
 	X(FOREIGN, foreign, XDP_PASS, "tunnel packets of other sources than --from, passed untouched") \
 	X(FRAGMENT, fragment, XDP_PASS, "fragments of tunnel packets, passed untouched") \
 	X(MALFORMED_OUTER, malformed_outer, XDP_DROP, "dropped: the outer header's lengths contradict the packet") \
-	X(MALFORMED_INNER, malformed_inner, XDP_DROP, "dropped: the inner header is truncated or not what the outer says") \
+	X(MALFORMED_INNER, malformed_inner, XDP_DROP, "dropped: the inner header is cut or not what the outer says") \
 	X(CONGESTION, congestion, XDP_DROP, "dropped: congestion was marked, the inner packet cannot tell (RFC 6040)") \
 	X(INTERNAL, internal, XDP_DROP, "dropped: the driver refused the change")
 

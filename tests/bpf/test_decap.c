@@ -472,9 +472,11 @@ static void inner_headers_that_lie_are_dropped(void **state)
 	require_root();
 	for (size_t i = 0; i < N_MODES; i++)
 		for (unsigned int version = 0; version < 16; version++) {
+			bool right = version == (modes[i].inner_ipv6 ? 6 : 4);
+
 			in = tunnelled(&modes[i]);
 			*inner(&in) = version << 4 | (*inner(&in) & 0x0f);
-			expect(&in, version == (modes[i].inner_ipv6 ? 6 : 4) ? DECAP_DECAPSULATED : DECAP_MALFORMED_INNER);
+			expect(&in, right ? DECAP_DECAPSULATED : DECAP_MALFORMED_INNER);
 		}
 	for (unsigned int ihl = 0; ihl < 16; ihl++) {
 		in = tunnelled(&modes[0]); /* 44 bytes: headers of up to 11 words fit */

@@ -370,7 +370,7 @@ static void tcp_to_a_full_backlog_times_out(void **state)
 	to.sin_port = htons(target->port);
 	for (int i = 0; i < 2; i++) {
 		filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		connect(filler[i], (struct sockaddr *)&to, sizeof(to));
+		assert_int_equal(connect(filler[i], (struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS, 0);
 	}
 	start(&client, target, quick(tcp_check()));
 	expect(&client, false, "timeout in connect after 100ms");
@@ -554,7 +554,8 @@ static void no_check_reports_good_once(void **state)
 
 	(void)state;
 	require_network();
-	start_at(&client, "127.0.0.1", 0, (struct config_check){.type = CHECK_NONE, .interval_ms = 10, .timeout_ms = 10});
+	start_at(&client, "127.0.0.1", 0,
+		 (struct config_check){.type = CHECK_NONE, .interval_ms = 10, .timeout_ms = 10});
 	expect(&client, true, "not checked");
 	run_loop_for(100);
 	assert_int_equal(client.calls, 1);
@@ -681,7 +682,8 @@ static void a_probe_may_be_freed_in_its_callback(void **state)
 {
 	struct client tcp = {.free_when_called = true}, http = {.free_when_called = true};
 	struct client none = {.free_when_called = true}, late = {.free_when_called = true};
-	struct client refused = {.free_when_called = true}, other = {0}, both = {.free_when_called = true, .free_too = &other};
+	struct client refused = {.free_when_called = true}, other = {0};
+	struct client both = {.free_when_called = true, .free_too = &other};
 	struct server *target, *silent;
 
 	(void)state;

@@ -14,7 +14,8 @@ struct link {
 
 static bool link_equal(const struct netlink_link *a, const struct netlink_link *b)
 {
-	return a->up == b->up && a->ethernet == b->ethernet && a->mtu == b->mtu && !memcmp(a->mac, b->mac, sizeof(a->mac));
+	return a->up == b->up && a->ethernet == b->ethernet && a->mtu == b->mtu &&
+	       !memcmp(a->mac, b->mac, sizeof(a->mac));
 }
 
 static struct link *find(struct links *links, int ifindex)

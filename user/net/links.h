@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The network interfaces of this namespace as last heard of. Says whether something about them changed, not what follows. */
+/* The network interfaces of this namespace as last heard of. Says whether one changed, not what follows. */
 #ifndef SHUNT_LINKS_H
 #define SHUNT_LINKS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Questions to rtnetlink and its events, over libmnl. Decides nothing. Requests are answered by the kernel within send(),
- * so reading the answer never waits.
+ * Questions to rtnetlink and its events, over libmnl. Decides nothing. Requests are answered by the kernel within
+ * send(), so reading the answer never waits.
  */
 #include "net/netlink.h"
 
@@ -136,14 +136,25 @@ static enum netlink_route_kind route_kind(uint8_t type)
 /* IPv4 answers a question about a refusing route with the error of its type; IPv6 with a message. */
 static int route_from_error(int error, struct netlink_route *ret_route)
 {
-	enum netlink_route_kind kind = error == -ENETUNREACH ? NETLINK_ROUTE_NONE
-				     : error == -EHOSTUNREACH ? NETLINK_ROUTE_UNREACHABLE
-				     : error == -EINVAL ? NETLINK_ROUTE_BLACKHOLE
-				     : error == -EACCES ? NETLINK_ROUTE_PROHIBITED : NETLINK_ROUTE_UNKNOWN;
+	struct netlink_route route = {0};
 
-	if (kind == NETLINK_ROUTE_UNKNOWN)
+	switch (error) {
+	case -ENETUNREACH:
+		route.kind = NETLINK_ROUTE_NONE;
+		break;
+	case -EHOSTUNREACH:
+		route.kind = NETLINK_ROUTE_UNREACHABLE;
+		break;
+	case -EINVAL:
+		route.kind = NETLINK_ROUTE_BLACKHOLE;
+		break;
+	case -EACCES:
+		route.kind = NETLINK_ROUTE_PROHIBITED;
+		break;
+	default:
 		return error;
-	*ret_route = (struct netlink_route){.kind = kind};
+	}
+	*ret_route = route;
 	return 0;
 }
 

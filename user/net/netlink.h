@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel's routes, neighbours and links as plain structs: questions answered at once, and events. Knows the messages
- * of rtnetlink and nothing of who asks.
+ * The kernel's routes, neighbours and links as plain structs: questions answered at once, and events. Knows the
+ * messages of rtnetlink and nothing of who asks.
  */
 #ifndef SHUNT_NETLINK_H
 #define SHUNT_NETLINK_H
@@ -70,7 +70,10 @@ typedef void (*netlink_link_callback)(void *userdata, const struct netlink_link 
 int netlink_open(struct netlink **ret_netlink);
 void netlink_close(struct netlink *netlink); /* NULL is fine */
 
-/* What the kernel would do with a packet of this host to `address`, policy routing included. No route is an answer, not an error. */
+/*
+ * What the kernel would do with a packet of this host to `address`, policy routing included. No route is an answer, not
+ * an error.
+ */
 int netlink_get_route(struct netlink *netlink, const struct shunt_addr *address, struct netlink_route *ret_route);
 /* An unknown neighbour is an answer: not usable. */
 int netlink_get_neighbour(struct netlink *netlink, int ifindex, const struct shunt_addr *address,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Decides which answers may have changed and what each watched address's next hop is. An event is only a hint: the answer
- * is always asked of the kernel afresh, so that neither the order of events nor lost ones matter. What may have changed
- * waits in two queues, each thing once, and a bounded part of them is worked off a turn of the loop.
+ * Decides which answers may have changed and what each watched address's next hop is. An event is only a hint: the
+ * answer is always asked of the kernel afresh, so that neither the order of events nor lost ones matter. What may
+ * have changed waits in two queues, each thing once, and a bounded part of them is worked off a turn of the loop.
  * Must not know what a next hop is used for, nor the messages of netlink (netlink.c).
  */
 #include "net/next_hop.h"
@@ -235,13 +235,16 @@ static void watch_use_neighbour(struct next_hops *hops, struct watch *watch, str
 static void watch_ask_route(struct next_hops *hops, struct watch *watch)
 {
 	const struct netlink_route *route = &watch->route;
+	const struct shunt_addr *next = &watch->address;
 	struct neighbour *neighbour = NULL;
 
 	watch->route_wanted = false;
 	if (netlink_get_route(hops->netlink, &watch->address, &watch->route) < 0)
 		return; /* the old answer holds until the resync */
+	if (route->has_gateway)
+		next = &route->gateway;
 	if (route->kind == NETLINK_ROUTE_UNICAST)
-		neighbour = neighbour_take(hops, route->ifindex, route->has_gateway ? &route->gateway : &watch->address);
+		neighbour = neighbour_take(hops, route->ifindex, next);
 	watch_use_neighbour(hops, watch, neighbour);
 }
 

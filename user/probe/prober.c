@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Decides when a probe is made and when it has taken too long. Each probe keeps a phase of its own within the interval,
- * chosen at random once: probes neither drift nor bunch, also when the loop was held up. Must not know what a check does
- * (a file each: tcp.c, http.c), nor what follows from a result.
+ * Decides when a probe is made and when it has taken too long. Each probe keeps a phase of its own within the
+ * interval, chosen at random once: probes neither drift nor bunch, also when the loop was held up. Must not know
+ * what a check does (a file each: tcp.c, http.c), nor what follows from a result.
  */
 #include "probe/probe.h"
 
@@ -130,7 +130,7 @@ static void begin(struct probe *probe)
 {
 	uint64_t now = now_us();
 
-	/* Late by more than half an interval, the loop was held up, and many others are late too: wait for the phase. */
+	/* Late by more than half an interval the loop was held up, and many others are late too: wait for the phase. */
 	if (now > probe->due_us + interval_us(probe) / 2 && probe->check.type != CHECK_NONE) {
 		plan_next(probe);
 		return;
@@ -182,8 +182,8 @@ static int add_timer(struct probe *probe)
 	return sd_event_source_set_priority(probe->timer, SD_EVENT_PRIORITY_NORMAL + 1);
 }
 
-int probe_start(struct prober *prober, const struct shunt_addr *address, uint16_t port, const struct config_check *check,
-		probe_callback callback, void *userdata, struct probe **ret_probe)
+int probe_start(struct prober *prober, const struct shunt_addr *address, uint16_t port,
+		const struct config_check *check, probe_callback callback, void *userdata, struct probe **ret_probe)
 {
 	struct probe *probe = calloc(1, sizeof(*probe));
 	int r;

@@ -60,7 +60,8 @@ static void start(struct probe *probe)
 		probe_finish_connect(probe, error);
 		return;
 	}
-	r = sd_event_add_io(prober_event(probe->prober), &probe->connected, probe->socket, EPOLLOUT, on_connected, probe);
+	r = sd_event_add_io(prober_event(probe->prober), &probe->connected, probe->socket, EPOLLOUT,
+			    on_connected, probe);
 	if (r < 0)
 		probe_skip(probe, r);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Attaches, detaches and reads the decapsulator. Keeps no state and no pins: what is attached is asked of the interface,
- * the counters are found through the attached program. Touches no program but its own, told by its name.
+ * Attaches, detaches and reads the decapsulator. Keeps no state and no pins: what is attached is asked of the
+ * interface, the counters are found through the attached program. Touches no program but its own, told by its name.
  */
 #include "decap.h"
 
@@ -31,8 +31,7 @@ struct attachment {
 	bool ours;
 };
 
-static void complain(const struct decap_options *options, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void complain(const struct decap_options *options, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) void complain(const struct decap_options *options, const char *format, ...)
 {
 	va_list arguments;
 
@@ -125,8 +124,8 @@ static int refuse_foreign(const struct decap_options *options, const struct atta
 {
 	if (attachment->program_fd < 0 || attachment->ours)
 		return 0;
-	complain(options, "XDP program %s (id %u) is attached, which is not this one; take it off first", attachment->name,
-		 attachment->program_id);
+	complain(options, "XDP program %s (id %u) is attached, which is not this one; take it off first",
+		 attachment->name, attachment->program_id);
 	return -EBUSY;
 }
 
@@ -146,7 +145,8 @@ static int attach_new(const struct decap_options *options, int program_fd, uint3
 	int r = bpf_xdp_attach(options->ifindex, program_fd, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 
 	if (r < 0 && r != -EBUSY && r != -EEXIST && r != -EPERM && !options->mode_flags) {
-		complain(options, "warning: native mode failed (%s), using generic mode, which is slower", strerror(-r));
+		complain(options, "warning: native mode failed (%s), using generic mode, which is slower",
+			 strerror(-r));
 		mode = XDP_FLAGS_SKB_MODE;
 		r = bpf_xdp_attach(options->ifindex, program_fd, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 	}
@@ -250,7 +250,8 @@ int decap_status(const struct decap_options *options)
 	if (r < 0)
 		return r;
 	if (!attached.ours) {
-		complain(options, "the decapsulator is not loaded%s%s", *attached.name ? "; there is " : "", attached.name);
+		complain(options, "the decapsulator is not loaded%s%s", *attached.name ? "; there is " : "",
+			 attached.name);
 		return -ENOENT;
 	}
 	r = sum_stats(attached.stats_fd, &stats);
@@ -258,7 +259,8 @@ int decap_status(const struct decap_options *options)
 		return failed(options, "cannot read the counters", r);
 	printf("%s: loaded, %s mode, program id %u\n", options->interface, mode_text(attached.mode_flags),
 	       attached.program_id);
-#define X(name, counter, action, text) printf("  %-16s %12llu  %s\n", #counter, (unsigned long long)stats.counter, text);
+#define X(name, counter, action, text) \
+	printf("  %-16s %12llu  %s\n", #counter, (unsigned long long)stats.counter, text);
 	DECAP_OUTCOMES(X)
 #undef X
 	return 0;

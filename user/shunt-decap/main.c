@@ -110,11 +110,12 @@ int main(int argc, char **argv)
 		.options = option_table,
 		.parser = parse_option,
 		.args_doc = "load|unload|status INTERFACE",
-		.doc = "Takes the outer header off IPv4 and IPv6 packets that a load balancer tunnelled to this host, by an XDP "
-		       "program on INTERFACE, for kernels without tunnel modules. `load` again replaces the program "
-		       "without a gap."
-		       "\vEvery tunnel packet (protocols 4 and 41) to a unicast address that arrives on INTERFACE is taken for "
-		       "this host's; do not use it on a router. Give --from, so that nobody else can tunnel into this host.",
+		.doc = "Takes the outer header off IPv4 and IPv6 packets that a load balancer tunnelled to this host, "
+		       "by an XDP program on INTERFACE, for kernels without tunnel modules. `load` again replaces the "
+		       "program without a gap."
+		       "\vEvery tunnel packet (protocols 4 and 41) to a unicast address that arrives on INTERFACE is "
+		       "taken for this host's; do not use it on a router. Give --from, so that nobody else can tunnel "
+		       "into this host.",
 	};
 	struct invocation invocation = {0};
 
