@@ -31,7 +31,7 @@ if [ -t 1 ]; then green=$'\e[32m' red=$'\e[31m' yellow=$'\e[33m' plain=$'\e[0m';
 
 # Ends the test as failed.
 fail() {
-	echo "failed: $*"
+	echo "failed: $*" >&2
 	exit 1
 }
 
@@ -231,7 +231,7 @@ run_test() { # SENTENCE FUNCTION [ARGUMENT…]
 	(
 		set -eE
 		trap - EXIT INT TERM HUP
-		trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/}:$LINENO)"' ERR
+		trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/}:$LINENO)" >&2' ERR
 		"$@"
 	) 3>&1 >"$T/output" 2>&1 </dev/null &
 	pid=$!

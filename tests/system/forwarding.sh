@@ -15,6 +15,7 @@ three_backends() {
 		services:
 		  - {name: web, address: $VIP4, protocol: tcp, port: 80, group: app}
 		  - {name: dns, address: $VIP4, protocol: udp, port: 53, group: app}
+		  - {name: upload, address: $VIP4, protocol: tcp, port: 90, group: app}
 		  - {name: web6, address: "$VIP6", protocol: tcp, port: 80, group: app}
 		  - {name: dns6, address: "$VIP6", protocol: udp, port: 53, group: app}
 		failover_groups:
@@ -211,22 +212,22 @@ nothing_is_lost() { # FORWARD
 }
 
 large_transfer() { # FORWARD
-	local sum
+	local sum host
 	net_make client lb b1 b2 b3
 	[ "$1" != ipip ] || decapsulate b1 b2 b3
 	serve_on b1 b2 b3
 	three_backends ip4 "$1"
 	dd if=/dev/urandom of="$T/file" bs=1M count=64 status=none
 	sum=$(sha256sum <"$T/file")
-	for host in b1 b2 b3; do # up: through the balancer
-		stop "server-$host"
-		spawn "sink-$host" "$host" socat -u TCP6-LISTEN:80,reuseaddr,fork,ipv6only=0 "CREATE:$T/up"
+	for host in b1 b2 b3; do
+		spawn "sink-$host" "$host" socat -u TCP-LISTEN:90,reuseaddr "CREATE:$T/up"
 	done
-	wait_for 10 "every backend is up" all_up
-	on client socat -u "FILE:$T/file" TCP:$VIP4:80
+	wait_for 5 "the sinks listen" all_listen 90
+	on client socat -u "FILE:$T/file" TCP:$VIP4:90
 	wait_for 10 "the file arrives whole" same_sum "$T/up" "$sum"
 }
 
+all_listen() { [ "$(for host in b1 b2 b3; do on $host ss -Hltn "sport = :$1"; done | wc -l)" -eq 3 ]; }
 same_sum() { [ "$(sha256sum <"$1")" = "$2" ]; }
 
 suite forwarding
