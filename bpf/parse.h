@@ -6,6 +6,8 @@
 #ifndef SHUNT_BPF_PARSE_H
 #define SHUNT_BPF_PARSE_H
 
+#include <shunt/hash.h>
+
 #include "packet.h"
 
 #define IPV4_MORE_FRAGMENTS 0x2000
@@ -86,6 +88,8 @@ stage int parse_ipv6(struct packet *p)
 	__builtin_memcpy(&first_word, ip, 4);
 	__builtin_memcpy(p->source.byte, &ip->saddr, 16);
 	__builtin_memcpy(p->destination.byte, &ip->daddr, 16);
+	if (unlikely(shunt_addr_is_ipv4(&p->destination)))
+		return XDP_PASS; /* mapped addresses are never on the wire (RFC 4291 2.5.5.2), and here they mean IPv4 */
 	payload_len = bpf_ntohs(ip->payload_len);
 	p->ip_len = payload_len + sizeof(*ip);
 	p->protocol = ip->nexthdr;

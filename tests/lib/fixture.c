@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Namespaces, opening and publishing; see fixture.h. Packets and what they left behind are in fixture_run.c. */
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <sys/mount.h>
+
+#include <cmocka.h>
+
+#include <shunt/hash.h>
+
+#include "fixture.h"
+#include "net/address.h"
+
+const struct datapath_options fixture_defaults = {
+	.bpf_dir = FIXTURE_BPF_DIR,
+	.hash_seed = 0x5eed,
+	.table_size = 64,
+	.flow_table_size = 1024,
+	.groups = 16,
+	.features = SHUNT_FEATURE_ANY_PORT,
+};
+const uint8_t link_mac[2][MAC_LEN] = {{2, 0, 0, 0, 0, 2}, {2, 0, 0, 0, 0, 3}};
+
+/* ---- namespaces ---- */
+
+void shell(const char *format, ...)
+{
+	char command[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	if (system(command) != 0) { /* NOLINT: the commands are the tests' own */
+		printf("failed: %s\n", command);
+		exit(1);
+	}
+}
+
+static void must(int r, const char *what)
+{
+	if (r == 0)
+		return;
+	fprintf(stderr, "%s: %s: %s (these tests need root)\n", program_invocation_short_name, what, strerror(errno));
+	exit(1);
+}
+
+void fixture_isolate(void)
+{
+	must(unshare(CLONE_NEWNS | CLONE_NEWNET), "unshare");
+	must(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
+	must(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL), "mount bpffs");
+	shell("ip link set lo up && "
+	      "ip link add in0 address 02:00:00:00:00:02 type veth peer name in1 address 02:00:00:00:00:01 && "
+	      "ip link add out0 address 02:00:00:00:00:03 type veth peer name out1 && "
+	      "for link in in0 in1 out0 out1; do ip link set $link up; done");
+}
+
+/* ---- opening ---- */
+
+void fixture_open(struct fixture *f, const struct datapath_options *options)
+{
+	int r;
+
+	*f = (struct fixture){.options = *options, .ifindex = {if_nametoindex("in0"), if_nametoindex("out0")}};
+	f->services = calloc(SHUNT_MAX_SERVICES, sizeof(*f->services));
+	r = datapath_open(options, &f->datapath);
+	if (r < 0)
+		fail_msg("datapath_open: %s: %s", strerror(-r), datapath_error());
+}
+
+void fixture_reopen(struct fixture *f)
+{
+	int r;
+
+	datapath_close(f->datapath);
+	f->datapath = NULL;
+	r = datapath_open(&f->options, &f->datapath);
+	if (r < 0)
+		fail_msg("datapath_open: %s: %s", strerror(-r), datapath_error());
+}
+
+void fixture_close(struct fixture *f)
+{
+	if (f->datapath)
+		datapath_remove(f->datapath);
+	datapath_close(f->datapath);
+	free(f->services);
+	*f = (struct fixture){0};
+	frames_free();
+}
+
+int fixture_setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -1;
+	fixture_open(f, &fixture_defaults);
+	*state = f;
+	return 0;
+}
+
+int fixture_teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_close(f);
+	free(f);
+	return 0;
+}
+
+/* ---- publishing ---- */
+
+uint32_t fixture_group(struct fixture *f, uint64_t identity)
+{
+	uint32_t group = 0;
+	bool found;
+
+	assert_int_equal(datapath_group(f->datapath, identity, &group, &found), 0);
+	return group;
+}
+
+void backend_mac(uint32_t id, uint8_t ret_mac[MAC_LEN])
+{
+	const uint8_t mac[MAC_LEN] = {2, 0, 0, 1, id >> 8, id};
+
+	memcpy(ret_mac, mac, MAC_LEN);
+}
+
+uint32_t fixture_backend(struct fixture *f, const char *text, enum link link)
+{
+	struct shunt_addr address, source;
+	uint8_t mac[MAC_LEN];
+	uint64_t identity;
+	uint32_t id = 0;
+	bool found;
+
+	assert_int_equal(address_parse(text, &address), 0);
+	assert_int_equal(address_parse(address_is_ipv4(&address) ? "10.0.0.1" : "fd00::1", &source), 0);
+	identity = shunt_mix64(shunt_addr_half(&address, 0) ^ shunt_mix64(shunt_addr_half(&address, 1)));
+	assert_int_equal(datapath_backend(f->datapath, identity, &id, &found), 0);
+	datapath_backend_address(f->datapath, id, &address, 0);
+	datapath_backend_source(f->datapath, id, &source);
+	backend_mac(id, mac);
+	if (link != LINK_UNKNOWN)
+		datapath_backend_next_hop(f->datapath, id, f->ifindex[link], mac, link_mac[link], 1500);
+	datapath_backend_alive(f->datapath, id, true);
+	return id;
+}
+
+struct shunt_service_key service_key(uint8_t protocol, const char *address)
+{
+	struct shunt_service_key key = {.protocol = protocol, .used = 1};
+	uint16_t port;
+
+	assert_int_equal(address_port_parse(address, &key.address, &port), 0);
+	key.port = htons(port);
+	return key;
+}
+
+static struct shunt_service *service_with(const struct fixture *f, const struct shunt_service_key *key)
+{
+	for (size_t i = 0; i < f->n_services; i++)
+		if (memcmp(&f->services[i].key, key, sizeof(*key)) == 0)
+			return &f->services[i];
+	return NULL;
+}
+
+uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *address, uint32_t group, enum shunt_forward forward,
+			 uint32_t flags)
+{
+	struct shunt_service_key key = service_key(protocol, address);
+	struct shunt_service *service = service_with(f, &key);
+	int r;
+
+	if (!service) {
+		assert_true(f->n_services + 1 < SHUNT_MAX_SERVICES);
+		service = &f->services[f->n_services++];
+		service->id = f->n_services;
+	}
+	*service = (struct shunt_service){
+		.key = key,
+		.salt = datapath_service_salt(f->datapath, &key),
+		.id = service->id,
+		.group = group,
+		.flags = flags,
+		.forward = forward,
+	};
+	r = datapath_set_services(f->datapath, f->services, f->n_services);
+	if (r < 0)
+		fail_msg("datapath_set_services: %s: %s", strerror(-r), datapath_error());
+	return service->id;
+}
+
+const struct shunt_service *fixture_service_by_id(const struct fixture *f, uint32_t id)
+{
+	for (size_t i = 0; i < f->n_services; i++)
+		if (f->services[i].id == id)
+			return &f->services[i];
+	fail_msg("no service has id %u", id);
+	return NULL;
+}
+
+struct shunt_slot settled(uint32_t now)
+{
+	return (struct shunt_slot){.now = now, .was = now, .state = SHUNT_SLOT_SETTLED};
+}
+
+struct shunt_slot moving(uint32_t now, uint32_t was)
+{
+	return (struct shunt_slot){.now = now, .was = was, .state = SHUNT_SLOT_MOVING};
+}
+
+struct shunt_slot resolving(uint32_t now)
+{
+	return (struct shunt_slot){.now = now, .was = now, .state = SHUNT_SLOT_RESOLVING};
+}
+
+static void change_slots(struct fixture *f, uint32_t group, uint32_t first, uint32_t n, struct shunt_slot word)
+{
+	size_t bytes = f->options.table_size * sizeof(struct shunt_slot);
+	struct shunt_slot *words = malloc(bytes);
+
+	assert_non_null(words);
+	memcpy(words, datapath_table(f->datapath, group), bytes);
+	for (uint32_t i = 0; i < n; i++)
+		words[first + i] = word;
+	datapath_publish_table(f->datapath, group, words);
+	free(words);
+}
+
+void fixture_slots(struct fixture *f, uint32_t group, struct shunt_slot word)
+{
+	change_slots(f, group, 0, f->options.table_size, word);
+}
+
+void fixture_slot(struct fixture *f, uint32_t group, uint32_t slot, struct shunt_slot word)
+{
+	change_slots(f, group, slot, 1, word);
+}
