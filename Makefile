@@ -80,7 +80,7 @@ $(O)/tests/unit/%: $(O)/obj/tests/unit/%.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) $(O)/shunt
 	$(Q)for t in $(UNIT_TESTS); do $$t || exit 1; done
 
 -include tests/tests.mk

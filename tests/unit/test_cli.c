@@ -198,7 +198,7 @@ static void status_says_what_an_operator_did_and_what_comes(void **state)
 	assert_status_has(fixture, "  ~ dns2  2001:db8::12  up 2d  drained       no flow left, safe to stop\n");
 	fixture_backends[4].flows = 3;
 	fixture_backends[4].drain_until = now + 10 * MINUTE + 30000;
-	assert_status_has(fixture, "draining      3 flows left · ends in 10m\n");
+	assert_status_has(fixture, "draining      3 flows left · timeout in 10m\n");
 	fixture_backends[4].admin = "maint";
 	assert_status_has(fixture,
 		"  – dns2  2001:db8::12  maint  out           back by: shunt ready dns2 · 3 flows\n");

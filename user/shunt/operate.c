@@ -198,11 +198,24 @@ static int wait_step(struct cli *cli, const char *name, enum wait_state *ret_sta
 	return EXIT_DONE;
 }
 
-/* The controller ends the drain at the same time, so our clock tells which of the two it was. */
+/* Until the next look, or the deadline if that comes first. */
+static void pause_until(uint64_t deadline)
+{
+	uint64_t now = clock_monotonic_ms(), ms = WAIT_POLL_MS;
+	struct timespec pause;
+
+	if (deadline <= now)
+		return;
+	if (deadline - now < ms)
+		ms = deadline - now;
+	pause = (struct timespec){0, (long)ms * 1000000L};
+	nanosleep(&pause, NULL);
+}
+
+/* Passing the timeout ends the waiting, not the drain. */
 static int wait_drained(struct cli *cli, const char *name, uint64_t timeout_ms)
 {
-	const struct timespec pause = {0, WAIT_POLL_MS * 1000000L};
-	uint64_t deadline = clock_monotonic_ms() + timeout_ms;
+	uint64_t deadline = timeout_ms ? clock_monotonic_ms() + timeout_ms : UINT64_MAX;
 	enum wait_state state;
 	int64_t flows = 0;
 	int r;
@@ -213,13 +226,13 @@ static int wait_drained(struct cli *cli, const char *name, uint64_t timeout_ms)
 			return r;
 		if (state == WAIT_DRAINED)
 			return EXIT_DONE;
-		if (timeout_ms && clock_monotonic_ms() + WAIT_POLL_MS > deadline)
+		if (clock_monotonic_ms() >= deadline)
 			return cli_fail(EXIT_REFUSED, "%s: %" PRId64 " flow%s left when the timeout of %s passed", name,
 					flows, plural((uint64_t)flows), cli->option[OPTION_TIMEOUT]);
 		if (state == WAIT_TAKEN_BACK)
 			return cli_fail(EXIT_REFUSED, "%s: the drain was taken back, %" PRId64 " flow%s left", name,
 					flows, plural((uint64_t)flows));
-		nanosleep(&pause, NULL);
+		pause_until(deadline);
 	}
 }
 

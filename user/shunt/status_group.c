@@ -62,13 +62,14 @@ static void put_forced(const struct status *status, struct paragraph *line, cons
 static void put_moving(const struct status *status, struct paragraph *line, const json_t *group)
 {
 	const json_t *slots = json_object_get(group, "slots");
-	int64_t total = get_number(slots, "total");
-	int64_t unsettled = get_number(slots, "moving") + get_number(slots, "resolving");
+	int64_t total = get_number(slots, "total"), moving = get_number(slots, "moving");
+	int64_t unsettled = moving + get_number(slots, "resolving");
 
 	if (!unsettled || !total)
 		return;
-	paragraph_put(line, DIM, " %s %.2g %% of slots moving", sign_text(status->style, SIGN_DOT),
-		      100.0 * (double)unsettled / (double)total);
+	paragraph_put(line, DIM, " %s %s%" PRId64 " %% of slots %s", sign_text(status->style, SIGN_DOT),
+		      unsettled * 100 < total ? "under " : "", unsettled * 100 < total ? 1 : (unsettled * 100 + total / 2) / total,
+		      moving ? "moving" : "settling");
 }
 
 /* ---- a backend's row ---- */
@@ -109,7 +110,7 @@ static void because_admin(const struct status *status, struct why *why, const js
 	} else if (strcmp(admin, "drain") == 0) {
 		because(why, "%" PRId64 " flow%s left", flows, plural((uint64_t)flows));
 		if (until)
-			because(why, "ends in %s", human_age(until - status->now_ms + 999, age));
+			because(why, "timeout in %s", human_age(until - status->now_ms + 999, age));
 	} else if (strcmp(admin, "maint") == 0) {
 		because(why, "back by: shunt ready %s", name);
 	}

@@ -198,6 +198,31 @@ void next_hop_changed(void *userdata, const struct shunt_addr *address, const st
 	}
 }
 
+/* ---- drains whose time is over ---- */
+
+/* The drain stays in force: what is left is told, cutting it off is the operator's decision. */
+void backends_note_drains(struct controller *c)
+{
+	int64_t now = clock_wall_ms();
+
+	for (size_t i = 0; i < c->n_backends; i++) {
+		struct backend *backend = c->backends[i];
+		uint32_t flows = 0;
+		char object[128];
+
+		if (backend->admin != ADMIN_DRAIN || !backend->drain_until || now < backend->drain_until)
+			continue;
+		backend->drain_until = 0;
+		for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
+			flows += endpoint->flows;
+		snprintf(object, sizeof(object), "backend %s", backend->name);
+		events_add(c->events, "drain", object, "controller",
+			   "the timeout passed with %u pinned flows left: they stay, `shunt maint %s` ends them", flows,
+			   backend->name);
+		persist_soon(c);
+	}
+}
+
 /* ---- the end of a removed one ---- */
 
 void backend_free(struct controller *c, struct backend *backend)

@@ -166,7 +166,8 @@ void backend_next_hop(struct controller *controller, struct backend *backend);
 void next_hop_changed(void *userdata, const struct shunt_addr *address, const struct next_hop *hop);
 void backend_free(struct controller *controller, struct backend *backend);
 struct backend *backend_find(const struct controller *controller, const char *name);
-void backends_retire(struct controller *controller);  /* frees removed backends that no slot and no flow has */
+void backends_note_drains(struct controller *controller);
+void backends_retire(struct controller *controller); /* frees removed backends that no slot and no flow has */
 const char *admin_text(enum admin_state admin);
 
 /* ---- groups.c ---- */

@@ -167,6 +167,7 @@ void transitions_scan(struct controller *c)
 	for (size_t i = 0; i < n; i++)
 		advance_group(c, unsettled[i]);
 	note_ids_in_slots(c);
+	backends_note_drains(c);
 	backends_retire(c);
 	free(unsettled);
 }
