@@ -83,8 +83,6 @@ static __always_inline bool flow_pin(struct packet *p, struct shunt_flow_line *l
 		.seen = now,
 	};
 
-	if (p->dry)
-		return true;
 	for (int i = 0; i < FLOW_INSERT_TRIES; i++) {
 		int victim = shunt_flow_find(line, flow.fingerprint);
 
@@ -92,6 +90,8 @@ static __always_inline bool flow_pin(struct packet *p, struct shunt_flow_line *l
 			victim = shunt_flow_victim(line, flow.established, now);
 		if (victim < 0)
 			return false;
+		if (p->dry)
+			return true;
 		struct shunt_flow *at = &line->flow[victim & (SHUNT_FLOWS_PER_LINE - 1)];
 
 		if (shunt_flow_swap(at, shunt_flow_load(at), flow))
