@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # test.sh [PART…]: installs what is missing, builds with gcc and clang, and runs every test. Parts: build lint unit asan bpf
-# system bench; without names all of them. Runs on when something fails; what failed is shown, everything is in build/logs.
+# system demo bench; without names all of them. Runs on when something fails; what failed is shown, everything is in build/logs.
 # The last line is "N passed, N failed[, N skipped]", and the exit status 1 when something failed. Needs root.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -125,70 +125,85 @@ nothing_left() {
 		echo "left behind: $thing"
 		left=1
 	done < <(comm -13 "$LOGS/before" <(things | sort) && orphans)
-	return $left
+	return "$left"
 }
 
 # ---- the run ----
 
-rm -rf "$LOGS"
-mkdir -p "$LOGS"
-started=$(now)
-heading "installing what is missing"
-step 1200 "packages and bpffs" scripts/install.sh || exit 1
-things | sort >"$LOGS/before"
-
-heading "building"
-step 600 "gcc -Wall -Wextra -Werror" make -j"$JOBS" all test-programs
-! chosen build || step 600 "clang -Wall -Wextra -Werror" make -j"$JOBS" O=build/clang CC=clang programs test-programs
-
-if chosen lint; then
-	heading "lint"
-	suite 600 make -s lint
-fi
-
-if chosen unit; then
-	heading "unit tests"
-	for program in build/tests/unit/test_*; do
-		[ -x "$program" ] && cmocka 120 "unit ${program##*/test_}" "$program"
+run_cmocka() { # SECONDS KIND DIRECTORY
+	local program
+	for program in "$3"/test_*; do
+		if [ -x "$program" ]; then cmocka "$1" "$2 ${program##*/test_}" "$program"; fi
 	done
-fi
+}
 
-if chosen asan; then
-	heading "unit tests under ASan and UBSan"
-	step 600 "build with sanitizers" make -j"$JOBS" O=build/asan SANITIZE=1 unit-programs
-	for program in build/asan/tests/unit/test_*; do
-		[ -x "$program" ] && cmocka 300 "asan ${program##*/test_}" "$program"
+run_benches() {
+	local source name
+	for source in tests/bench/*.c; do
+		case $source in *.bpf.c | *'*'*) continue ;; esac
+		name=$(basename "$source" .c)
+		if step 180 "bench $name" "build/tests/bench/$name"; then
+			grep -v '^$' "$LOGS/bench-${name//[^A-Za-z0-9]/-}.log" | sed 's/^/        · /'
+		fi
 	done
-fi
+}
 
-if chosen bpf; then
-	heading "packet tables against the loaded program"
-	for program in build/tests/bpf/test_*; do
-		[ -x "$program" ] && cmocka 120 "bpf ${program##*/test_}" "$program"
-	done
-fi
+main() { # in a function, so that the shell has read all of it before something changes the file
+	local started program counts
+	mkdir -p "$BUILD"
+	exec 9>"$BUILD/.lock"
+	flock -n 9 || { echo "another run is under way in $BUILD" >&2 && exit 2; }
+	rm -rf "$LOGS"
+	mkdir -p "$LOGS"
+	started=$(now)
+	heading "installing what is missing"
+	step 1200 "packages and bpffs" scripts/install.sh || exit 1
+	things | sort >"$LOGS/before"
 
-if chosen system; then
-	heading "whole systems in network namespaces"
-	for program in tests/system/*.sh; do
-		suite 600 "$program"
-	done
-fi
+	heading "building"
+	step 600 "gcc -Wall -Wextra -Werror" make -j"$JOBS" all test-programs
+	! chosen build || step 600 "clang -Wall -Wextra -Werror" make -j"$JOBS" O=build/clang CC=clang programs test-programs
 
-if chosen bench; then
-	heading "measurements, in short form (all of them: make bench)"
-	for program in tests/bench/*.c; do
-		case $program in *.bpf.c | *'*'*) continue ;; esac
-		name=$(basename "$program" .c)
-		step 180 "bench $name" "build/tests/bench/$name" && grep -v '^$' "$LOGS/bench-${name//[^A-Za-z0-9]/-}.log" | sed 's/^/        · /'
-	done
-fi
+	if chosen lint; then
+		heading "lint"
+		suite 600 make -s lint
+	fi
+	if chosen unit; then
+		heading "unit tests"
+		run_cmocka 120 unit build/tests/unit
+	fi
+	if chosen asan; then
+		heading "unit tests under ASan and UBSan"
+		step 600 "build with sanitizers" make -j"$JOBS" O=build/asan SANITIZE=1 programs unit-programs
+		run_cmocka 300 asan build/asan/tests/unit
+	fi
+	if chosen bpf; then
+		heading "packet tables against the loaded program"
+		run_cmocka 120 bpf build/tests/bpf
+	fi
+	if chosen system; then
+		heading "whole systems in network namespaces"
+		for program in tests/system/*.sh; do
+			suite 600 "$program"
+		done
+	fi
+	if chosen demo; then
+		heading "the demo"
+		step 120 "the demo, without its pauses" scripts/demo.sh --fast
+	fi
+	if chosen bench; then
+		heading "measurements, in short form (all of them: make bench)"
+		run_benches
+	fi
 
-heading "afterwards"
-step 60 "no namespace, pin, mount, file or process is left behind" nothing_left
+	heading "afterwards"
+	step 60 "no namespace, pin, mount, file or process is left behind" nothing_left
+	printf '\n%d min %d s, logs in build/logs\n' $((($(now) - started) / 60)) $((($(now) - started) % 60))
+	counts="$PASSED passed, $FAILED failed"
+	[ "$SKIPPED" -eq 0 ] || counts="$counts, $SKIPPED skipped"
+	echo "$counts"
+	[ "$FAILED" -eq 0 ] || exit 1
+	exit 0
+}
 
-printf '\n%d min %d s, logs in build/logs\n' $((($(now) - started) / 60)) $((($(now) - started) % 60))
-counts="$PASSED passed, $FAILED failed"
-[ "$SKIPPED" -eq 0 ] || counts="$counts, $SKIPPED skipped"
-echo "$counts"
-[ "$FAILED" -eq 0 ]
+main
