@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 [ "$(id -u)" -eq 0 ] || exec sudo "$0" "$@"
 
-PAUSE=1.5
+PAUSE=2.5
 [ "${1:-}" != --fast ] || PAUSE=0
 export SHUNT_BUILD=${SHUNT_BUILD:-$PWD/build}
 FLOWS=$SHUNT_BUILD/tests/tools/flows
