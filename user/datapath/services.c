@@ -7,11 +7,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <linux/membarrier.h>
 #include <netinet/in.h>
+#include <sys/syscall.h>
 
 #include "datapath/internal.h"
 
-#define SEED_TRIES 100000
+#define SEED_TRIES 4000000                          /* 16 keys in one bucket, half of the lines taken: some 2^16 */
+#define LINES_TAKEN_MAX (SHUNT_SERVICE_LINES / 2 + 512) /* more, and old lines are cleared before the change is over */
 
 static uint64_t hash_of(const struct datapath *d, const struct shunt_service_key *key)
 {
@@ -98,6 +102,7 @@ static size_t without_doubles(struct wanted *list, size_t n)
 struct lines {
 	uint32_t head[SHUNT_SERVICE_BUCKETS], next[SHUNT_SERVICE_LINES];
 	uint8_t used[SHUNT_SERVICE_LINES];
+	size_t n_used;
 };
 
 static struct lines *lines_in_use(const struct datapath *d)
@@ -114,6 +119,7 @@ static struct lines *lines_in_use(const struct datapath *d)
 			continue;
 		bucket = shunt_service_bucket(hash_of(d, &d->services[line].key));
 		lines->used[line] = 1;
+		lines->n_used++;
 		lines->next[line] = lines->head[bucket];
 		lines->head[bucket] = line;
 	}
@@ -168,6 +174,7 @@ static int bucket_change(struct datapath *d, struct lines *lines, uint32_t bucke
 
 		d->services[line] = wanted[i].service;
 		lines->used[line] = 1;
+		lines->n_used++;
 	}
 	__atomic_store_n(&d->seeds[bucket].seed, seed, __ATOMIC_RELEASE);
 	for (uint32_t line = lines->head[bucket]; line != UINT32_MAX; line = lines->next[line])
@@ -182,6 +189,19 @@ static void clear_retired(struct datapath *d)
 	d->n_retired_lines = 0;
 }
 
+/* Once more than half of the lines are taken: waits until no packet reads a line that was switched away from. */
+static void make_room(struct datapath *d, struct lines *lines)
+{
+	if (lines->n_used <= LINES_TAKEN_MAX || d->n_retired_lines == 0)
+		return;
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0) /* a grace period of RCU */
+		usleep(10000);
+	for (size_t i = 0; i < d->n_retired_lines; i++)
+		lines->used[d->retired_lines[i]] = 0;
+	lines->n_used -= d->n_retired_lines;
+	clear_retired(d);
+}
+
 static int reconcile(struct datapath *d, struct lines *lines, const struct wanted *wanted, size_t n)
 {
 	size_t at = 0;
@@ -194,6 +214,7 @@ static int reconcile(struct datapath *d, struct lines *lines, const struct wante
 			at++;
 		if (bucket_is_as_wanted(d, lines, bucket, wanted + first, at - first))
 			continue;
+		make_room(d, lines);
 		r = bucket_change(d, lines, bucket, wanted + first, at - first);
 		if (r < 0)
 			return r;
