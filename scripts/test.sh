@@ -88,9 +88,11 @@ suite() {
 
 # Names made by another run on the same machine carry the number of a process that lives.
 of_the_living() { # NAME
-	local pid
-	pid=$(grep -oE 'shunt-(test-)?[0-9]+' <<<"$1" | grep -oE '[0-9]+' | head -n 1)
-	[ -n "$pid" ] && [ -d "/proc/$pid" ]
+	local number
+	while read -r number; do
+		[ ! -d "/proc/$number" ] || return 0
+	done < <(grep -oE '[0-9]{2,}' <<<"$1")
+	return 1
 }
 
 things() {
@@ -124,7 +126,11 @@ nothing_left() {
 		! of_the_living "$thing" || continue
 		echo "left behind: $thing"
 		left=1
-	done < <(comm -13 "$LOGS/before" <(things | sort) && orphans)
+	done < <(comm -13 "$LOGS/before" <(things | sort))
+	while read -r thing; do
+		echo "left behind: $thing"
+		left=1
+	done < <(orphans)
 	return "$left"
 }
 
