@@ -32,7 +32,7 @@ $(TOOLS):
 
 programs: $(PROGRAMS)
 
-unit-programs: $(UNIT_TESTS)
+unit-programs: $(UNIT_TESTS) $(O)/shunt
 
 test-tools: $(TOOLS) $(TEST_BPF_OBJECTS)
 
