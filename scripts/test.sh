@@ -69,11 +69,14 @@ cmocka() {
 
 # suite SECONDS COMMAND…: a program that shows its own results and ends with "NAME: N passed, N failed[, N skipped]".
 suite() {
-	local limit=$1 log status=0 counts
+	local limit=$1 log status=0 counts pid
 	shift
 	log=$LOGS/$(basename "$1" .sh).log
-	timeout -k 20 "$limit" "$@" </dev/null 2>&1 | tee "$log" | sed '/^[a-z-]*: [0-9]* passed/d' || true
-	status=${PIPESTATUS[0]}
+	# Not by a pipe, which whatever the suite left behind would keep open.
+	timeout -k 20 "$limit" "$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	tail -n +1 -s 0.2 -f --pid=$pid "$log" 2>/dev/null | sed -u '/^[a-z-]*: [0-9]* passed/d'
+	wait "$pid" || status=$?
 	counts=$(grep -E '^[a-z-]+: [0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
 	if [ -z "$counts" ]; then
 		FAILED=$((FAILED + 1))

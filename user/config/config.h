@@ -21,6 +21,8 @@ enum config_hash { HASH_5_TUPLE, HASH_SOURCE_IP };
 enum config_check_type { CHECK_TCP, CHECK_HTTP, CHECK_NONE };
 enum config_group_mode { GROUP_ACTIVE_PASSIVE, GROUP_ACTIVE_ACTIVE };
 
+#define CONFIG_WEIGHT_MAX 65535
+
 struct config_interface {
 	char name[IF_NAMESIZE];
 	enum config_xdp_mode mode;

@@ -10,7 +10,6 @@
 #define MS_PER_S 1000
 #define MS_PER_HOUR (3600 * MS_PER_S)
 #define PORT_MAX 65535
-#define WEIGHT_MAX 65535
 #define PRIORITY_MAX 65535
 #define THRESHOLD_MAX 1000
 #define FLOW_TABLE_SIZE_MAX (1 << 30)
@@ -76,7 +75,7 @@ static const struct field member_fields[] = {
 static const struct field backend_fields[] = {
 	{"name", FIELD_NAME, AT(draft_backend, name), .required = true},
 	{"address", FIELD_ADDRESS, AT(draft_backend, address), .required = true},
-	{"weight", FIELD_NUMBER, AT(draft_backend, weight), .max = WEIGHT_MAX},
+	{"weight", FIELD_NUMBER, AT(draft_backend, weight), .max = CONFIG_WEIGHT_MAX},
 	{"port", FIELD_NUMBER, AT(draft_backend, port), .min = 1, .max = PORT_MAX},
 	{},
 };

@@ -113,6 +113,8 @@ static void print_backend(const json_t *backend, const json_t *groups)
 
 	if (get_flag(backend, "drained"))
 		printf("%s: drained, no flow is left, safe to stop", name);
+	else if (strcmp(admin, "drain") == 0 && !flows)
+		printf("%s: draining, its flows are counted as they send", name);
 	else if (strcmp(admin, "drain") == 0)
 		printf("%s: draining, %" PRId64 " flow%s left", name, flows, plural((uint64_t)flows));
 	else if (strcmp(admin, "maint") == 0)

@@ -108,7 +108,10 @@ static void because_admin(const struct status *status, struct why *why, const js
 	if (get_flag(backend, "drained")) {
 		because(why, "no flow left, safe to stop");
 	} else if (strcmp(admin, "drain") == 0) {
-		because(why, "%" PRId64 " flow%s left", flows, plural((uint64_t)flows));
+		if (flows)
+			because(why, "%" PRId64 " flow%s left", flows, plural((uint64_t)flows));
+		else
+			because(why, "flows are counted as they send");
 		if (until)
 			because(why, "timeout in %s", human_age(until - status->now_ms + 999, age));
 	} else if (strcmp(admin, "maint") == 0) {

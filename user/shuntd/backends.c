@@ -104,6 +104,12 @@ int endpoint_start(struct controller *c, struct endpoint *endpoint)
 {
 	probe_free(endpoint->probe);
 	endpoint->probe = NULL;
+	if (endpoint->backend->admin == ADMIN_MAINT) {
+		endpoint->health = (struct health){.state = HEALTH_UNKNOWN, .since_ms = clock_monotonic_ms()};
+		endpoint->health_since = clock_wall_ms();
+		snprintf(endpoint->last, sizeof(endpoint->last), "not checked in maintenance");
+		return 0;
+	}
 	endpoint->context = (struct endpoint_context){c, endpoint};
 	return probe_start(c->prober, &endpoint->backend->address, endpoint->probe_port, &endpoint->check, probed,
 			   &endpoint->context, &endpoint->probe);

@@ -155,6 +155,7 @@ int services_publish(struct controller *controller);
 uint32_t services_features(const struct config *config);
 
 /* ---- backends.c ---- */
+/* (Re)starts its probe; in maintenance there is none, and its health is not known until it is back. */
 int endpoint_start(struct controller *controller, struct endpoint *endpoint);
 void endpoint_free(struct controller *controller, struct endpoint *endpoint);
 /* What may be sent to it follows from its health and what the operator said. True: that changed, its groups must know. */

@@ -76,7 +76,8 @@ static bool waits_for_checks(const struct group *group)
 	if (group->started)
 		return false;
 	for (size_t i = 0; i < group->n_members; i++)
-		if (group->members[i].endpoint->health.state == HEALTH_UNKNOWN)
+		if (group->members[i].endpoint->health.state == HEALTH_UNKNOWN &&
+		    group->members[i].endpoint->backend->admin != ADMIN_MAINT)
 			return true;
 	return false;
 }

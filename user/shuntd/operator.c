@@ -38,15 +38,19 @@ static int set_admin(struct controller *c, const char *name, enum admin_state ad
 {
 	struct backend *backend = backend_find(c, name);
 	char object[128];
-	bool changed;
+	bool changed, reprobe;
 
 	if (!backend)
 		return refuse(reply, -ENOENT, "backend %s does not exist", name);
 	changed = backend->admin != admin || backend->drain_until != drain_until;
+	reprobe = (backend->admin == ADMIN_MAINT) != (admin == ADMIN_MAINT);
 	backend->admin = admin;
 	backend->drain_until = drain_until;
 	for (struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
 		endpoint->in_slots = true; /* until a scan says otherwise */
+	for (struct endpoint *endpoint = backend->endpoints; endpoint && reprobe; endpoint = endpoint->next)
+		if (endpoint_start(c, endpoint) < 0)
+			log_error("backend %s: cannot be checked: it takes no traffic", name);
 	backend_publish(c, backend);
 	snprintf(object, sizeof(object), "backend %s", name);
 	if (changed)
@@ -79,6 +83,8 @@ static int weight(void *userdata, const char *name, uint32_t value, struct api_r
 
 	if (!backend)
 		return refuse(reply, -ENOENT, "backend %s does not exist", name);
+	if (value > CONFIG_WEIGHT_MAX)
+		return refuse(reply, -EINVAL, "backend %s: weight %u: the most is %u", name, value, CONFIG_WEIGHT_MAX);
 	snprintf(object, sizeof(object), "backend %s", name);
 	events_add(c->events, "weight", object, "operator", "%u -> %u, until the next reload", backend->weight, value);
 	backend->weight = value;
