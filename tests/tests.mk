@@ -50,10 +50,13 @@ bench: all $(BENCHES) test-tools ## measurements in full: ns a packet, failover 
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/failover.sh 'a killed server'
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_AB_ROUNDS=9 tests/system/throughput.sh
 
+bench-short: $(BENCHES) ## ns a packet in seconds, and that it does not grow with the number of flows (root)
+	$(Q)for b in $(BENCHES); do $$b --short || exit 1; done
+
 lint: compile_commands.json ## clang-tidy, cppcheck, shellcheck, SPDX lines, dependency rule
 	$(Q)O=$(O) scripts/lint.sh
 
 format: ## formats the C files named in FILES (default: those changed since the last commit)
 	$(Q)scripts/format.sh $(FILES)
 
-.PHONY: programs unit-programs test-tools test-programs check-bpf check-system bench lint format
+.PHONY: programs unit-programs test-tools test-programs check-bpf check-system bench bench-short lint format

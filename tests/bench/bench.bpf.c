@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The programs around the measured one. BPF_PROG_TEST_RUN does not restore the packet between repetitions, so bench_outer
+ * first takes off the outer header that the last repetition put on, makes the packet one of a random flow, and then
+ * tail-calls the program that user/datapath loaded: what is measured is that program itself.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bench.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} target SEC(".maps");
+
+struct bench_run run; /* written by bench.c before a run */
+
+SEC("xdp")
+int bench_empty(struct xdp_md *ctx)
+{
+	return XDP_TX;
+}
+
+/* What every forwarder must do at the least. */
+SEC("xdp")
+int bench_swap(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+	struct tcphdr *tcp = (void *)(ip + 1);
+	__u8 mac[ETH_ALEN];
+
+	if ((void *)(tcp + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->ihl != 5 || ip->protocol != IPPROTO_TCP ||
+	    tcp->dest != bpf_htons(80))
+		return XDP_PASS;
+	__builtin_memcpy(mac, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, mac, ETH_ALEN);
+	return XDP_TX;
+}
+
+SEC("xdp")
+int bench_outer(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	__u64 *words;
+	__u32 flow;
+
+	if (ctx->data_end - ctx->data != run.frame_len && bpf_xdp_adjust_head(ctx, run.outer_len))
+		return XDP_ABORTED;
+	data = (void *)(long)ctx->data;
+	words = data;
+	if (data + ETH_HLEN + sizeof(struct ipv6hdr) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	run.random = run.random * 6364136223846793005ULL + 1442695040888963407ULL; /* Knuth's MMIX */
+	flow = run.random >> 40 & run.flow_mask;
+	words[0] = run.ethernet[0];
+	*(__u32 *)(data + 8) = run.ethernet[1];
+	if (run.ipv6) {
+		*(__be16 *)(data + 12) = bpf_htons(ETH_P_IPV6);
+		*(__u32 *)(data + ETH_HLEN + 20) = flow;             /* the last word of the source */
+	} else {
+		*(__be16 *)(data + 12) = bpf_htons(ETH_P_IP);
+		*(__be32 *)(data + ETH_HLEN + 12) = bpf_htonl(run.source | flow); /* checksums go wrong; nobody looks */
+	}
+	bpf_tail_call_static(ctx, &target, 0);
+	return XDP_ABORTED;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
