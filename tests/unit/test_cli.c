@@ -102,7 +102,7 @@ static void status_is_one_screen_of_80_columns(void **state)
 		   "shunt 0.1.0 on edge1 · eth0 native · up 3h · 2 services, 3 groups, 6 backends\n"
 		   "4 problems:\n"
 		   " ! group app-servers failed over to backend2 12m ago\n"
-		   " ! group resolvers is degraded: 1 healthy, 1 failed\n"
+		   " ! group resolvers is degraded: 1 of 2 backends out\n"
 		   " ! backend backend1 down for 12m: connection refused\n"
 		   " ! backend spare1 has no next hop: no route\n"
 		   "\n"
@@ -117,7 +117,7 @@ static void status_is_one_screen_of_80_columns(void **state)
 		   "                                                      connected 0.4 ms\n"
 		   "\n"
 		   "dns [2001:db8::10]:53 udp · l2 · 0 packets\n"
-		   "└ resolvers active-active · DEGRADED: 1 healthy, 1 failed\n"
+		   "└ resolvers active-active · DEGRADED: 1 of 2 out\n"
 		   "  ✓ dns1  2001:db8::11  up 2d  ACTIVE 100 %  connected 0.4 ms\n"
 		   "  ~ dns2  2001:db8::12  up 2d  draining      3 flows left\n"
 		   "\n"
@@ -135,7 +135,7 @@ static void status_of_a_group_is_that_group_and_its_services(void **state)
 	assert_run(*state, "status resolvers", 0,
 		   "\n"
 		   "dns [2001:db8::10]:53 udp · l2 · 0 packets\n"
-		   "└ resolvers active-active · DEGRADED: 1 healthy, 1 failed\n"
+		   "└ resolvers active-active · DEGRADED: 1 of 2 out\n"
 		   "  ✓ dns1  2001:db8::11  up 2d  ACTIVE 100 %  connected 0.4 ms\n"
 		   "  ~ dns2  2001:db8::12  up 2d  draining      3 flows left\n",
 		   "");

@@ -85,7 +85,8 @@ struct simulation {
 
 static uint32_t roll(struct simulation *s, uint32_t n)
 {
-	return shunt_mix64(s->random += 0x9e3779b97f4a7c15ULL) % n;
+	assert_true(n > 0);
+	return shunt_mix64(s->random += 0x9e3779b97f4a7c15ULL) % n; // NOLINT(clang-analyzer-core.DivideZero): asserted
 }
 
 static bool is_alive(const struct simulation *s, uint32_t id)

@@ -76,7 +76,7 @@ static int decode_object(json_t *document, const struct body_field *fields, char
 int body_decode(const char *body, size_t length, const struct body_field *fields, json_t **ret_document,
 		char **ret_error)
 {
-	json_error_t error;
+	json_error_t error = {.text = "out of memory"};
 	json_t *document;
 	char where[64];
 	int r;

@@ -15,13 +15,22 @@ const char *status_age(const struct status *status, int64_t since_ms, char buffe
 
 /* ---- the group's line ---- */
 
+size_t status_members_out(const json_t *group)
+{
+	size_t i, out = 0;
+	json_t *member;
+
+	json_array_foreach(json_object_get(group, "backends"), i, member)
+		out += strcmp(get_text(member, "role"), "out") == 0;
+	return out;
+}
+
 static void put_state(const struct status *status, struct paragraph *line, const json_t *group)
 {
 	const char *name = get_text(group, "name"), *state = get_text(group, "state");
 	const json_t *active = json_object_get(group, "active");
 	const char *first = json_string_value(json_array_get(active, 0)) ?: "nobody";
 	const char *others = json_array_size(active) > 1 ? " and others" : "";
-	int64_t healthy = get_number(group, "healthy"), failed = get_number(group, "failed");
 	char age[HUMAN_TEXT_MAX];
 
 	if (strcmp(state, "normal") == 0) {
@@ -30,7 +39,8 @@ static void put_state(const struct status *status, struct paragraph *line, const
 		paragraph_put(line, RED, "DOWN: nobody takes new flows");
 	} else if (strcmp(state, "degraded") == 0) {
 		paragraph_put(line, YELLOW, "DEGRADED:");
-		paragraph_put(line, PLAIN, " %" PRId64 " healthy, %" PRId64 " failed", healthy, failed);
+		paragraph_put(line, PLAIN, " %zu of %zu out", status_members_out(group),
+			      json_array_size(json_object_get(group, "backends")));
 	} else if (strcmp(state, "failing-back") == 0) {
 		paragraph_put(line, YELLOW, "FAILING BACK");
 		paragraph_put(line, PLAIN, " to %s in %s", get_text(group, "primary"),

@@ -79,8 +79,8 @@ static void groups_impaired(const struct status *status, struct problems *proble
 			    json_array_size(json_object_get(group, "active")) > 1 ? " and others" : "",
 			    status_age(status, get_time(group, "last_failover"), age));
 		else if (strcmp(state, "degraded") == 0)
-			add(problems, YELLOW, "group %s is degraded: %" PRId64 " healthy, %" PRId64 " failed", name,
-			    get_number(group, "healthy"), get_number(group, "failed"));
+			add(problems, YELLOW, "group %s is degraded: %zu of %zu backends out", name,
+			    status_members_out(group), json_array_size(json_object_get(group, "backends")));
 	}
 }
 

@@ -200,6 +200,8 @@ void table_print(struct table *table, const struct style *style, FILE *to)
 	int widths[TABLE_COLUMNS_MAX] = {};
 	struct cell header[TABLE_COLUMNS_MAX];
 
+	if (table->n_columns == 0)
+		return;
 	for (size_t i = 0; i < table->n_columns && table->header[0]; i++) {
 		header[i] = (struct cell){DIM, (char *)table->header[i]};
 		widths[i] = text_columns(table->header[i]);

@@ -235,6 +235,7 @@ void backend_free(struct controller *c, struct backend *backend)
 {
 	if (c->next_hops)
 		next_hops_unwatch(c->next_hops, &backend->address);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): every backend is in this hash */
 	HASH_DELETE(hh_identity, c->by_identity, backend);
 	free(backend->checks);
 	free(backend->name);
