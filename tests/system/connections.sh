@@ -207,6 +207,29 @@ udp_flows_that_are_tracked_stay() {
 	expect "$moved" -eq 0 "UDP flows that changed their server"
 }
 
+# A service of every port is a feature that the program is loaded anew for; six groups need a larger map of slots.
+another_program_and_more_groups() {
+	local before i
+	before=$(on lb ip -j link show eth0 | jq '.[0].xdp.prog.id')
+	{
+		the_config 'b1, b2, b3' | sed "/name: web6/a\\  - {name: all, address: 192.0.2.11, protocol: tcp, port: 0, group: extra1}
+			/^failover_groups/s/\\]\$/, $(for i in 1 2 3 4 5 6; do
+			printf '{name: extra%d, mode: active-active, backends: [b1, b2]}, ' "$i"
+		done)]/"
+	} | config
+	expect_exit 0 shunt reload
+	expect "$(on lb ip -j link show eth0 | jq '.[0].xdp.prog.id')" -ne "$before" "id of the program now"
+	wait_for 3 "the new groups serve" is 'b1 b2' active extra6
+	expect "$(servers 192.0.2.11 81)" = "b1 b2" "who answers at a port of the new service"
+}
+
+removed_and_restarted() {
+	remove_a_backend
+	kill_shuntd
+	start_shuntd
+	wait_for 5 "every backend is up" is true json '[.[] | select(.removed | not) | .health == "up"] | all' backends
+}
+
 suite connections
 run_test "$N connections survive a backend added" connections_survive add_a_backend
 run_test "$N connections survive a backend drained" connections_survive drain_a_backend
@@ -216,6 +239,8 @@ run_test "$N connections survive a backend removed from the configuration" conne
 run_test "$N connections survive a reload" connections_survive reload_the_configuration
 run_test "$N connections survive a restart of shuntd" connections_survive restart_the_controller
 run_test "$N connections survive kill -9 of shuntd" connections_survive kill_the_controller
+run_test "$N connections survive another program and a larger map" connections_survive another_program_and_more_groups
+run_test "$N connections survive kill -9 after a backend was removed" connections_survive removed_and_restarted
 limit 90
 run_test "$N connections survive all of it, one after the other" everything_at_once
 run_test 'no new connection fails meanwhile' new_connections_never_fail
