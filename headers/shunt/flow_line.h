@@ -73,25 +73,18 @@ static inline __attribute__((always_inline)) int shunt_flow_find(const struct sh
 static inline __attribute__((always_inline)) int shunt_flow_victim(const struct shunt_flow_line *line, int established,
 								   __u16 now)
 {
-	int victim = -1;
 	__u32 best = 0;
 
-	for (int i = 0; i < SHUNT_FLOWS_PER_LINE; i++) {
+	/* Rank above the place, so that the largest word says both; few branches, or the verifier follows every order. */
+	for (__u32 i = 0; i < SHUNT_FLOWS_PER_LINE; i++) {
 		struct shunt_flow flow = shunt_flow_load(&line->flow[i]);
-		__u32 rank = shunt_flow_age(flow, now) + 1;
+		__u32 is_free = ((__u64)flow.fingerprint - 1) >> 63, may_go = established | !flow.established | is_free;
+		__u32 rank = is_free << 18 | (__u32)!flow.established << 17 | (shunt_flow_age(flow, now) + 1);
+		__u32 word = (rank << 3 | (SHUNT_FLOWS_PER_LINE - 1 - i)) & -may_go;
 
-		if (!flow.established)
-			rank += 1U << 16;
-		else if (!established)
-			rank = 0;
-		if (!flow.fingerprint)
-			rank = 1U << 31;
-		if (rank > best) {
-			best = rank;
-			victim = i;
-		}
+		best = word > best ? word : best;
 	}
-	return victim;
+	return best ? (int)(SHUNT_FLOWS_PER_LINE - 1 - (best & (SHUNT_FLOWS_PER_LINE - 1))) : -1;
 }
 
 /* ---- the three states of a slot (DESIGN: "Track only what moved") ---- */

@@ -180,6 +180,18 @@ static void maps_are_pinned_by_name_and_go_with_the_data_path(void **state)
 	assert_int_not_equal(access(FIXTURE_BPF_DIR, F_OK), 0);
 }
 
+/* Kernels give up at a million instructions, old ones earlier; and what takes long to load takes long to replace. */
+static void the_verifier_has_little_to_do(void **state)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fixture_program(*state), &info, &len), 0);
+	print_message("  %u instructions, %u bytes jited, %u verified\n", info.xlated_prog_len / 8, info.jited_prog_len,
+		      info.verified_insns);
+	assert_true(info.verified_insns < 200000);
+}
+
 /* ---- real frames ---- */
 
 /* A veth takes frames from its peer's XDP_TX and redirect only while it runs a program of its own. */
@@ -291,6 +303,7 @@ int main(void)
 		test(what_was_laid_out_otherwise_is_refused_with_a_reason),
 		cmocka_unit_test(a_folder_that_is_not_on_bpffs_is_refused_with_a_remedy),
 		cmocka_unit_test(maps_are_pinned_by_name_and_go_with_the_data_path),
+		test(the_verifier_has_little_to_do),
 		test(frames_leave_by_the_link_of_their_backend),
 		test(a_new_program_takes_the_place_of_the_old_one),
 		test(a_program_of_somebody_else_is_left_alone),
