@@ -181,6 +181,36 @@ scattering_reload() {
 	expect_contains "$(cat "$T/err")" table_size "the reason"
 }
 
+forced_reload() {
+	start_system
+	connect_every 5 connect $VIP 80
+	expect_exit 0 shunt drain b2
+	the_config 'b1, b2, b3' 'hash_seed: 7' | sed 's/table_size: 4096/table_size: 8192/' | config
+	expect_exit 0 shunt reload --force
+	expect "$(group app slots.total)" -eq 8192 "slots of the table now"
+	expect "$(servers $VIP 80)" = 'b1 b3' "who answers"
+	expect_exit 0 shunt ready b2
+	expect "$(servers $VIP 80)" = 'b1 b2 b3' "who answers with b2 back"
+	stop_traffic connect
+	note "$(grep '^attempts' "$T/connect.log") while the tables were laid out anew"
+	expect "$(awk '$3 == "failed"' "$T/connect.log" | wc -l)" -le 2 "connections caught between two tables"
+	stop_shuntd
+	start_shuntd
+	expect "$(group app slots.total)" -eq 8192 "slots after a restart"
+}
+
+another_layout_at_start() {
+	start_system
+	stop_shuntd
+	the_config 'b1, b2, b3' | sed 's/table_size: 4096/table_size: 8192/' | config
+	expect_exit 1 on lb "$SHUNT_BUILD/shuntd" -c "$CONFIG" --run-dir "$RUN_DIR" --state-dir "$STATE_DIR" --bpf-dir "$BPF_DIR"
+	expect_contains "$(cat "$T/err")" "--fresh" "the remedy"
+	expect "$(servers $VIP 80)" = 'b1 b2 b3' "who answers while no controller runs"
+	start_shuntd --fresh
+	expect "$(servers $VIP 80)" = 'b1 b2 b3' "who answers"
+	expect "$(group app slots.total)" -eq 8192 "slots of the table now"
+}
+
 reload_by_signal() {
 	start_system
 	the_config 'b1, b2' | config
@@ -525,6 +555,8 @@ run_test 'weights shift new flows and last until the next reload' weights
 run_test 'exit codes are 0, 1, 2, 3 as promised' exit_codes
 run_test 'a bad file is refused and changes nothing' bad_reloads
 run_test 'a reload that would scatter living flows is refused' scattering_reload
+run_test 'reload --force lays the tables out anew while traffic goes on' forced_reload
+run_test 'another table_size at the start is refused, --fresh replaces' another_layout_at_start
 run_test 'SIGHUP reloads' reload_by_signal
 run_test 'services come and go by reload' services_come_and_go
 run_test 'a restart goes on with drains, weights, forced failovers and tables' decisions_survive stop_shuntd
