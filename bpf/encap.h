@@ -7,6 +7,7 @@
 #define SHUNT_BPF_ENCAP_H
 
 #include "nexthop.h"
+#include "vlan.h"
 
 #define OUTER_TTL 64                     /* RFC 2003 section 3.1, RFC 2473 section 6.3: its own, not the inner one */
 #define IPV4_DONT_FRAGMENT 0x4000        /* always, as Linux tunnels do: path MTU discovery needs it */
@@ -76,22 +77,24 @@ stage int encapsulate(struct packet *p, const struct exit *exit)
 	__u8 inner_protocol = p->family == ETH_P_IP ? IPPROTO_IPIP : IPPROTO_IPV6;
 	int outer_len = outer_ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	struct ethhdr *eth;
+	void *outer;
 
 	if (unlikely(!fits(p, outer_len)))
 		return drop(p, SHUNT_DROP_TOO_BIG);
 	if (unlikely(bpf_xdp_adjust_head(p->ctx, -outer_len)))
 		return drop(p, SHUNT_DROP_NO_HEADROOM);
 	eth = frame_start(p);
-	if ((void *)(eth + 1) + sizeof(struct ipv6hdr) > frame_end(p))
+	outer = frame_start(p) + p->l3_offset;
+	if ((void *)(eth + 1) + VLAN_TAGS_MAX * sizeof(struct vlan_tag) > frame_end(p) ||
+	    outer + sizeof(struct ipv6hdr) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL); /* never: what was there is longer */
 	write_ethernet(eth, exit);
-	if (outer_ipv4) {
-		eth->h_proto = bpf_htons(ETH_P_IP);
-		write_outer_ipv4(p, (void *)(eth + 1), inner_protocol);
-	} else {
-		eth->h_proto = bpf_htons(ETH_P_IPV6);
-		write_outer_ipv6(p, (void *)(eth + 1), inner_protocol);
-	}
+	write_tags(p, eth);
+	((__be16 *)outer)[-1] = bpf_htons(outer_ipv4 ? ETH_P_IP : ETH_P_IPV6);
+	if (outer_ipv4)
+		write_outer_ipv4(p, outer, inner_protocol);
+	else
+		write_outer_ipv6(p, outer, inner_protocol);
 	return SHUNT_NEXT;
 }
 

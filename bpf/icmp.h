@@ -54,11 +54,11 @@ stage int turn_message(struct packet *p, __u8 reply_type)
 stage int answer_echo_ipv4(struct packet *p)
 {
 	struct ethhdr *eth = frame_start(p);
-	struct iphdr *ip = (void *)(eth + 1);
+	struct iphdr *ip = frame_start(p) + p->l3_offset;
 	__be32 address;
 	__u16 old, new;
 
-	if ((void *)(ip + 1) > frame_end(p))
+	if ((void *)(ip + 1) > frame_end(p) || (void *)(eth + 1) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL);
 	swap_ethernet(eth);
 	address = ip->saddr;
@@ -74,9 +74,9 @@ stage int answer_echo_ipv4(struct packet *p)
 stage int answer_echo_ipv6(struct packet *p)
 {
 	struct ethhdr *eth = frame_start(p);
-	struct ipv6hdr *ip = (void *)(eth + 1);
+	struct ipv6hdr *ip = frame_start(p) + p->l3_offset;
 
-	if ((void *)(ip + 1) > frame_end(p))
+	if ((void *)(ip + 1) > frame_end(p) || (void *)(eth + 1) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL);
 	swap_ethernet(eth);
 	ip->saddr = *(struct in6_addr *)p->destination.byte;

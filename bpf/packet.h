@@ -21,6 +21,12 @@
 /* A stage returns SHUNT_NEXT for "go on with the next one", or the XDP action that ends the packet's way. */
 enum verdict { SHUNT_NEXT = 0 };
 
+#define VLAN_TAGS_MAX 2
+
+struct vlan_tag {
+	__be16 protocol, control;        /* TPID and TCI: priority and VLAN id */
+};
+
 struct packet {
 	struct xdp_md *ctx;
 	bool dry;                        /* explain: find out, change nothing; constant at compile time */
@@ -30,7 +36,7 @@ struct packet {
 	__be16 source_port, destination_port;
 	__u16 family;                    /* ETH_P_IP | ETH_P_IPV6, host order */
 	__u16 ip_len;                    /* length of the IP packet as its header says, bytes */
-	__u16 l4_offset;                 /* from the start of the frame */
+	__u16 l3_offset, l4_offset;      /* from the start of the frame */
 	__u32 frame_len;                 /* as received, bytes */
 	__u8 protocol;
 	__u8 traffic_class;              /* TOS or traffic class */
@@ -38,6 +44,8 @@ struct packet {
 	bool malformed, is_fragment, ttl_zero;
 	bool starts_flow;                /* TCP SYN without ACK */
 	__u8 icmp_type;
+	__u8 tags;                       /* how many of `tag` the frame has */
+	struct vlan_tag tag[VLAN_TAGS_MAX];
 
 	/* service, slot, backend */
 	const struct shunt_service *service;

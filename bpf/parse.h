@@ -9,6 +9,7 @@
 #include <shunt/hash.h>
 
 #include "packet.h"
+#include "vlan.h"
 
 #define IPV4_MORE_FRAGMENTS 0x2000
 #define IPV4_FRAGMENT_OFFSET 0x1fff
@@ -53,7 +54,7 @@ stage void parse_ports(struct packet *p, __u32 l4_len)
 /* RFC 791. */
 stage int parse_ipv4(struct packet *p)
 {
-	struct iphdr *ip = frame_start(p) + ETH_HLEN;
+	struct iphdr *ip = frame_start(p) + p->l3_offset;
 	__u16 header_len, fragment;
 
 	if ((void *)(ip + 1) > frame_end(p))
@@ -68,10 +69,10 @@ stage int parse_ipv4(struct packet *p)
 	p->traffic_class = ip->tos;
 	p->ttl_zero = ip->ttl == 0;
 	p->malformed = ip->version != 4 || header_len < sizeof(*ip) || p->ip_len < header_len ||
-		       p->ip_len > p->frame_len - ETH_HLEN;
+		       p->ip_len > p->frame_len - p->l3_offset;
 	fragment = bpf_ntohs(ip->frag_off);
 	p->is_fragment = fragment & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET);
-	p->l4_offset = ETH_HLEN + header_len;
+	p->l4_offset = p->l3_offset + header_len;
 	if (likely(!p->malformed && !p->is_fragment))
 		parse_ports(p, p->ip_len - header_len);
 	return SHUNT_NEXT;
@@ -80,7 +81,7 @@ stage int parse_ipv4(struct packet *p)
 /* RFC 8200, no extension headers: a packet with some has a protocol that no service has. */
 stage int parse_ipv6(struct packet *p)
 {
-	struct ipv6hdr *ip = frame_start(p) + ETH_HLEN;
+	struct ipv6hdr *ip = frame_start(p) + p->l3_offset;
 	__u32 first_word, payload_len;
 
 	if ((void *)(ip + 1) > frame_end(p))
@@ -95,9 +96,9 @@ stage int parse_ipv6(struct packet *p)
 	p->protocol = ip->nexthdr;
 	p->traffic_class = bpf_ntohl(first_word) >> 20;
 	p->ttl_zero = ip->hop_limit == 0;
-	p->malformed = ip->version != 6 || payload_len + sizeof(*ip) > p->frame_len - ETH_HLEN;
+	p->malformed = ip->version != 6 || payload_len + sizeof(*ip) > p->frame_len - p->l3_offset;
 	p->is_fragment = ip->nexthdr == IPPROTO_FRAGMENT;
-	p->l4_offset = ETH_HLEN + sizeof(*ip);
+	p->l4_offset = p->l3_offset + sizeof(*ip);
 	if (likely(!p->malformed && !p->is_fragment))
 		parse_ports(p, payload_len);
 	return SHUNT_NEXT;
@@ -111,6 +112,9 @@ stage int parse(struct packet *p)
 		return XDP_PASS;
 	p->frame_len = frame_end(p) - frame_start(p);
 	p->family = bpf_ntohs(eth->h_proto);
+	p->l3_offset = ETH_HLEN;
+	if (unlikely(is_vlan(p->family)))
+		parse_tags(p);
 	if (p->family == ETH_P_IP)
 		return parse_ipv4(p);
 	if (p->family == ETH_P_IPV6)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "packet_odd.h"
 #include "world.h"
 
 static void add_services(struct world *w, enum port port, const char *number, uint32_t group4, uint32_t group6,
@@ -106,7 +107,7 @@ struct packet_case forwards(const struct world *w, const char *sentence, struct 
 
 static bool is_syn(const struct frame *in)
 {
-	const uint8_t *at = in->byte + ETHERNET_LEN;
+	const uint8_t *at = in->byte + ip_offset(in);
 	bool ipv4 = at[0] >> 4 == 4;
 	const uint8_t *l4 = at + (ipv4 ? (at[0] & 15) * 4 : 40);
 
