@@ -2,6 +2,9 @@
 /*
  * The flows that a slot in transition must remember (DESIGN, "Track only what moved"). Called only for slots that are not
  * settled, for services that track always, and while a slot's backend has just gone down.
+ *
+ * pick_slowly() is a global function: the verifier judges it once, for any arguments, and not again for every way on which
+ * a packet may come here. That is why it is handed scalars and gives back the number of a backend, not a pointer.
  */
 #ifndef SHUNT_BPF_FLOW_H
 #define SHUNT_BPF_FLOW_H
@@ -39,23 +42,33 @@ stage struct shunt_slot slot_read(__u32 table, __u32 index)
 	return slot;
 }
 
-stage bool choose(struct packet *p, __u32 id, enum shunt_choice choice)
-{
-	struct shunt_backend *backend = backend_lookup(id);
+/* What the choice depends on, and the choice. */
+struct pick {
+	__u64 hash;                      /* of the flow */
+	__u32 table;                     /* of the group, now */
+	__u32 slot_index;
+	struct shunt_slot slot;
+	__u32 backend_id;                /* chosen */
+	__u32 choice;                    /* enum shunt_choice */
+	bool starts_flow;
+	bool tracked, always;            /* whether flows are looked up at all; whether every flow is pinned */
+	bool dry;
+};
 
-	if (!backend_is_alive(backend))
+stage bool choose(struct pick *p, __u32 id, enum shunt_choice choice)
+{
+	if (!backend_is_alive(backend_lookup(id)))
 		return false;
-	p->backend = backend;
 	p->backend_id = id;
 	p->choice = choice;
 	return true;
 }
 
 /* The next alive backend along the probe sequence, among those that the table uses now. */
-static __always_inline bool choose_by_probing(struct packet *p, __u32 table)
+static __always_inline bool choose_by_probing(struct pick *p)
 {
 	for (__u32 i = 1; i <= PROBE_LIMIT; i++) {
-		struct shunt_slot slot = slot_read(table, shunt_probe(p->slot_index, i, cfg.table_size));
+		struct shunt_slot slot = slot_read(p->table, shunt_probe(p->slot_index, i, cfg.table_size));
 
 		if (choose(p, slot.now, SHUNT_CHOICE_PROBED))
 			return true;
@@ -63,7 +76,7 @@ static __always_inline bool choose_by_probing(struct packet *p, __u32 table)
 	return false;
 }
 
-stage void flow_refresh(struct packet *p, struct shunt_flow *at, struct shunt_flow flow, __u16 now)
+stage void flow_refresh(struct pick *p, struct shunt_flow *at, struct shunt_flow flow, __u16 now)
 {
 	struct shunt_flow fresh = flow;
 
@@ -73,8 +86,19 @@ stage void flow_refresh(struct packet *p, struct shunt_flow *at, struct shunt_fl
 		shunt_flow_swap(at, flow, fresh); /* who was faster has refreshed it as well */
 }
 
+/* Where in the line a flow is, or may be put; -1: nowhere. Global for the verifier's sake, as pick_slowly(). */
+__noinline int flow_place(const struct shunt_flow_line *line, __u32 fingerprint, int established, __u32 now)
+{
+	int found;
+
+	if (!line)
+		return -1;
+	found = shunt_flow_find(line, fingerprint);
+	return found >= 0 ? found : shunt_flow_victim(line, established, now);
+}
+
 /* Remembers p->backend_id for the flow; false when the line is full of flows that must not be evicted. */
-static __always_inline bool flow_pin(struct packet *p, struct shunt_flow_line *line, __u16 now)
+static __always_inline bool flow_pin(struct pick *p, struct shunt_flow_line *line, __u16 now)
 {
 	struct shunt_flow flow = {
 		.fingerprint = shunt_fingerprint(p->hash),
@@ -84,10 +108,8 @@ static __always_inline bool flow_pin(struct packet *p, struct shunt_flow_line *l
 	};
 
 	for (int i = 0; i < FLOW_INSERT_TRIES; i++) {
-		int victim = shunt_flow_find(line, flow.fingerprint);
+		int victim = flow_place(line, flow.fingerprint, flow.established, now);
 
-		if (victim < 0)
-			victim = shunt_flow_victim(line, flow.established, now);
 		if (victim < 0)
 			return false;
 		if (p->dry)
@@ -101,7 +123,7 @@ static __always_inline bool flow_pin(struct packet *p, struct shunt_flow_line *l
 }
 
 /* Where a flow that is not pinned goes. */
-static __always_inline bool choose_default(struct packet *p, __u32 table)
+static __always_inline bool choose_default(struct pick *p)
 {
 	enum shunt_choice choice = SHUNT_CHOICE_SETTLED;
 
@@ -112,11 +134,11 @@ static __always_inline bool choose_default(struct packet *p, __u32 table)
 	if (p->slot.state == SHUNT_SLOT_MOVING && p->slot.now && /* now 0: all drain, nobody takes new flows */
 	    (choose(p, p->slot.now, SHUNT_CHOICE_NEW) || choose(p, p->slot.was, SHUNT_CHOICE_OLD)))
 		return true;
-	return choose_by_probing(p, table);
+	return choose_by_probing(p);
 }
 
 /* Chooses the backend by the flow table and the slot's word, and pins the choice where that is needed. */
-static __always_inline bool choose_tracked(struct packet *p, __u32 table, bool always)
+static __always_inline bool choose_tracked(struct pick *p)
 {
 	__u32 fingerprint = shunt_fingerprint(p->hash), index = shunt_flow_line_index(p->hash, cfg.flow_lines);
 	struct shunt_flow_line *line = bpf_map_lookup_elem(&flows, &index);
@@ -124,7 +146,7 @@ static __always_inline bool choose_tracked(struct packet *p, __u32 table, bool a
 	int i;
 
 	if (!line)
-		return choose_default(p, table);
+		return choose_default(p);
 	i = shunt_flow_find(line, fingerprint);
 	if (i >= 0) {
 		struct shunt_flow *at = &line->flow[i & (SHUNT_FLOWS_PER_LINE - 1)];
@@ -135,15 +157,25 @@ static __always_inline bool choose_tracked(struct packet *p, __u32 table, bool a
 			return true;
 		}
 	}
-	if (!choose_default(p, table))
+	if (!choose_default(p))
 		return false;
 	/* An entry that names a dead backend is overwritten: the flow must not go back when that one returns. */
-	if (!always && !shunt_slot_pins(p->slot) && p->choice != SHUNT_CHOICE_PROBED && i < 0)
+	if (!p->always && !shunt_slot_pins(p->slot) && p->choice != SHUNT_CHOICE_PROBED && i < 0)
 		return true;
 	/* A new flow that cannot be remembered goes where flows that nobody remembers go: there it stays together. */
 	if (!flow_pin(p, line, now) && p->starts_flow && shunt_slot_pins(p->slot))
 		choose(p, p->slot.was, SHUNT_CHOICE_OLD);
 	return true;
+}
+
+/* Whether there is a backend that takes the packet. */
+__noinline int pick_slowly(struct pick *p)
+{
+	if (!p)
+		return false;
+	if (p->tracked)
+		return choose_tracked(p);
+	return choose(p, p->slot.now, SHUNT_CHOICE_UNTRACKED) || choose_by_probing(p);
 }
 
 #endif

@@ -21,11 +21,32 @@ stage bool is_tracked(const struct packet *p)
 	       !(p->service->flags & SHUNT_SERVICE_TRACK_NEVER);
 }
 
+/* The rare ways: the slot is not settled, flows are always tracked, or the slot's backend is down. */
+stage int pick_unsettled(struct packet *p, __u32 table)
+{
+	struct pick pick = {
+		.hash = p->hash,
+		.table = table,
+		.slot_index = p->slot_index,
+		.slot = p->slot,
+		.starts_flow = p->starts_flow,
+		.tracked = is_tracked(p),
+		.always = p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS,
+		.dry = p->dry,
+	};
+
+	if (!pick_slowly(&pick))
+		return drop(p, SHUNT_DROP_NO_BACKEND);
+	p->backend = backend_lookup(pick.backend_id);
+	p->backend_id = pick.backend_id;
+	p->choice = pick.choice;
+	return p->backend ? SHUNT_NEXT : drop(p, SHUNT_DROP_INTERNAL);
+}
+
 stage int pick_backend(struct packet *p)
 {
 	__u32 group_index = p->service->group, table;
 	const struct shunt_group *group = bpf_map_lookup_elem(&groups, &group_index);
-	bool always = p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS, chosen;
 
 	if (unlikely(!group))
 		return drop(p, SHUNT_DROP_INTERNAL);
@@ -35,14 +56,17 @@ stage int pick_backend(struct packet *p)
 	p->slot = slot_read(table, p->slot_index);
 
 	/* The way of nearly every packet: settled, alive, no flow looked up. */
-	if (likely(!always && p->slot.state == SHUNT_SLOT_SETTLED &&
-		   choose(p, p->slot.now, SHUNT_CHOICE_SETTLED)))
-		return SHUNT_NEXT;
-	if (is_tracked(p))
-		chosen = choose_tracked(p, table, always);
-	else
-		chosen = choose(p, p->slot.now, SHUNT_CHOICE_UNTRACKED) || choose_by_probing(p, table);
-	return chosen ? SHUNT_NEXT : drop(p, SHUNT_DROP_NO_BACKEND);
+	if (likely(!(p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS) && p->slot.state == SHUNT_SLOT_SETTLED)) {
+		p->backend_id = p->slot.now;
+		p->backend = backend_lookup(p->backend_id);
+		p->choice = SHUNT_CHOICE_SETTLED;
+		if (likely(backend_is_alive(p->backend)))
+			return SHUNT_NEXT;
+	}
+	p->backend = NULL;
+	p->backend_id = 0;
+	p->choice = SHUNT_CHOICE_NONE;
+	return pick_unsettled(p, table);
 }
 
 #endif
