@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The programs around the measured one. BPF_PROG_TEST_RUN does not restore the packet between repetitions, so bench_outer
- * first takes off the outer header that the last repetition put on, makes the packet one of a random flow, and then
- * tail-calls the program that user/datapath loaded: what is measured is that program itself.
+ * The programs around the measured one. BPF_PROG_TEST_RUN does not restore the packet between repetitions, so
+ * bench_outer first takes off the outer header that the last repetition put on, makes the packet one of a random flow,
+ * and then tail-calls the program that user/datapath loaded: what is measured is that program itself.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -41,8 +41,8 @@ int bench_swap(struct xdp_md *ctx)
 	struct tcphdr *tcp = (void *)(ip + 1);
 	__u8 mac[ETH_ALEN];
 
-	if ((void *)(tcp + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->ihl != 5 || ip->protocol != IPPROTO_TCP ||
-	    tcp->dest != bpf_htons(80))
+	if ((void *)(tcp + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->ihl != 5 ||
+	    ip->protocol != IPPROTO_TCP || tcp->dest != bpf_htons(80))
 		return XDP_PASS;
 	__builtin_memcpy(mac, eth->h_source, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
@@ -69,7 +69,7 @@ int bench_outer(struct xdp_md *ctx)
 	*(__u32 *)(data + 8) = run.ethernet[1];
 	if (run.ipv6) {
 		*(__be16 *)(data + 12) = bpf_htons(ETH_P_IPV6);
-		*(__u32 *)(data + ETH_HLEN + 20) = flow;             /* the last word of the source */
+		*(__u32 *)(data + ETH_HLEN + 20) = flow; /* the last word of the source */
 	} else {
 		*(__be16 *)(data + 12) = bpf_htons(ETH_P_IP);
 		*(__be32 *)(data + ETH_HLEN + 12) = bpf_htonl(run.source | flow); /* checksums go wrong; nobody looks */

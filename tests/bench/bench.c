@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Nanoseconds a packet on one core, and as multiples of a program that only returns XDP_TX: `bench` in full, `bench --short`
- * for CI. Contenders take turns within a round, so that noise meets all alike; medians over the rounds are
- * quoted, of times and of ratios within a round. Ratios are what to compare. Counters must say that every packet was forwarded. Writes BUILD/bench.json.
+ * Nanoseconds a packet on one core, and as multiples of a program that only returns XDP_TX: `bench` in full,
+ * `bench --short` for CI. Contenders take turns within a round, so that noise meets all alike; medians over the rounds
+ * are quoted, of times and of ratios within a round. Ratios are what to compare. Counters must say that every packet was
+ * forwarded. Writes BUILD/bench.json.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -38,13 +39,13 @@ enum way { DIRECTLY, BEHIND_OUTER };
 struct contender {
 	const char *name;
 	enum way way;
-	int program;                            /* 0: xdp_shunt */
+	int program; /* 0: xdp_shunt */
 	struct frame *packet;
-	uint32_t service;                       /* 0: none counts */
+	uint32_t service; /* 0: none counts */
 	uint32_t outer_len;
-	bool pins;                              /* its flows are put into the table before they are measured */
+	bool pins; /* its flows are put into the table before they are measured */
 	bool in_short;
-	double target_one, target_many;         /* multiples of empty, 0: none */
+	double target_one, target_many; /* multiples of empty, 0: none */
 	double ns[N_COUNTS][ROUNDS_MAX], times_empty[N_COUNTS][ROUNDS_MAX];
 	double median_ns[N_COUNTS], median_times[N_COUNTS];
 };
@@ -52,10 +53,10 @@ struct contender {
 struct bench {
 	struct fixture f;
 	struct bpf_object *object;
-	int outer, target, run;                 /* the program around, and its maps */
+	int outer, target, run; /* the program around, and its maps */
 	bool brief;
 	int rounds;
-	uint32_t packets;                       /* a measurement */
+	uint32_t packets; /* a measurement */
 };
 
 static void die(const char *what, int r)
@@ -122,37 +123,43 @@ static uint32_t make_backends(struct bench *b, const char *format)
 static size_t make_contenders(struct bench *b, struct contender *list)
 {
 	uint32_t first4 = make_backends(b, "10.0.1.%d"), first6 = make_backends(b, "fd00::%d");
-	uint32_t settled4 = group_of(b, 1, first4, SHUNT_SLOT_SETTLED), settled6 = group_of(b, 2, first6, SHUNT_SLOT_SETTLED);
-	uint32_t moving4 = group_of(b, 3, first4, SHUNT_SLOT_MOVING), moving6 = group_of(b, 4, first6, SHUNT_SLOT_MOVING);
+	uint32_t settled4 = group_of(b, 1, first4, SHUNT_SLOT_SETTLED),
+		 settled6 = group_of(b, 2, first6, SHUNT_SLOT_SETTLED);
+	uint32_t moving4 = group_of(b, 3, first4, SHUNT_SLOT_MOVING),
+		 moving6 = group_of(b, 4, first6, SHUNT_SLOT_MOVING);
 	struct fixture *f = &b->f;
 	const struct contender all[] = {
-		{"empty: only returns XDP_TX", DIRECTLY, program(b, "bench_empty"), tcp(CLIENT, VIP("80"), ACK), .in_short = true},
-		{"parse and swap MACs", DIRECTLY, program(b, "bench_swap"), tcp(CLIENT, VIP("80"), ACK), .in_short = true},
-		{"the method: vary the source, tail call", BEHIND_OUTER, program(b, "bench_empty"), tcp(CLIENT, VIP("80"), ACK),
-		 .service = 0},
+		{"empty: only returns XDP_TX", DIRECTLY, program(b, "bench_empty"), tcp(CLIENT, VIP("80"), ACK),
+		 .in_short = true},
+		{"parse and swap MACs", DIRECTLY, program(b, "bench_swap"), tcp(CLIENT, VIP("80"), ACK),
+		 .in_short = true},
+		{"the method: vary the source, tail call", BEHIND_OUTER, program(b, "bench_empty"),
+		 tcp(CLIENT, VIP("80"), ACK), .service = 0},
 		{"not a service", BEHIND_OUTER, 0, tcp(CLIENT, VIP("9"), ACK), .in_short = true, .target_one = 2.5,
 		 .target_many = 2.5},
 		{"l2, IPv4", BEHIND_OUTER, 0, tcp(CLIENT, VIP("80"), ACK), .in_short = true,
 		 .service = fixture_service(f, IPPROTO_TCP, VIP("80"), settled4, SHUNT_FORWARD_L2, 0)},
 		{"l2, IPv6", BEHIND_OUTER, 0, tcp(CLIENT6, VIP6("80"), ACK),
 		 .service = fixture_service(f, IPPROTO_TCP, VIP6("80"), settled6, SHUNT_FORWARD_L2, 0)},
-		{"ipip, 4in4", BEHIND_OUTER, 0, tcp(CLIENT, VIP("81"), ACK), .outer_len = 20, .in_short = true, .target_one = 5,
-		 .target_many = 6,
+		{"ipip, 4in4", BEHIND_OUTER, 0, tcp(CLIENT, VIP("81"), ACK), .outer_len = 20, .in_short = true,
+		 .target_one = 5, .target_many = 6,
 		 .service = fixture_service(f, IPPROTO_TCP, VIP("81"), settled4, SHUNT_FORWARD_IPIP, 0)},
-		{"ipip, 6in6", BEHIND_OUTER, 0, tcp(CLIENT6, VIP6("81"), ACK), .outer_len = 40, .in_short = true, .target_one = 5,
-		 .target_many = 6,
+		{"ipip, 6in6", BEHIND_OUTER, 0, tcp(CLIENT6, VIP6("81"), ACK), .outer_len = 40, .in_short = true,
+		 .target_one = 5, .target_many = 6,
 		 .service = fixture_service(f, IPPROTO_TCP, VIP6("81"), settled6, SHUNT_FORWARD_IPIP, 0)},
 		{"ipip, 4in4, SYN", BEHIND_OUTER, 0, tcp(CLIENT, VIP("82"), SYN), .outer_len = 20,
 		 .service = fixture_service(f, IPPROTO_TCP, VIP("82"), settled4, SHUNT_FORWARD_IPIP, 0)},
-		{"ipip, 4in4, slots moving", BEHIND_OUTER, 0, tcp(CLIENT, VIP("83"), ACK), .outer_len = 20, .pins = true,
-		 .service = fixture_service(f, IPPROTO_TCP, VIP("83"), moving4, SHUNT_FORWARD_IPIP, 0)},
-		{"ipip, 6in6, slots moving", BEHIND_OUTER, 0, tcp(CLIENT6, VIP6("83"), ACK), .outer_len = 40, .pins = true,
-		 .service = fixture_service(f, IPPROTO_TCP, VIP6("83"), moving6, SHUNT_FORWARD_IPIP, 0)},
+		{"ipip, 4in4, slots moving", BEHIND_OUTER, 0, tcp(CLIENT, VIP("83"), ACK), .outer_len = 20,
+		 .pins = true, .service = fixture_service(f, IPPROTO_TCP, VIP("83"), moving4, SHUNT_FORWARD_IPIP, 0)},
+		{"ipip, 6in6, slots moving", BEHIND_OUTER, 0, tcp(CLIENT6, VIP6("83"), ACK), .outer_len = 40,
+		 .pins = true, .service = fixture_service(f, IPPROTO_TCP, VIP6("83"), moving6, SHUNT_FORWARD_IPIP, 0)},
 		{"ipip, 4in4, slots moving, SYN flood", BEHIND_OUTER, 0, tcp(CLIENT, VIP("84"), SYN), .outer_len = 20,
 		 .target_many = 20,
 		 .service = fixture_service(f, IPPROTO_TCP, VIP("84"), moving4, SHUNT_FORWARD_IPIP, 0)},
-		{"ipip, 4in4, tracking: always", BEHIND_OUTER, 0, tcp(CLIENT, VIP("85"), ACK), .outer_len = 20, .pins = true,
-		 .service = fixture_service(f, IPPROTO_TCP, VIP("85"), settled4, SHUNT_FORWARD_IPIP, SHUNT_SERVICE_TRACK_ALWAYS)},
+		{"ipip, 4in4, tracking: always", BEHIND_OUTER, 0, tcp(CLIENT, VIP("85"), ACK), .outer_len = 20,
+		 .pins = true,
+		 .service = fixture_service(f, IPPROTO_TCP, VIP("85"), settled4, SHUNT_FORWARD_IPIP,
+					    SHUNT_SERVICE_TRACK_ALWAYS)},
 	};
 
 	memcpy(list, all, sizeof(all));
@@ -194,8 +201,8 @@ static void prepare(struct bench *b, const struct contender *c, uint32_t flows)
 static double run_packets(struct bench *b, const struct contender *c, uint32_t n)
 {
 	struct xdp_md context = {.data_end = c->packet->len, .ingress_ifindex = b->f.ifindex[LINK_IN]};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = c->packet->byte, .data_size_in = c->packet->len, .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .repeat = n);
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = c->packet->byte, .data_size_in = c->packet->len,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = n);
 	uint64_t start = cpu_ns();
 	int r = bpf_prog_test_run_opts(c->way == DIRECTLY ? c->program : b->outer, &run);
 	uint64_t took = cpu_ns() - start;
@@ -239,7 +246,8 @@ static int ascending(const void *a, const void *b)
 
 static bool is_run(const struct bench *b, const struct contender *c, size_t count)
 {
-	return (!b->brief || (c->in_short && flow_counts[count] != 1 << 16)) && (c->program == 0 || c->way == DIRECTLY || count == 0);
+	return (!b->brief || (c->in_short && flow_counts[count] != 1 << 16)) &&
+	       (c->program == 0 || c->way == DIRECTLY || count == 0);
 }
 
 static double median(const double *values, int n)
@@ -272,8 +280,8 @@ static void measure_all(struct bench *b, struct contender *list, size_t n)
 
 static void print_table(const struct bench *b, const struct contender *list, size_t n)
 {
-	printf("ns a packet on one core (multiples of empty), median of %d rounds of %u packets; flows at random\n", b->rounds,
-	       b->packets);
+	printf("ns a packet on one core (multiples of empty), median of %d rounds of %u packets; flows at random\n",
+	       b->rounds, b->packets);
 	printf("%-40s %16s %16s %16s  %s\n", "", "1 flow", "64 Ki flows", "1 Mi flows", "target");
 	for (size_t i = 0; i < n; i++) {
 		const struct contender *c = &list[i];
@@ -306,9 +314,10 @@ static void write_json(const struct bench *b, const struct contender *list, size
 	for (size_t i = 0; i < n; i++)
 		for (size_t count = 0; count < N_COUNTS; count++)
 			if (is_run(b, &list[i], count))
-				json_array_append_new(rows, json_pack("{s:s, s:i, s:f, s:f}", "name", list[i].name, "flows",
-								      (int)flow_counts[count], "ns", list[i].median_ns[count],
-								      "times_empty", list[i].median_times[count]));
+				json_array_append_new(rows,
+						      json_pack("{s:s, s:i, s:f, s:f}", "name", list[i].name, "flows",
+								(int)flow_counts[count], "ns", list[i].median_ns[count],
+								"times_empty", list[i].median_times[count]));
 	all = json_pack("{s:i, s:i, s:o}", "rounds", b->rounds, "packets", (int)b->packets, "rows", rows);
 	if (json_dump_file(all, build_path("bench.json", path), JSON_INDENT(2)) == 0)
 		printf("also in %s\n", path);

@@ -33,7 +33,8 @@
 static void a_second_opening_finds_everything_as_it_was(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t backend = fixture_backend(f, "10.0.1.1", LINK_IN), other = fixture_backend(f, "10.0.1.2", LINK_OUT), id;
+	uint32_t backend = fixture_backend(f, "10.0.1.1", LINK_IN), other = fixture_backend(f, "10.0.1.2", LINK_OUT),
+		 id;
 	uint32_t group = fixture_group(f, 0xabc), service;
 	struct shunt_service_key key = service_key(IPPROTO_TCP, VIP);
 	struct shunt_slot *words;
@@ -201,7 +202,8 @@ static void let_pass(const char *interface)
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
-	_cleanup_(closep) int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "xdp_pass", "GPL", instructions, N(instructions), NULL);
+	_cleanup_(closep) int program =
+		bpf_prog_load(BPF_PROG_TYPE_XDP, "xdp_pass", "GPL", instructions, N(instructions), NULL);
 
 	assert_true(program >= 0);
 	assert_int_equal(bpf_xdp_attach(if_nametoindex(interface), program, 0, NULL), 0);
@@ -214,8 +216,8 @@ static void take_off(const char *interface)
 
 static int packet_socket(const char *interface)
 {
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
-				      .sll_ifindex = if_nametoindex(interface)};
+	struct sockaddr_ll address = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = if_nametoindex(interface)};
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
 
 	assert_true(fd >= 0);
@@ -242,7 +244,8 @@ static void frames_leave_by_the_link_of_their_backend(void **state)
 {
 	struct fixture *f = *state;
 	uint32_t here = fixture_backend(f, "10.0.1.1", LINK_IN), there = fixture_backend(f, "10.0.1.2", LINK_OUT);
-	uint32_t group = fixture_group(f, 1), service = fixture_service(f, IPPROTO_TCP, VIP, group, SHUNT_FORWARD_IPIP, 0);
+	uint32_t group = fixture_group(f, 1),
+		 service = fixture_service(f, IPPROTO_TCP, VIP, group, SHUNT_FORWARD_IPIP, 0);
 	struct frame *in = payload(tcp(CLIENT, VIP, ACK), 100), *not_ours = tcp(CLIENT, "192.0.2.99:80", SYN);
 	_cleanup_(closep) int in0 = packet_socket("in0"), in1 = packet_socket("in1"), out1 = packet_socket("out1");
 

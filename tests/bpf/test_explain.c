@@ -18,8 +18,8 @@
 
 enum { BACKENDS = 12, FLOWS = 6000 };
 
-static const char *const vip[] = {"192.0.2.10:80", "[2001:db8::10]:80", "192.0.2.10:53", "192.0.2.11:80", "192.0.2.12:80",
-				  "192.0.2.99:80"};
+static const char *const vip[] = {"192.0.2.10:80", "[2001:db8::10]:80", "192.0.2.10:53",
+				  "192.0.2.11:80", "192.0.2.12:80",     "192.0.2.99:80"};
 
 static uint64_t seed;
 
@@ -83,14 +83,16 @@ static struct flow random_flow(void)
 	struct flow flow = {.asked = {.protocol = kind == 2 ? IPPROTO_UDP : IPPROTO_TCP, .starts = starts}};
 
 	/* Few enough that many are seen again. */
-	snprintf(client, sizeof(client), kind == 1 ? "[2001:db8:c::%x]:%u" : "198.51.100.%u:%u", below(100), 1000 + below(20));
+	snprintf(client, sizeof(client), kind == 1 ? "[2001:db8:c::%x]:%u" : "198.51.100.%u:%u", below(100),
+		 1000 + below(20));
 	address_port_parse(client, &flow.asked.source, &flow.asked.source_port);
 	address_port_parse(vip[kind], &flow.asked.destination, &flow.asked.destination_port);
 	flow.packet = kind == 2 ? udp(client, vip[kind]) : tcp(client, vip[kind], starts ? SYN : ACK);
 	return flow;
 }
 
-static void explanation_must_hold(struct fixture *f, int i, const struct flow *flow, const struct shunt_explanation *said)
+static void explanation_must_hold(struct fixture *f, int i, const struct flow *flow,
+				  const struct shunt_explanation *said)
 {
 	struct counters before = fixture_counters(f), after;
 	struct outcome got = fixture_run(f, flow->packet);
@@ -98,8 +100,9 @@ static void explanation_must_hold(struct fixture *f, int i, const struct flow *f
 
 	after = fixture_counters(f);
 	if (backend != said->backend)
-		fail_msg("packet %d goes to %u, explained as %u (choice %u, slot %u: now %u, was %u, state %u)", i, backend,
-			 said->backend, said->choice, said->slot, said->word.now, said->word.was, said->word.state);
+		fail_msg("packet %d goes to %u, explained as %u (choice %u, slot %u: now %u, was %u, state %u)", i,
+			 backend, said->backend, said->choice, said->slot, said->word.now, said->word.was,
+			 said->word.state);
 	assert_int_equal(got.verdict == XDP_PASS, said->verdict == XDP_PASS);
 	assert_int_equal(got.verdict == XDP_DROP, said->verdict == XDP_DROP);
 	assert_int_equal(said->service == 0, got.verdict == XDP_PASS);
@@ -135,8 +138,8 @@ static void explain_says_what_the_packet_then_does_and_changes_nothing(void **st
 		explanation_must_hold(f, i, &flow, &said);
 		frames_free();
 	}
-	print_message("  none %u, settled %u, untracked %u, new %u, old %u, pinned %u, probed %u\n", choices[0], choices[1],
-		      choices[2], choices[3], choices[4], choices[5], choices[6]);
+	print_message("  none %u, settled %u, untracked %u, new %u, old %u, pinned %u, probed %u\n", choices[0],
+		      choices[1], choices[2], choices[3], choices[4], choices[5], choices[6]);
 	for (size_t i = 0; i < N(choices); i++)
 		assert_true(choices[i] > 30);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is not simply forwarded: packets that are for nobody, echo requests, drops with their reasons, malformed packets,
- * and backends whose next hop only the kernel knows.
+ * What is not simply forwarded: packets that are for nobody, echo requests, drops with their reasons, malformed
+ * packets, and backends whose next hop only the kernel knows.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,11 +45,13 @@ static void what_is_for_nobody_passes_untouched(void **state)
 		passes("another address, IPv6", tcp(CLIENT6, "[2001:db8::11]:80", SYN)),
 		passes("a reply: the service's port is the source", tcp(VIP(L2), CLIENT, SYN | ACK)),
 		passes("GRE to a service's address", ip(CLIENT_HOST, VIP_HOST, IPPROTO_GRE, "\0\0\x08\0", 4)),
-		passes("SCTP to a service's address", ip(CLIENT_HOST, VIP_HOST, IPPROTO_SCTP, "\x0f\xa0\0\x50\0\0\0\0\0\0\0\0", 12)),
+		passes("SCTP to a service's address",
+		       ip(CLIENT_HOST, VIP_HOST, IPPROTO_SCTP, "\x0f\xa0\0\x50\0\0\0\0\0\0\0\0", 12)),
 		passes("OSPF", ip(CLIENT_HOST, "224.0.0.5", 89, "\2\1\0\4", 4)),
 		passes("VRRP", ip(CLIENT_HOST, "224.0.0.18", 112, "\x31\1\1\1", 4)),
 		passes("no next header, IPv6", ip(CLIENT6_HOST, VIP6_HOST, IPPROTO_NONE, "", 0)),
-		passes("hop-by-hop options, IPv6", ip(CLIENT6_HOST, VIP6_HOST, IPPROTO_HOPOPTS, "\x3b\0\1\4\0\0\0\0", 8)),
+		passes("hop-by-hop options, IPv6",
+		       ip(CLIENT6_HOST, VIP6_HOST, IPPROTO_HOPOPTS, "\x3b\0\1\4\0\0\0\0", 8)),
 		passes("multicast", udp("10.0.0.9:5353", "224.0.0.251:5353")),
 		passes("multicast, IPv6", udp("[fe80::9]:5353", "[ff02::fb]:5353")),
 		passes("broadcast", udp("0.0.0.0:68", "255.255.255.255:67")),
@@ -62,9 +64,11 @@ static void what_is_for_nobody_passes_untouched(void **state)
 		passes("an IPv6 header cut short", cut(tcp(CLIENT6, VIP6(L2), SYN), ETHERNET_LEN + 39)),
 		passes("malformed, but for another address", cut(tcp(CLIENT, "192.0.2.11:80", SYN), 40)),
 		passes("a fragment for another address", fragment(udp(CLIENT, "192.0.2.11:80"), 0, true)),
-		passes("a fragment for another address, IPv6", fragment6(udp(CLIENT6, "[2001:db8::11]:80"), 1448, false)),
+		passes("a fragment for another address, IPv6",
+		       fragment6(udp(CLIENT6, "[2001:db8::11]:80"), 1448, false)),
 		passes("TTL 0 for another address", ttl(udp(CLIENT, "192.0.2.11:80"), 0)),
-		passes("an IPv4 service's address mapped into IPv6, never seen on the wire", to_mapped_address(tcp(CLIENT6, VIP6(L2), SYN))),
+		passes("an IPv4 service's address mapped into IPv6, never seen on the wire",
+		       to_mapped_address(tcp(CLIENT6, VIP6(L2), SYN))),
 	};
 
 	check_cases(w, cases, N(cases));
@@ -92,7 +96,8 @@ static void echo_requests_to_service_addresses_are_answered(void **state)
 			back(payload(echo(VIP_HOST, CLIENT_HOST, false), 1400))),
 		answers("echo with much data, IPv6", payload(echo(CLIENT6_HOST, VIP6_HOST, true), 1401),
 			back(payload(echo(VIP6_HOST, CLIENT6_HOST, false), 1401))),
-		answers("echo without data", icmp(CLIENT_HOST, VIP_HOST, 8, 0), back(icmp(VIP_HOST, CLIENT_HOST, 0, 0))),
+		answers("echo without data", icmp(CLIENT_HOST, VIP_HOST, 8, 0),
+			back(icmp(VIP_HOST, CLIENT_HOST, 0, 0))),
 		answers("echo, padded", padded(icmp(CLIENT_HOST, VIP_HOST, 8, 0), 60),
 			back(padded(icmp(VIP_HOST, CLIENT_HOST, 0, 0), 60))),
 		answers("echo with a traffic class", traffic_class(echo(CLIENT_HOST, VIP_HOST, true), 0xb8),
@@ -142,7 +147,8 @@ static const struct {
 	const char *why;
 } unreachable[] = {
 	{SHUNT_DROP_NONE, "says that a packet is not dropped"},
-	{SHUNT_DROP_BACKEND_UNKNOWN, "a slot's backend that is not in the table counts as down, and another is probed for"},
+	{SHUNT_DROP_BACKEND_UNKNOWN,
+	 "a slot's backend that is not in the table counts as down, and another is probed for"},
 	{SHUNT_DROP_NO_HEADROOM, "has a test of its own: it needs a driver without headroom"},
 };
 
@@ -151,25 +157,37 @@ static void every_drop_has_its_reason(void **state)
 	struct world *w = *state;
 	const struct packet_case cases[] = {
 		drops("TCP header cut short", cut(tcp(CLIENT, VIP(L2), SYN), 14 + 20 + 19), SHUNT_DROP_MALFORMED),
-		drops("TCP header cut short, IPv6", cut(tcp(CLIENT6, VIP6(L2), SYN), 14 + 40 + 19), SHUNT_DROP_MALFORMED),
+		drops("TCP header cut short, IPv6", cut(tcp(CLIENT6, VIP6(L2), SYN), 14 + 40 + 19),
+		      SHUNT_DROP_MALFORMED),
 		drops("UDP header cut short", cut(udp(CLIENT, VIP(L2)), 14 + 20 + 7), SHUNT_DROP_MALFORMED),
-		drops("ICMP header cut short", cut(icmp(CLIENT_HOST, VIP_HOST, 8, 0), 14 + 20 + 7), SHUNT_DROP_MALFORMED),
-		drops("ICMPv6 header cut short", cut(icmp(CLIENT6_HOST, VIP6_HOST, 128, 0), 14 + 40 + 7), SHUNT_DROP_MALFORMED),
+		drops("ICMP header cut short", cut(icmp(CLIENT_HOST, VIP_HOST, 8, 0), 14 + 20 + 7),
+		      SHUNT_DROP_MALFORMED),
+		drops("ICMPv6 header cut short", cut(icmp(CLIENT6_HOST, VIP6_HOST, 128, 0), 14 + 40 + 7),
+		      SHUNT_DROP_MALFORMED),
 		drops("IP length beyond the frame", poke(tcp(CLIENT, VIP(L2), SYN), 16, 2, 41), SHUNT_DROP_MALFORMED),
-		drops("IP length shorter than its header", poke(tcp(CLIENT, VIP(L2), SYN), 16, 2, 19), SHUNT_DROP_MALFORMED),
-		drops("IP length leaves half a TCP header", poke(tcp(CLIENT, VIP(L2), SYN), 16, 2, 30), SHUNT_DROP_MALFORMED),
-		drops("IP length leaves half a UDP header", poke(udp(CLIENT, VIP(L2)), 16, 2, 27), SHUNT_DROP_MALFORMED),
-		drops("IP length leaves half an ICMP header", poke(echo(CLIENT_HOST, VIP_HOST, true), 16, 2, 27), SHUNT_DROP_MALFORMED),
-		drops("IPv6 length beyond the frame", poke(tcp(CLIENT6, VIP6(L2), SYN), 18, 2, 21), SHUNT_DROP_MALFORMED),
+		drops("IP length shorter than its header", poke(tcp(CLIENT, VIP(L2), SYN), 16, 2, 19),
+		      SHUNT_DROP_MALFORMED),
+		drops("IP length leaves half a TCP header", poke(tcp(CLIENT, VIP(L2), SYN), 16, 2, 30),
+		      SHUNT_DROP_MALFORMED),
+		drops("IP length leaves half a UDP header", poke(udp(CLIENT, VIP(L2)), 16, 2, 27),
+		      SHUNT_DROP_MALFORMED),
+		drops("IP length leaves half an ICMP header", poke(echo(CLIENT_HOST, VIP_HOST, true), 16, 2, 27),
+		      SHUNT_DROP_MALFORMED),
+		drops("IPv6 length beyond the frame", poke(tcp(CLIENT6, VIP6(L2), SYN), 18, 2, 21),
+		      SHUNT_DROP_MALFORMED),
 		drops("IPv6 length 65535", poke(tcp(CLIENT6, VIP6(L2), SYN), 18, 2, 65535), SHUNT_DROP_MALFORMED),
-		drops("IPv6 length leaves half a TCP header", poke(tcp(CLIENT6, VIP6(L2), SYN), 18, 2, 19), SHUNT_DROP_MALFORMED),
+		drops("IPv6 length leaves half a TCP header", poke(tcp(CLIENT6, VIP6(L2), SYN), 18, 2, 19),
+		      SHUNT_DROP_MALFORMED),
 		drops("IPv6 length 0", poke(udp(CLIENT6, VIP6(L2)), 18, 2, 0), SHUNT_DROP_MALFORMED),
 		drops("IP header length 4 words", poke(tcp(CLIENT, VIP(L2), SYN), 14, 1, 0x44), SHUNT_DROP_MALFORMED),
-		drops("IP header length beyond the packet", poke(tcp(CLIENT, VIP(L2), SYN), 14, 1, 0x4f), SHUNT_DROP_MALFORMED),
+		drops("IP header length beyond the packet", poke(tcp(CLIENT, VIP(L2), SYN), 14, 1, 0x4f),
+		      SHUNT_DROP_MALFORMED),
 		drops("version 5 in an IPv4 frame", poke(tcp(CLIENT, VIP(L2), SYN), 14, 1, 0x55), SHUNT_DROP_MALFORMED),
-		drops("version 4 in an IPv6 frame", poke(tcp(CLIENT6, VIP6(L2), SYN), 14, 1, 0x40), SHUNT_DROP_MALFORMED),
+		drops("version 4 in an IPv6 frame", poke(tcp(CLIENT6, VIP6(L2), SYN), 14, 1, 0x40),
+		      SHUNT_DROP_MALFORMED),
 		drops("TCP data offset 4", poke(tcp(CLIENT, VIP(L2), SYN), 46, 1, 0x40), SHUNT_DROP_MALFORMED),
-		drops("TCP data offset beyond the packet", poke(tcp(CLIENT, VIP(L2), SYN), 46, 1, 0x60), SHUNT_DROP_MALFORMED),
+		drops("TCP data offset beyond the packet", poke(tcp(CLIENT, VIP(L2), SYN), 46, 1, 0x60),
+		      SHUNT_DROP_MALFORMED),
 		drops("UDP length 7", poke(udp(CLIENT, VIP(L2)), 38, 2, 7), SHUNT_DROP_MALFORMED),
 		drops("UDP length beyond the packet", poke(udp(CLIENT, VIP(L2)), 38, 2, 9), SHUNT_DROP_MALFORMED),
 		drops("UDP length 0, IPv6", poke(udp(CLIENT6, VIP6(L2)), 58, 2, 0), SHUNT_DROP_MALFORMED),
@@ -179,10 +197,12 @@ static void every_drop_has_its_reason(void **state)
 		drops("echo with TTL 0", ttl(echo(CLIENT_HOST, VIP_HOST, true), 0), SHUNT_DROP_TTL_ZERO),
 
 		drops("first fragment", fragment(payload(udp(CLIENT, VIP(L2)), 100), 0, true), SHUNT_DROP_FRAGMENT),
-		drops("later fragment", fragment(ip(CLIENT_HOST, VIP_HOST, IPPROTO_UDP, "data", 4), 1480, false), SHUNT_DROP_FRAGMENT),
+		drops("later fragment", fragment(ip(CLIENT_HOST, VIP_HOST, IPPROTO_UDP, "data", 4), 1480, false),
+		      SHUNT_DROP_FRAGMENT),
 		drops("first fragment, IPv6", fragment6(udp(CLIENT6, VIP6(L2)), 0, true), SHUNT_DROP_FRAGMENT),
 		drops("later fragment, IPv6", fragment6(udp(CLIENT6, VIP6(L2)), 1448, false), SHUNT_DROP_FRAGMENT),
-		drops("fragment of an echo request", fragment(echo(CLIENT_HOST, VIP_HOST, true), 0, true), SHUNT_DROP_FRAGMENT),
+		drops("fragment of an echo request", fragment(echo(CLIENT_HOST, VIP_HOST, true), 0, true),
+		      SHUNT_DROP_FRAGMENT),
 
 		drops("a group without backends", tcp(CLIENT, VIP(EMPTY), SYN), SHUNT_DROP_NO_BACKEND),
 		drops("a group without backends, UDP over IPv6", udp(CLIENT6, VIP6(EMPTY)), SHUNT_DROP_NO_BACKEND),
@@ -204,8 +224,8 @@ static void every_drop_has_its_reason(void **state)
 		assert_false(has_case[unreachable[i].reason]); /* or it is not unreachable any more */
 		has_case[unreachable[i].reason] = true;
 	}
-#define X(name, label, text) \
-	if (!has_case[SHUNT_DROP_##name]) \
+#define X(name, label, text)                                                                                           \
+	if (!has_case[SHUNT_DROP_##name])                                                                              \
 		fail_msg("drop reason %s has no case", label);
 	SHUNT_DROP_REASONS(X)
 #undef X
@@ -217,7 +237,8 @@ static void without_headroom_nothing_is_encapsulated(void **state)
 	enum { METADATA = 216, HEADROOM_LEFT = 256 - METADATA };
 	struct world *w = *state;
 	struct frame *packet = tcp(CLIENT, VIP(TO_V4), ACK);
-	struct xdp_md context = {.data = METADATA, .data_end = METADATA + packet->len, .ingress_ifindex = w->f.ifindex[LINK_IN]};
+	struct xdp_md context = {
+		.data = METADATA, .data_end = METADATA + packet->len, .ingress_ifindex = w->f.ifindex[LINK_IN]};
 	uint8_t in[FRAME_MAX] = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in, .data_size_in = METADATA + packet->len, .ctx_in = &context,
 		    .ctx_size_in = sizeof(context), .repeat = 1);
@@ -243,12 +264,22 @@ static void no_truncated_packet_is_ever_forwarded(void **state)
 {
 	struct world *w = *state;
 	struct frame *whole[] = {
-		tcp(CLIENT, VIP(L2), SYN), payload(tcp(CLIENT, VIP(L2), ACK), 40), udp(CLIENT, VIP(L2)),
-		payload(udp(CLIENT, VIP(TO_V4)), 33), options(tcp(CLIENT, VIP(TO_V6), SYN), 40), tcp(CLIENT6, VIP6(L2), SYN),
-		payload(tcp(CLIENT6, VIP6(TO_V4), ACK), 21), payload(udp(CLIENT6, VIP6(TO_V6)), 50),
-		payload(udp(CLIENT6, VIP6(OTHER_LINK)), 4), echo(CLIENT_HOST, VIP_HOST, true), echo(CLIENT6_HOST, VIP6_HOST, true),
-		options(echo(CLIENT_HOST, VIP_HOST, true), 20), tcp(CLIENT, VIP(UNUSED), SYN), neighbour_solicitation(),
-		fragment(payload(udp(CLIENT, VIP(L2)), 8), 0, true), fragment6(udp(CLIENT6, VIP6(L2)), 8, true),
+		tcp(CLIENT, VIP(L2), SYN),
+		payload(tcp(CLIENT, VIP(L2), ACK), 40),
+		udp(CLIENT, VIP(L2)),
+		payload(udp(CLIENT, VIP(TO_V4)), 33),
+		options(tcp(CLIENT, VIP(TO_V6), SYN), 40),
+		tcp(CLIENT6, VIP6(L2), SYN),
+		payload(tcp(CLIENT6, VIP6(TO_V4), ACK), 21),
+		payload(udp(CLIENT6, VIP6(TO_V6)), 50),
+		payload(udp(CLIENT6, VIP6(OTHER_LINK)), 4),
+		echo(CLIENT_HOST, VIP_HOST, true),
+		echo(CLIENT6_HOST, VIP6_HOST, true),
+		options(echo(CLIENT_HOST, VIP_HOST, true), 20),
+		tcp(CLIENT, VIP(UNUSED), SYN),
+		neighbour_solicitation(),
+		fragment(payload(udp(CLIENT, VIP(L2)), 8), 0, true),
+		fragment6(udp(CLIENT6, VIP6(L2)), 8, true),
 	};
 	size_t n = 0;
 
@@ -272,7 +303,8 @@ static void no_packet_of_random_bytes_is_ever_forwarded_wrongly(void **state)
 	uint64_t random = 1;
 
 	for (int i = 0; i < 20000; i++) {
-		struct frame *in = i % 2 ? payload(tcp(CLIENT, VIP(TO_V4), ACK), 20) : payload(udp(CLIENT6, VIP6(TO_V6)), 20);
+		struct frame *in =
+			i % 2 ? payload(tcp(CLIENT, VIP(TO_V4), ACK), 20) : payload(udp(CLIENT6, VIP6(TO_V6)), 20);
 		struct outcome got;
 
 		for (int changes = 0; changes < 3; changes++) {

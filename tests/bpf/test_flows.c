@@ -45,14 +45,16 @@ struct victim_row {
 	enum kind kind[SHUNT_FLOWS_PER_LINE];
 	uint16_t age[SHUNT_FLOWS_PER_LINE];
 	unsigned int flags;
-	int victim;             /* -1: nobody makes way */
+	int victim; /* -1: nobody makes way */
 };
 
 static void fill_line(struct shunt_flow_line *line, const struct victim_row *row)
 {
 	for (uint32_t i = 0; i < SHUNT_FLOWS_PER_LINE; i++) {
 		line->flow[i] = (struct shunt_flow){
-			.fingerprint = 1000 + i, .backend = OTHER, .established = row->kind[i] == DONE,
+			.fingerprint = 1000 + i,
+			.backend = OTHER,
+			.established = row->kind[i] == DONE,
 			.seen = coarse_now() - row->age[i],
 		};
 		if (row->kind[i] == FREE)
@@ -79,7 +81,8 @@ static bool victim_row_holds(struct fixture *f, const struct victim_row *row, ui
 		}
 	if (changed == row->victim && n_changed == (row->victim >= 0) && backend == expected)
 		return true;
-	printf("%s: %d makes way, expected %d; goes to %u, expected %u\n", row->sentence, changed, row->victim, backend, expected);
+	printf("%s: %d makes way, expected %d; goes to %u, expected %u\n", row->sentence, changed, row->victim, backend,
+	       expected);
 	return false;
 }
 
@@ -87,19 +90,46 @@ static void the_oldest_flow_that_never_was_established_makes_way(void **state)
 {
 	static const struct victim_row rows[] = {
 		{"an empty line", {FREE}, {0}, SYN, 0},
-		{"one place is free", {DONE, HALF, DONE, DONE, FREE, DONE, DONE, DONE}, {9, 9, 9, 9, 0, 9, 9, 9}, SYN, 4},
-		{"one place is free, data", {DONE, HALF, DONE, DONE, FREE, DONE, DONE, DONE}, {9, 9, 9, 9, 0, 9, 9, 9}, ACK, 4},
-		{"the oldest of the half open", {HALF, HALF, HALF, HALF, HALF, HALF, HALF, HALF}, {3, 1, 4, 1, 5, 9, 2, 6}, SYN, 5},
+		{"one place is free",
+		 {DONE, HALF, DONE, DONE, FREE, DONE, DONE, DONE},
+		 {9, 9, 9, 9, 0, 9, 9, 9},
+		 SYN,
+		 4},
+		{"one place is free, data",
+		 {DONE, HALF, DONE, DONE, FREE, DONE, DONE, DONE},
+		 {9, 9, 9, 9, 0, 9, 9, 9},
+		 ACK,
+		 4},
+		{"the oldest of the half open",
+		 {HALF, HALF, HALF, HALF, HALF, HALF, HALF, HALF},
+		 {3, 1, 4, 1, 5, 9, 2, 6},
+		 SYN,
+		 5},
 		{"the half open one, though established ones are older",
-		 {DONE, DONE, HALF, DONE, DONE, DONE, DONE, DONE}, {900, 900, 1, 900, 900, 900, 900, 900}, SYN, 2},
+		 {DONE, DONE, HALF, DONE, DONE, DONE, DONE, DONE},
+		 {900, 900, 1, 900, 900, 900, 900, 900},
+		 SYN,
+		 2},
 		{"data too takes the half open one first",
-		 {DONE, DONE, HALF, DONE, DONE, DONE, DONE, DONE}, {900, 900, 1, 900, 900, 900, 900, 900}, ACK, 2},
+		 {DONE, DONE, HALF, DONE, DONE, DONE, DONE, DONE},
+		 {900, 900, 1, 900, 900, 900, 900, 900},
+		 ACK,
+		 2},
 		{"all established: a SYN pushes nobody out",
-		 {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}, {900, 800, 700, 600, 500, 400, 300, 200}, SYN, -1},
+		 {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE},
+		 {900, 800, 700, 600, 500, 400, 300, 200},
+		 SYN,
+		 -1},
 		{"all established: data pushes the oldest out",
-		 {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE}, {300, 800, 700, 900, 500, 400, 300, 200}, ACK, 3},
+		 {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE},
+		 {300, 800, 700, 900, 500, 400, 300, 200},
+		 ACK,
+		 3},
 		{"ages are right across the wrap of the clock",
-		 {HALF, HALF, HALF, HALF, HALF, HALF, HALF, HALF}, {1, 65000, 3, 4, 5, 6, 7, 8}, SYN, 1},
+		 {HALF, HALF, HALF, HALF, HALF, HALF, HALF, HALF},
+		 {1, 65000, 3, 4, 5, 6, 7, 8},
+		 SYN,
+		 1},
 	};
 	struct fixture *f = *state;
 	uint32_t service = publish_moving(f);

@@ -26,30 +26,38 @@ static void every_mode_writes_the_whole_frame_as_it_should_be(void **state)
 		forwards(w, "l2, UDP without data", udp(CLIENT, VIP(L2)), UDP4[PORT_L2], w->v4),
 		forwards(w, "l2 over IPv6, TCP", payload(tcp(CLIENT6, VIP6(L2), ACK), 1440), TCP6[PORT_L2], w->v6),
 		forwards(w, "l2 over IPv6, UDP", payload(udp(CLIENT6, VIP6(L2)), 9), UDP6[PORT_L2], w->v6),
-		forwards(w, "l2, a packet padded to Ethernet's least", padded(tcp(CLIENT, VIP(L2), ACK), 60), TCP4[PORT_L2], w->v4),
+		forwards(w, "l2, a packet padded to Ethernet's least", padded(tcp(CLIENT, VIP(L2), ACK), 60),
+			 TCP4[PORT_L2], w->v4),
 		forwards(w, "l2, IP options", options(payload(tcp(CLIENT, VIP(L2), ACK), 5), 40), TCP4[PORT_L2], w->v4),
 
 		forwards(w, "4in4, a SYN", tcp(CLIENT, VIP(TO_V4), SYN), TCP4[PORT_IPIP_TO_V4], w->v4),
 		forwards(w, "4in4, data", payload(tcp(CLIENT, VIP(TO_V4), ACK), 333), TCP4[PORT_IPIP_TO_V4], w->v4),
-		forwards(w, "4in4, the largest that fits", payload(tcp(CLIENT, VIP(TO_V4), ACK), 1440), TCP4[PORT_IPIP_TO_V4], w->v4),
+		forwards(w, "4in4, the largest that fits", payload(tcp(CLIENT, VIP(TO_V4), ACK), 1440),
+			 TCP4[PORT_IPIP_TO_V4], w->v4),
 		forwards(w, "4in4, UDP", payload(udp(CLIENT, VIP(TO_V4)), 100), UDP4[PORT_IPIP_TO_V4], w->v4),
 		forwards(w, "4in4, padded", padded(udp(CLIENT, VIP(TO_V4)), 60), UDP4[PORT_IPIP_TO_V4], w->v4),
-		forwards(w, "4in4, IP options", options(tcp(CLIENT, VIP(TO_V4), ACK), 12), TCP4[PORT_IPIP_TO_V4], w->v4),
+		forwards(w, "4in4, IP options", options(tcp(CLIENT, VIP(TO_V4), ACK), 12), TCP4[PORT_IPIP_TO_V4],
+			 w->v4),
 		forwards(w, "4in6, a SYN", tcp(CLIENT, VIP(TO_V6), SYN), TCP4[PORT_IPIP_TO_V6], w->v6),
-		forwards(w, "4in6, the largest that fits", payload(tcp(CLIENT, VIP(TO_V6), ACK), 1420), TCP4[PORT_IPIP_TO_V6], w->v6),
+		forwards(w, "4in6, the largest that fits", payload(tcp(CLIENT, VIP(TO_V6), ACK), 1420),
+			 TCP4[PORT_IPIP_TO_V6], w->v6),
 		forwards(w, "4in6, UDP", payload(udp(CLIENT, VIP(TO_V6)), 100), UDP4[PORT_IPIP_TO_V6], w->v6),
 		forwards(w, "4in6, padded", padded(udp(CLIENT, VIP(TO_V6)), 60), UDP4[PORT_IPIP_TO_V6], w->v6),
 		forwards(w, "6in4, a SYN", tcp(CLIENT6, VIP6(TO_V4), SYN), TCP6[PORT_IPIP_TO_V4], w->v4),
-		forwards(w, "6in4, the largest that fits", payload(tcp(CLIENT6, VIP6(TO_V4), ACK), 1420), TCP6[PORT_IPIP_TO_V4], w->v4),
+		forwards(w, "6in4, the largest that fits", payload(tcp(CLIENT6, VIP6(TO_V4), ACK), 1420),
+			 TCP6[PORT_IPIP_TO_V4], w->v4),
 		forwards(w, "6in4, UDP", payload(udp(CLIENT6, VIP6(TO_V4)), 100), UDP6[PORT_IPIP_TO_V4], w->v4),
 		forwards(w, "6in6, a SYN", tcp(CLIENT6, VIP6(TO_V6), SYN), TCP6[PORT_IPIP_TO_V6], w->v6),
-		forwards(w, "6in6, the largest that fits", payload(tcp(CLIENT6, VIP6(TO_V6), ACK), 1400), TCP6[PORT_IPIP_TO_V6], w->v6),
+		forwards(w, "6in6, the largest that fits", payload(tcp(CLIENT6, VIP6(TO_V6), ACK), 1400),
+			 TCP6[PORT_IPIP_TO_V6], w->v6),
 		forwards(w, "6in6, UDP", payload(udp(CLIENT6, VIP6(TO_V6)), 100), UDP6[PORT_IPIP_TO_V6], w->v6),
 
 		forwards(w, "l2 by another link", tcp(CLIENT, VIP(OTHER_LINK), ACK), TCP4[PORT_REDIRECT], w->v4_out),
 		forwards(w, "l2 by another link, IPv6", udp(CLIENT6, VIP6(OTHER_LINK)), UDP6[PORT_REDIRECT], w->v6_out),
-		forwards(w, "4in4 by another link", udp(CLIENT, VIP(TO_V4_OTHER_LINK)), UDP4[PORT_IPIP_REDIRECT], w->v4_out),
-		forwards(w, "6in4 by another link", tcp(CLIENT6, VIP6(TO_V4_OTHER_LINK), SYN), TCP6[PORT_IPIP_REDIRECT], w->v4_out),
+		forwards(w, "4in4 by another link", udp(CLIENT, VIP(TO_V4_OTHER_LINK)), UDP4[PORT_IPIP_REDIRECT],
+			 w->v4_out),
+		forwards(w, "6in4 by another link", tcp(CLIENT6, VIP6(TO_V4_OTHER_LINK), SYN), TCP6[PORT_IPIP_REDIRECT],
+			 w->v4_out),
 	};
 	for (size_t i = 0; i < N(cases); i++)
 		assert_true(checksums_right(cases[i].out));
@@ -60,8 +68,8 @@ static void the_outer_header_has_the_bytes_of_the_standards(void **state)
 {
 	struct world *w = *state;
 	static const uint8_t ipv4[] = {0x45, 0xb9, 0, 60, 0, 0, 0x40, 0, 64, 4, 0xe5, 0xda, 10, 0, 0, 1, 10, 0, 1, 11};
-	static const uint8_t ipv6[] = {0, 60, 41, 64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
-				       0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0x12};
+	static const uint8_t ipv6[] = {0, 60, 41,   64, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+				       0, 1,  0xfd, 0,  0,    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0x12};
 	struct outcome four, six;
 
 	four = fixture_run(&w->f, traffic_class(tcp(CLIENT, VIP(TO_V4), ACK), 0xb9));
@@ -84,10 +92,12 @@ static void traffic_class_and_ecn_are_copied_to_the_outer_header(void **state)
 {
 	struct world *w = *state;
 
-	for (unsigned int class = 0; class < 256; class++) {
+	for (unsigned int class = 0; class < 256; class ++) {
 		struct frame *in[] = {
-			traffic_class(tcp(CLIENT, VIP(TO_V4), ACK), class), traffic_class(tcp(CLIENT, VIP(TO_V6), ACK), class),
-			traffic_class(tcp(CLIENT6, VIP6(TO_V4), ACK), class), traffic_class(tcp(CLIENT6, VIP6(TO_V6), ACK), class),
+			traffic_class(tcp(CLIENT, VIP(TO_V4), ACK), class),
+			traffic_class(tcp(CLIENT, VIP(TO_V6), ACK), class),
+			traffic_class(tcp(CLIENT6, VIP6(TO_V4), ACK), class),
+			traffic_class(tcp(CLIENT6, VIP6(TO_V6), ACK), class),
 		};
 
 		for (size_t i = 0; i < N(in); i++) {
@@ -211,7 +221,8 @@ static void hash_of_the_source_address_keeps_a_client_with_its_backend(void **st
 
 	for (uint32_t slot = 0; slot < w->f.options.table_size; slot++)
 		fixture_slot(&w->f, group, slot, settled(slot % 2 ? w->v4 : w->v4_out));
-	by_client = fixture_service(&w->f, IPPROTO_TCP, "192.0.2.30:22", group, SHUNT_FORWARD_L2, SHUNT_SERVICE_SOURCE_IP);
+	by_client =
+		fixture_service(&w->f, IPPROTO_TCP, "192.0.2.30:22", group, SHUNT_FORWARD_L2, SHUNT_SERVICE_SOURCE_IP);
 	by_flow = fixture_service(&w->f, IPPROTO_TCP, "192.0.2.30:23", group, SHUNT_FORWARD_L2, 0);
 	assert_int_not_equal(by_client, by_flow);
 	for (int i = 0; i < 50; i++) {
@@ -225,7 +236,8 @@ static void hash_of_the_source_address_keeps_a_client_with_its_backend(void **st
 			backend = backend_of(&w->f, fixture_run(&w->f, tcp(client, "192.0.2.30:22", SYN)).frame);
 			assert_true(port == 2000 || backend == first);
 			first = backend;
-			different += backend_of(&w->f, fixture_run(&w->f, tcp(client, "192.0.2.30:23", SYN)).frame) != first;
+			different +=
+				backend_of(&w->f, fixture_run(&w->f, tcp(client, "192.0.2.30:23", SYN)).frame) != first;
 		}
 	}
 	assert_in_range(different, 150, 350);

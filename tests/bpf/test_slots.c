@@ -25,9 +25,9 @@ enum { SPARE_ONLY = 1 << NOW | 1 << WAS | 1 << PIN }; /* of `dead` */
 struct row {
 	const char *sentence;
 	struct shunt_slot word;
-	unsigned int flags;             /* of the TCP segment */
-	uint32_t pinned;                /* what an entry says before, NOBODY: there is none */
-	uint32_t dead;                  /* bits of backends that are down */
+	unsigned int flags; /* of the TCP segment */
+	uint32_t pinned; /* what an entry says before, NOBODY: there is none */
+	uint32_t dead; /* bits of backends that are down */
 	uint32_t goes_to;
 	uint32_t pinned_then;
 	enum shunt_choice choice;
@@ -58,7 +58,8 @@ static void write_entry(struct fixture *f, uint64_t hash, uint32_t backend)
 
 static enum shunt_choice explained(struct fixture *f, uint8_t protocol, bool starts)
 {
-	struct datapath_flow flow = {.protocol = protocol, .source_port = 4000, .destination_port = 80, .starts = starts};
+	struct datapath_flow flow = {
+		.protocol = protocol, .source_port = 4000, .destination_port = 80, .starts = starts};
 	struct shunt_explanation explanation = {0};
 
 	flow.source = (struct shunt_addr){.byte = {[10] = 0xff, 0xff, 198, 51, 100, 7}};
@@ -85,8 +86,8 @@ static bool row_holds(struct fixture *f, const struct row *row, uint8_t protocol
 	pinned = flow_entry(f, hash).backend;
 	if (went_to == row->goes_to && pinned == row->pinned_then && choice == row->choice)
 		return true;
-	printf("%s:\n  goes to %u, expected %u; then pinned to %u, expected %u; choice %d, expected %d\n", row->sentence, went_to,
-	       row->goes_to, pinned, row->pinned_then, choice, row->choice);
+	printf("%s:\n  goes to %u, expected %u; then pinned to %u, expected %u; choice %d, expected %d\n",
+	       row->sentence, went_to, row->goes_to, pinned, row->pinned_then, choice, row->choice);
 	return false;
 }
 
@@ -122,7 +123,8 @@ static void tcp_goes_where_the_state_of_its_slot_says(void **state)
 		{"settled on a dead one, SYN", s, SYN, 0, DOWN(NOW), SPARE, SPARE, PROBED},
 		{"settled on a dead one, data", s, ACK, 0, DOWN(NOW), SPARE, SPARE, PROBED},
 		{"settled on a dead one, pinned in the meantime", s, ACK, PIN, DOWN(NOW), PIN, PIN, PINNED},
-		{"settled on a dead one, pinned to a dead one", s, ACK, PIN, DOWN(NOW) | DOWN(PIN), SPARE, SPARE, PROBED},
+		{"settled on a dead one, pinned to a dead one", s, ACK, PIN, DOWN(NOW) | DOWN(PIN), SPARE, SPARE,
+		 PROBED},
 		{"settled, all dead", s, SYN, 0, SPARE_ONLY | DOWN(SPARE), NOBODY, 0, SHUNT_CHOICE_NONE},
 
 		{"moving, SYN", m, SYN, 0, 0, NOW, NOW, NEW},
@@ -145,7 +147,8 @@ static void tcp_goes_where_the_state_of_its_slot_says(void **state)
 		{"moving, both dead, SYN", m, SYN, 0, DOWN(NOW) | DOWN(WAS), SPARE, SPARE, PROBED},
 		{"moving, both dead, data", m, ACK, 0, DOWN(NOW) | DOWN(WAS), SPARE, SPARE, PROBED},
 		{"moving, both dead, pinned elsewhere", m, ACK, PIN, DOWN(NOW) | DOWN(WAS), PIN, PIN, PINNED},
-		{"moving, all dead, the entry stays", m, ACK, PIN, SPARE_ONLY | DOWN(SPARE), NOBODY, PIN, SHUNT_CHOICE_NONE},
+		{"moving, all dead, the entry stays", m, ACK, PIN, SPARE_ONLY | DOWN(SPARE), NOBODY, PIN,
+		 SHUNT_CHOICE_NONE},
 
 		{"nobody takes new flows, data stays", drained, ACK, 0, 0, WAS, WAS, OLD},
 		{"nobody of this slot takes new flows, SYN", drained, SYN, 0, 0, SPARE, SPARE, PROBED},
@@ -156,7 +159,8 @@ static void tcp_goes_where_the_state_of_its_slot_says(void **state)
 		{"resolving, data", r, ACK, 0, 0, NOW, 0, NEW},
 		{"resolving, pinned, SYN", r, SYN, PIN, 0, PIN, PIN, PINNED},
 		{"resolving, pinned, data", r, ACK, PIN, 0, PIN, PIN, PINNED},
-		{"resolving, pinned to a dead one: not to go back when it returns", r, ACK, PIN, DOWN(PIN), NOW, NOW, NEW},
+		{"resolving, pinned to a dead one: not to go back when it returns", r, ACK, PIN, DOWN(PIN), NOW, NOW,
+		 NEW},
 		{"resolving, pinned to a dead one, SYN", r, SYN, PIN, DOWN(PIN), NOW, NOW, NEW},
 		{"resolving, dead, SYN", r, SYN, 0, DOWN(NOW), SPARE, SPARE, PROBED},
 		{"resolving, dead, data", r, ACK, 0, DOWN(NOW), SPARE, SPARE, PROBED},
@@ -339,7 +343,8 @@ static uint32_t first_alive(struct fixture *f, uint32_t slot, uint64_t dead)
 static void probing_goes_past_the_dead_in_the_order_of_the_sequence(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t group = fixture_group(f, 2), service = fixture_service(f, IPPROTO_TCP, VIP, group, SHUNT_FORWARD_L2, 0);
+	uint32_t group = fixture_group(f, 2),
+		 service = fixture_service(f, IPPROTO_TCP, VIP, group, SHUNT_FORWARD_L2, 0);
 	uint64_t random = 7, dead = 0;
 	uint32_t nobody = 0;
 

@@ -174,8 +174,8 @@ static struct shunt_service *service_with(const struct fixture *f, const struct 
 	return NULL;
 }
 
-uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *address, uint32_t group, enum shunt_forward forward,
-			 uint32_t flags)
+uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *address, uint32_t group,
+			 enum shunt_forward forward, uint32_t flags)
 {
 	struct shunt_service_key key = service_key(protocol, address);
 	struct shunt_service *service = service_with(f, &key);

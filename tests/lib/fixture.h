@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The data path for a test: opened, published to and read through user/datapath, as shuntd does it, and given packets with
- * BPF_PROG_TEST_RUN. All of it lives in a mount and a network namespace of the test's own, with a bpffs of its own: nothing
- * of it is left when the test ends, however it ends.
+ * The data path for a test: opened, published to and read through user/datapath, as shuntd does it, and given packets
+ * with BPF_PROG_TEST_RUN. All of it lives in a mount and a network namespace of the test's own, with a bpffs of its own:
+ * nothing of it is left when the test ends, however it ends.
  *
  * What cannot be set up fails the running cmocka test; the functions do not return errors.
  */
@@ -20,22 +20,22 @@ enum link { LINK_IN, LINK_OUT, LINK_UNKNOWN }; /* packets come by LINK_IN; LINK_
 struct fixture {
 	struct datapath_options options;
 	struct datapath *datapath;
-	int ifindex[2];                         /* of LINK_IN, LINK_OUT */
-	struct shunt_service *services;         /* as published */
+	int ifindex[2]; /* of LINK_IN, LINK_OUT */
+	struct shunt_service *services; /* as published */
 	size_t n_services;
 };
 
 /* The table and flow table are small, so that full lines and collisions are easily made. */
 extern const struct datapath_options fixture_defaults;
 
-/* Moves the process into its namespaces, with two veth pairs; once, at the start of main. Exits when that is not possible. */
+/* Moves the process into its namespaces, with two veth pairs; once, at the start of main. Exits when it cannot. */
 void fixture_isolate(void);
 /* Runs a shell command, which must succeed. */
 void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void fixture_open(struct fixture *f, const struct datapath_options *options);
-void fixture_reopen(struct fixture *f);         /* closes and adopts, as a restarted shuntd does */
-void fixture_close(struct fixture *f);          /* detaches, removes the pins, frees the frames */
+void fixture_reopen(struct fixture *f); /* closes and adopts, as a restarted shuntd does */
+void fixture_close(struct fixture *f); /* detaches, removes the pins, frees the frames */
 /* For cmocka: a fixture with the defaults in *state. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
@@ -47,8 +47,8 @@ uint32_t fixture_backend(struct fixture *f, const char *address, enum link link)
 void backend_mac(uint32_t id, uint8_t ret_mac[MAC_LEN]);
 extern const uint8_t link_mac[2][MAC_LEN];
 /* "192.0.2.10:80", "[2001:db8::10]:0"; in place of the service with the same key if there is one. Returns its id. */
-uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *address, uint32_t group, enum shunt_forward forward,
-			 uint32_t flags);
+uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *address, uint32_t group,
+			 enum shunt_forward forward, uint32_t flags);
 const struct shunt_service *fixture_service_by_id(const struct fixture *f, uint32_t id);
 struct shunt_service_key service_key(uint8_t protocol, const char *address);
 /* Every slot of the group. */
@@ -58,11 +58,11 @@ struct shunt_slot settled(uint32_t now), moving(uint32_t now, uint32_t was), res
 
 /* ---- packets ---- */
 struct outcome {
-	int verdict;                            /* enum xdp_action */
-	struct frame *frame;                    /* as it left the program */
+	int verdict; /* enum xdp_action */
+	struct frame *frame; /* as it left the program */
 };
 struct outcome fixture_run(struct fixture *f, const struct frame *in);
-/* The same n times, without looking at the frames that leave. */
+/* The verdict alone. */
 int fixture_run_quietly(struct fixture *f, const struct frame *in);
 int fixture_program(const struct fixture *f);
 const char *verdict_text(int verdict);
@@ -78,14 +78,14 @@ uint32_t backend_of(const struct fixture *f, const struct frame *out);
 /* ---- state ---- */
 struct shunt_flow_line *fixture_flows(const struct fixture *f, size_t *ret_bytes); /* the living map */
 struct shunt_flow_line *fixture_flow_line(const struct fixture *f, uint64_t hash);
-struct shunt_flow flow_entry(const struct fixture *f, uint64_t hash);                /* all zero: not pinned */
-struct shunt_flow *fixture_flows_copy(const struct fixture *f);                      /* to be freed */
+struct shunt_flow flow_entry(const struct fixture *f, uint64_t hash); /* all zero: not pinned */
+struct shunt_flow *fixture_flows_copy(const struct fixture *f); /* to be freed */
 size_t fixture_flows_used(const struct fixture *f);
 
 struct counters {
 	uint64_t drops[SHUNT_DROP_REASON_COUNT];
-	struct shunt_service_stats service;     /* of all services together */
-	struct shunt_backend_stats backend;     /* of all backends together */
+	struct shunt_service_stats service; /* of all services together */
+	struct shunt_backend_stats backend; /* of all backends together */
 };
 struct counters fixture_counters(const struct fixture *f);
 

@@ -26,8 +26,9 @@ struct outcome fixture_run(struct fixture *f, const struct frame *in)
 {
 	struct xdp_md context = {.data_end = in->len, .ingress_ifindex = f->ifindex[LINK_IN]};
 	struct outcome outcome = {.frame = copy(in)};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in->byte, .data_size_in = in->len, .data_out = outcome.frame->byte,
-		    .data_size_out = FRAME_MAX, .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in->byte, .data_size_in = in->len,
+		    .data_out = outcome.frame->byte, .data_size_out = FRAME_MAX, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1);
 	int r = bpf_prog_test_run_opts(fixture_program(f), &run);
 
 	if (r < 0)

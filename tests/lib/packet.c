@@ -217,7 +217,8 @@ struct frame *ethernet(uint16_t type, size_t len)
 	return frame;
 }
 
-static void write_ip(uint8_t *at, const struct shunt_addr *source, const struct shunt_addr *destination, uint8_t protocol)
+static void write_ip(uint8_t *at, const struct shunt_addr *source, const struct shunt_addr *destination,
+		     uint8_t protocol)
 {
 	if (address_is_ipv4(source)) {
 		at[0] = 0x45;
@@ -257,7 +258,8 @@ struct frame *ip(const char *source, const char *destination, uint8_t protocol, 
 	return ip_between(&from, &to, protocol, data, len);
 }
 
-static struct frame *with_ports(const char *source, const char *destination, uint8_t protocol, uint8_t *header, size_t len)
+static struct frame *with_ports(const char *source, const char *destination, uint8_t protocol, uint8_t *header,
+				size_t len)
 {
 	struct shunt_addr from, to;
 	uint16_t from_port, to_port;

@@ -36,8 +36,9 @@ static void print_ip(const uint8_t *at, const uint8_t *end)
 		address_from_ipv6(at + 8, &source);
 		address_from_ipv6(at + 24, &destination);
 	}
-	printf(" | %s > %s, protocol %d, ttl %d, length %d", address_format(&source, from), address_format(&destination, to),
-	       protocol, at[ipv4 ? 8 : 7], ipv4 ? at[2] << 8 | at[3] : at[4] << 8 | at[5]);
+	printf(" | %s > %s, protocol %d, ttl %d, length %d", address_format(&source, from),
+	       address_format(&destination, to), protocol, at[ipv4 ? 8 : 7],
+	       ipv4 ? at[2] << 8 | at[3] : at[4] << 8 | at[5]);
 	if (protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6)
 		print_ip(next, end);
 	else if ((protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && end - next >= 4)
@@ -48,8 +49,9 @@ static void print_summary(const char *what, const struct frame *frame)
 {
 	const uint8_t *b = frame->byte;
 
-	printf("  %-8s %4u bytes, to %02x:%02x:%02x:%02x:%02x:%02x from %02x:%02x:%02x:%02x:%02x:%02x, type %02x%02x", what,
-	       frame->len, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13]);
+	printf("  %-8s %4u bytes, to %02x:%02x:%02x:%02x:%02x:%02x from %02x:%02x:%02x:%02x:%02x:%02x, type %02x%02x",
+	       what, frame->len, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+	       b[13]);
 	if ((b[12] << 8 | b[13]) == 0x0800 || (b[12] << 8 | b[13]) == 0x86dd)
 		print_ip(b + ETHERNET_LEN, b + frame->len);
 	printf("\n");

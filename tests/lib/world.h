@@ -16,8 +16,17 @@
 #define VIP6_HOST "2001:db8::10"
 
 /* The services on both addresses; the same ports for TCP and UDP. */
-enum port { PORT_L2, PORT_IPIP_TO_V4, PORT_IPIP_TO_V6, PORT_REDIRECT, PORT_IPIP_REDIRECT, PORT_EMPTY, PORT_NO_NEXT_HOP,
-	    PORT_NO_GROUP, PORT_COUNT };
+enum port {
+	PORT_L2,
+	PORT_IPIP_TO_V4,
+	PORT_IPIP_TO_V6,
+	PORT_REDIRECT,
+	PORT_IPIP_REDIRECT,
+	PORT_EMPTY,
+	PORT_NO_NEXT_HOP,
+	PORT_NO_GROUP,
+	PORT_COUNT
+};
 #define VIP(port) VIP_HOST ":" port
 #define VIP6(port) "[" VIP6_HOST "]:" port
 #define L2 "80"
@@ -32,7 +41,7 @@ enum port { PORT_L2, PORT_IPIP_TO_V4, PORT_IPIP_TO_V6, PORT_REDIRECT, PORT_IPIP_
 
 struct world {
 	struct fixture f;
-	uint32_t v4, v6, v4_out, v6_out, no_next_hop;   /* backends */
+	uint32_t v4, v6, v4_out, v6_out, no_next_hop; /* backends */
 	uint32_t tcp[2][PORT_COUNT], udp[2][PORT_COUNT]; /* services, by family (0: IPv4) and port */
 };
 
@@ -43,9 +52,9 @@ struct packet_case {
 	const char *sentence;
 	struct frame *in;
 	int verdict;
-	enum shunt_drop_reason reason;          /* of XDP_DROP */
-	struct frame *out;                      /* NULL: unchanged */
-	bool answered;                          /* sent back, not forwarded: no service and no backend counts it */
+	enum shunt_drop_reason reason; /* of XDP_DROP */
+	struct frame *out; /* NULL: unchanged */
+	bool answered; /* sent back, not forwarded: no service and no backend counts it */
 };
 
 struct packet_case passes(const char *sentence, struct frame *in);
