@@ -2,8 +2,8 @@
 /*
  * Nanoseconds a packet on one core, and as multiples of a program that only returns XDP_TX: `bench` in full,
  * `bench --short` for CI. Contenders take turns within a round, so that noise meets all alike; medians over the rounds
- * are quoted, of times and of ratios within a round. Ratios are what to compare. Counters must say that every packet was
- * forwarded. Writes BUILD/bench.json.
+ * are quoted, of times and of ratios within a round. Ratios are what to compare. Counters must say that every packet
+ * was forwarded. Writes BUILD/bench.json.
  */
 #include <errno.h>
 #include <setjmp.h>

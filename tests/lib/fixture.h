@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The data path for a test: opened, published to and read through user/datapath, as shuntd does it, and given packets
- * with BPF_PROG_TEST_RUN. All of it lives in a mount and a network namespace of the test's own, with a bpffs of its own:
- * nothing of it is left when the test ends, however it ends.
+ * with BPF_PROG_TEST_RUN. All of it lives in a mount and a network namespace of the test's own, with a bpffs of its
+ * own: nothing of it is left when the test ends, however it ends.
  *
  * What cannot be set up fails the running cmocka test; the functions do not return errors.
  */
