@@ -222,10 +222,21 @@ static int remember(struct datapath *d, const char *interface, int ifindex)
 	return 0;
 }
 
+static int refuse_other(const char *interface, uint32_t program_id)
+{
+	char name[BPF_OBJ_NAME_LEN];
+
+	name_of(program_id, name);
+	if (strcmp(name, SHUNT_PROGRAM) == 0)
+		return datapath_fail(-EBUSY, "interface %s: a data path of shunt is attached that is not pinned here (id %u): start "
+				     "with its --bpf-dir, or with --fresh to replace it", interface, program_id);
+	return datapath_fail(-EBUSY, "interface %s: another XDP program is attached (%s, id %u): take it off with "
+			     "`ip link set dev %s xdp off`", interface, name, program_id, interface);
+}
+
 int datapath_attach(struct datapath *d, const char *interface, enum config_xdp_mode mode)
 {
 	int ifindex = if_nametoindex(interface), r;
-	char name[BPF_OBJ_NAME_LEN];
 	struct present present;
 
 	if (!ifindex)
@@ -240,11 +251,8 @@ int datapath_attach(struct datapath *d, const char *interface, enum config_xdp_m
 		r = attach_mode(d, ifindex, &present, XDP_FLAGS_DRV_MODE);
 	if (r == -EOPNOTSUPP && mode != INTERFACE_MODE_NATIVE)
 		r = attach_mode(d, ifindex, &present, XDP_FLAGS_SKB_MODE);
-	if (r == -EBUSY || r == -EEXIST) {
-		name_of(present.program_id, name);
-		return datapath_fail(-EBUSY, "interface %s: another XDP program is attached (%s, id %u): take it off with "
-				     "`ip link set dev %s xdp off`", interface, name, present.program_id, interface);
-	}
+	if (r == -EBUSY || r == -EEXIST)
+		return refuse_other(interface, present.program_id);
 	if (r < 0)
 		return datapath_fail(r, "interface %s: cannot attach: %s%s", interface, strerror(-r),
 				     r == -EOPNOTSUPP ? " (the driver has no native XDP: use mode: generic)" : "");
