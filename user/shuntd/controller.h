@@ -93,6 +93,7 @@ struct group {
 	size_t n_members;
 	struct failover failover;
 	bool started;                      /* decided once, or adopted: no need to wait for first checks */
+	bool decided;                      /* by this controller */
 	uint64_t failovers;
 	int64_t last_failover;             /* Unix milliseconds, 0: never */
 	uint16_t *base;                    /* backend ids of the base table */

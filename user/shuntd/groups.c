@@ -235,7 +235,7 @@ struct failover_step group_decide(struct controller *c, struct group *group, str
 	struct failover_member *members = failover_members(c, group);
 	const struct failover_policy policy = group_policy(group);
 	enum failover_state before = group->failover.state;
-	bool was_started = group->started;
+	bool first = !group->decided;
 	struct failover_step step = {.next = group->failover};
 	char active_before[256];
 
@@ -255,9 +255,8 @@ struct failover_step group_decide(struct controller *c, struct group *group, str
 	set_timer(c, group, step.wake_ms);
 	if (step.cause != FAILOVER_CAUSE_NONE)
 		announce_failover(c, group, active_before, &step);
-	group->started = true;
-	if (was_started || step.next.state == FAILOVER_DOWN)
-		announce_down(c, group, before);
+	group->started = group->decided = true;
+	announce_down(c, group, first ? FAILOVER_NORMAL : before);
 	if (step.cause != FAILOVER_CAUSE_NONE)
 		persist_soon(c);
 	return step;
