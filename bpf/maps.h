@@ -51,7 +51,7 @@ SHUNT_ARRAY(flows, struct shunt_flow_line, 1, BPF_F_MMAPABLE);
 /* Packets write; controller sums up. */
 SHUNT_COUNTERS(service_stats, struct shunt_service_stats, SHUNT_MAX_SERVICES);
 SHUNT_COUNTERS(backend_stats, struct shunt_backend_stats, SHUNT_MAX_BACKENDS);
-SHUNT_COUNTERS(drop_stats, struct shunt_drop_stats, SHUNT_DROP_REASON_COUNT);
+SHUNT_COUNTERS(drop_stats, struct shunt_drop_stats, SHUNT_MAX_DROP_REASONS);
 
 /* xdp_explain writes, the controller reads right after running it. Not pinned. */
 SHUNT_ARRAY(explanation, struct shunt_explanation, 1, 0);

@@ -14,6 +14,7 @@
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
 #define SHUNT_MAX_GROUPS 4096
 #define SHUNT_MAX_BACKENDS 32768     /* backend ids are 1 … MAX-1, they fit the 15 bits of a slot; 0 is "none" */
+#define SHUNT_MAX_DROP_REASONS 64    /* drop_stats has room for reasons to come, so that a newer program adopts it */
 #define SHUNT_MAX_LINKS 64           /* link 0 is "not known" */
 #define SHUNT_SERVICE_LINES 32768    /* load at most one half: a service and an echo entry for its address */
 #define SHUNT_SERVICE_BUCKETS 4096

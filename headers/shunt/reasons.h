@@ -23,7 +23,7 @@ enum shunt_drop_reason {
 #define X(name, label, text) SHUNT_DROP_##name,
 	SHUNT_DROP_REASONS(X)
 #undef X
-	SHUNT_DROP_REASON_COUNT
+	SHUNT_DROP_REASON_COUNT /* at most SHUNT_MAX_DROP_REASONS */
 };
 
 #endif
