@@ -87,14 +87,14 @@ stage void flow_refresh(struct pick *p, struct shunt_flow *at, struct shunt_flow
 }
 
 /* Where in the line a flow is, or may be put; -1: nowhere. Global for the verifier's sake, as pick_slowly(). */
-__noinline int flow_place(const struct shunt_flow_line *line, __u32 fingerprint, int established, __u32 now)
+__noinline int flow_place(const struct shunt_flow_line *line, __u32 fingerprint, __u32 now)
 {
 	int found;
 
 	if (!line)
 		return -1;
 	found = shunt_flow_find(line, fingerprint);
-	return found >= 0 ? found : shunt_flow_victim(line, established, now);
+	return found >= 0 ? found : shunt_flow_victim(line, cfg.flow_timeout, now);
 }
 
 /* Remembers p->backend_id for the flow; false when the line is full of flows that must not be evicted. */
@@ -108,7 +108,7 @@ static __always_inline bool flow_pin(struct pick *p, struct shunt_flow_line *lin
 	};
 
 	for (int i = 0; i < FLOW_INSERT_TRIES; i++) {
-		int victim = flow_place(line, flow.fingerprint, flow.established, now);
+		int victim = flow_place(line, flow.fingerprint, now);
 
 		if (victim < 0)
 			return false;

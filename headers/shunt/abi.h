@@ -132,7 +132,7 @@ struct shunt_flow_line {
 struct shunt_service_stats {
 	__u64 packets;
 	__u64 bytes;                 /* whole frames, as received */
-	__u64 new_flows;             /* TCP SYNs; for other protocols, flows pinned as new */
+	__u64 new_flows;             /* TCP SYNs */
 };
 
 struct shunt_backend_stats {
@@ -166,6 +166,7 @@ struct shunt_config {
 	__u32 flow_lines;
 	__u32 features;              /* enum shunt_features */
 	__be32 source_entropy_ipv4;  /* host bits of the outer IPv4 source that the flow hash may set */
+	__u32 flow_timeout;          /* coarse units, shunt_coarse_time(): an established entry may go when it is older */
 };
 
 /* ---- what xdp_explain found ---- */

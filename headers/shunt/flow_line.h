@@ -67,10 +67,11 @@ static inline __attribute__((always_inline)) int shunt_flow_find(const struct sh
 }
 
 /*
- * Index of the entry that a new one may replace: a free one, else the oldest not established, else (only for an
- * established newcomer) the oldest of all; -1 when there is none. A SYN flood so replaces its own entries only.
+ * Index of the entry that a new one may replace: a free one, else the oldest not established, else the oldest one that
+ * nobody has used for more than `timeout` (coarse units), which matters while no controller ages the table; -1 when there
+ * is none. A SYN flood so replaces its own entries only, and no newcomer takes the place of a living established flow.
  */
-static inline __attribute__((always_inline)) int shunt_flow_victim(const struct shunt_flow_line *line, int established,
+static inline __attribute__((always_inline)) int shunt_flow_victim(const struct shunt_flow_line *line, __u32 timeout,
 								   __u16 now)
 {
 	__u32 best = 0;
@@ -78,8 +79,9 @@ static inline __attribute__((always_inline)) int shunt_flow_victim(const struct 
 	/* Rank above the place, so that the largest word says both; few branches, or the verifier follows every order. */
 	for (__u32 i = 0; i < SHUNT_FLOWS_PER_LINE; i++) {
 		struct shunt_flow flow = shunt_flow_load(&line->flow[i]);
-		__u32 is_free = ((__u64)flow.fingerprint - 1) >> 63, may_go = established | !flow.established | is_free;
-		__u32 rank = is_free << 18 | (__u32)!flow.established << 17 | (shunt_flow_age(flow, now) + 1);
+		__u32 age = shunt_flow_age(flow, now), is_free = ((__u64)flow.fingerprint - 1) >> 63;
+		__u32 may_go = (age > timeout) | !flow.established | is_free;
+		__u32 rank = is_free << 18 | (__u32)!flow.established << 17 | (age + 1);
 		__u32 word = (rank << 3 | (SHUNT_FLOWS_PER_LINE - 1 - i)) & -may_go;
 
 		best = word > best ? word : best;

@@ -13,7 +13,6 @@
 	X(TTL_ZERO, "ttl_zero", "TTL or hop limit is zero") \
 	X(FRAGMENT, "fragment", "fragment to a service address") \
 	X(NO_BACKEND, "no_backend", "no fit backend in the service's group") \
-	X(BACKEND_UNKNOWN, "backend_unknown", "the slot names a backend that is not in the table") \
 	X(NO_NEXT_HOP, "no_next_hop", "no route or no neighbour for the backend") \
 	X(TOO_BIG, "too_big", "with the outer header the packet would exceed the MTU towards the backend") \
 	X(NO_HEADROOM, "no_headroom", "the driver leaves no room for the outer header") \

@@ -147,8 +147,6 @@ static const struct {
 	const char *why;
 } unreachable[] = {
 	{SHUNT_DROP_NONE, "says that a packet is not dropped"},
-	{SHUNT_DROP_BACKEND_UNKNOWN,
-	 "a slot's backend that is not in the table counts as down, and another is probed for"},
 	{SHUNT_DROP_NO_HEADROOM, "has a test of its own: it needs a driver without headroom"},
 };
 

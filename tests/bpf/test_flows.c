@@ -120,10 +120,15 @@ static void the_oldest_flow_that_never_was_established_makes_way(void **state)
 		 {900, 800, 700, 600, 500, 400, 300, 200},
 		 SYN,
 		 -1},
-		{"all established: data pushes the oldest out",
+		{"all established: data pushes nobody out either",
 		 {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE},
 		 {300, 800, 700, 900, 500, 400, 300, 200},
 		 ACK,
+		 -1},
+		{"all established: one that nobody used for longer than flow_timeout makes way",
+		 {DONE, DONE, DONE, DONE, DONE, DONE, DONE, DONE},
+		 {300, 800, 700, 9000, 500, 400, 300, 200},
+		 SYN,
 		 3},
 		{"ages are right across the wrap of the clock",
 		 {HALF, HALF, HALF, HALF, HALF, HALF, HALF, HALF},
@@ -211,7 +216,7 @@ static void a_syn_flood_pushes_no_established_flow_out(void **state)
 		went_to[i] = send_one(f, 100, i, ACK);
 		assert_int_equal(went_to[i], first);
 	}
-	/* A ninth flow of a line has pushed another out: that is not the flood's doing. */
+	/* The ninth flow of a line found no place: that is not the flood's doing. */
 	for (int i = 0; i < ESTABLISHED; i++) {
 		char client[32];
 

@@ -23,6 +23,7 @@ const struct datapath_options fixture_defaults = {
 	.hash_seed = 0x5eed,
 	.table_size = 64,
 	.flow_table_size = 1024,
+	.flow_timeout_ms = 15 * 60 * 1000,
 	.groups = 16,
 	.features = SHUNT_FEATURE_ANY_PORT,
 };

@@ -270,7 +270,7 @@ static void a_syn_flood_does_not_evict_established_flows(void **state)
 		int victim;
 
 		now += i % 16 == 0;
-		victim = shunt_flow_victim(&line, false, now);
+		victim = shunt_flow_victim(&line, UINT16_MAX, now);
 		assert_in_range(victim, 5, 7);
 		put_flow(&line.flow[victim], entry(fingerprint, false, now));
 	}
@@ -278,21 +278,20 @@ static void a_syn_flood_does_not_evict_established_flows(void **state)
 		assert_int_equal(shunt_flow_find(&line, i + 1), i);
 }
 
-static void a_line_full_of_established_flows_takes_no_syn(void **state)
+static void a_line_full_of_living_established_flows_takes_no_other(void **state)
 {
 	struct shunt_flow_line line = {0};
 
 	(void)state;
 	for (uint32_t i = 0; i < SHUNT_FLOWS_PER_LINE; i++)
 		put_flow(&line.flow[i], entry(i + 1, true, 100 + i));
-	assert_int_equal(shunt_flow_victim(&line, false, 200), -1);
 	put_flow(&line.flow[3], entry(4, true, 50));
-	assert_int_equal(shunt_flow_victim(&line, true, 200), 3); /* an established newcomer takes the oldest */
+	assert_int_equal(shunt_flow_victim(&line, 150, 200), -1);
+	assert_int_equal(shunt_flow_victim(&line, 149, 200), 3); /* nobody has used it for longer than the timeout */
 	put_flow(&line.flow[6], entry(7, false, 106));
-	assert_int_equal(shunt_flow_victim(&line, true, 200), 6); /* but rather one that is not */
+	assert_int_equal(shunt_flow_victim(&line, 149, 200), 6); /* but rather one that is not */
 	put_flow(&line.flow[7], (struct shunt_flow){0});
-	assert_int_equal(shunt_flow_victim(&line, true, 200), 7); /* and a free one first */
-	assert_int_equal(shunt_flow_victim(&line, false, 200), 7);
+	assert_int_equal(shunt_flow_victim(&line, 149, 200), 7); /* and a free one first */
 }
 
 int main(void)
@@ -312,7 +311,7 @@ int main(void)
 		cmocka_unit_test(ages_are_right_across_the_wrap_of_coarse_time),
 		cmocka_unit_test(a_swap_fails_when_somebody_else_was_faster),
 		cmocka_unit_test(a_syn_flood_does_not_evict_established_flows),
-		cmocka_unit_test(a_line_full_of_established_flows_takes_no_syn),
+		cmocka_unit_test(a_line_full_of_living_established_flows_takes_no_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@ struct datapath_options {
 	uint64_t hash_seed;
 	uint32_t table_size;            /* slots in a group's table, a power of two ≥ SHUNT_SLOTS_PER_LINE */
 	uint32_t flow_table_size;       /* flows, a power of two ≥ SHUNT_FLOWS_PER_LINE */
+	uint32_t flow_timeout_ms;       /* an established flow idle for longer may lose its place to another; 0: never */
 	uint32_t groups;                /* there must be room for so many */
 	uint32_t features;              /* enum shunt_features */
 	__be32 source_entropy_ipv4;

@@ -57,6 +57,12 @@ struct datapath {
 	size_t n_attachments;
 };
 
+/* Milliseconds in units of shunt_coarse_time(), rounded up. */
+static inline uint32_t coarse_units(uint32_t ms)
+{
+	return (uint32_t)(((uint64_t)ms * 1000000) >> SHUNT_COARSE_TIME_SHIFT) + 1;
+}
+
 /* The maps that are pinned; index as in pinned_maps_of(). */
 void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[PINNED_MAPS]);
 int datapath_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3))); /* sets datapath_error, returns error */

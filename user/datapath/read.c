@@ -72,7 +72,7 @@ uint64_t datapath_scan_flows(struct datapath *d, uint32_t timeout_ms, void (*liv
 			     void *userdata)
 {
 	uint16_t now = shunt_coarse_time(clock_monotonic_ns());
-	uint32_t limit = (uint32_t)(((uint64_t)timeout_ms * 1000000) >> SHUNT_COARSE_TIME_SHIFT) + 1;
+	uint32_t limit = coarse_units(timeout_ms);
 	struct shunt_flow *at = d->flows->flow, *end = at + datapath_flow_capacity(d);
 	uint64_t count = 0;
 
