@@ -182,20 +182,23 @@ static int bucket_change(struct datapath *d, struct lines *lines, uint32_t bucke
 	return 0;
 }
 
+/* Waits until no packet reads a line that was switched away from, and clears those. */
 static void clear_retired(struct datapath *d)
 {
+	if (d->n_retired_lines == 0)
+		return;
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0) /* a grace period of RCU */
+		usleep(10000);
 	for (size_t i = 0; i < d->n_retired_lines; i++)
 		memset(&d->services[d->retired_lines[i]], 0, sizeof(struct shunt_service));
 	d->n_retired_lines = 0;
 }
 
-/* Once more than half of the lines are taken: waits until no packet reads a line that was switched away from. */
+/* Once more than half of the lines are taken, old ones are cleared before the change is over. */
 static void make_room(struct datapath *d, struct lines *lines)
 {
 	if (lines->n_used <= LINES_TAKEN_MAX || d->n_retired_lines == 0)
 		return;
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0) /* a grace period of RCU */
-		usleep(10000);
 	for (size_t i = 0; i < d->n_retired_lines; i++)
 		lines->used[d->retired_lines[i]] = 0;
 	lines->n_used -= d->n_retired_lines;
