@@ -3,6 +3,7 @@
 #ifndef SHUNT_BPF_SLOT_H
 #define SHUNT_BPF_SLOT_H
 
+#include "empty.h"
 #include "flow.h"
 
 stage __u64 flow_hash(const struct packet *p)
@@ -36,7 +37,7 @@ stage int pick_unsettled(struct packet *p, __u32 table)
 	};
 
 	if (!pick_slowly(&pick))
-		return drop(p, SHUNT_DROP_NO_BACKEND);
+		return nobody_serves(p);
 	p->backend = backend_lookup(pick.backend_id);
 	p->backend_id = pick.backend_id;
 	p->choice = pick.choice;

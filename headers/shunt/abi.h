@@ -42,6 +42,8 @@ enum shunt_service_flags {
 	SHUNT_SERVICE_SOURCE_IP = 1 << 0,     /* hash the client's address only */
 	SHUNT_SERVICE_TRACK_ALWAYS = 1 << 1,  /* pin every flow, settled slot or not */
 	SHUNT_SERVICE_TRACK_NEVER = 1 << 2,   /* flows move with their slot */
+	SHUNT_SERVICE_REJECT = 1 << 16,       /* nobody fit: TCP reset, ICMP port unreachable */
+	SHUNT_SERVICE_FAIL_OPEN = 1 << 17,    /* nobody alive: to the slot's backend all the same */
 };
 
 struct shunt_service {
@@ -144,6 +146,12 @@ struct shunt_drop_stats {
 	__u64 packets;
 };
 
+/* The part of a rejected packet that an ICMP error carries: up to 1,280 bytes of IPv6 in all (RFC 4443 2.4 c). */
+#define SHUNT_QUOTE_MAX (1280 - 40 - 8)
+struct shunt_quote {
+	__u8 byte[SHUNT_QUOTE_MAX + 8];
+};
+
 /* ---- what the maps were laid out for ---- */
 
 struct shunt_info {
@@ -158,6 +166,8 @@ struct shunt_info {
 
 enum shunt_features {
 	SHUNT_FEATURE_ANY_PORT = 1 << 0,      /* some service takes every port */
+	SHUNT_FEATURE_REJECT = 1 << 16,       /* some service answers where nobody is fit */
+	SHUNT_FEATURE_FAIL_OPEN = 1 << 17,    /* some service uses backends that are down where nobody is fit */
 };
 
 struct shunt_config {
@@ -179,6 +189,8 @@ enum shunt_choice {
 	SHUNT_CHOICE_OLD,            /* a flow older than the last change stays */
 	SHUNT_CHOICE_PINNED,         /* found in the flow table */
 	SHUNT_CHOICE_PROBED,         /* the slot's backend is down, the next alive one in the probe sequence */
+	SHUNT_CHOICE_REJECTED,       /* nobody is fit: answered with a reset or port unreachable */
+	SHUNT_CHOICE_FAIL_OPEN,      /* nobody is alive: the slot's backend all the same */
 };
 
 struct shunt_explanation {

@@ -16,7 +16,9 @@
 	X(NO_NEXT_HOP, "no_next_hop", "no route or no neighbour for the backend") \
 	X(TOO_BIG, "too_big", "with the outer header the packet would exceed the MTU towards the backend") \
 	X(NO_HEADROOM, "no_headroom", "the driver leaves no room for the outer header") \
-	X(INTERNAL, "internal", "an invariant of the tables does not hold")
+	X(INTERNAL, "internal", "an invariant of the tables does not hold") \
+	X(REJECTED, "rejected", "no fit backend: answered with a TCP reset or ICMP port unreachable") \
+	X(REJECT_LIMIT, "reject_limit", "no fit backend, and no answer: more than the rate of answers allows")
 
 enum shunt_drop_reason {
 #define X(name, label, text) SHUNT_DROP_##name,

@@ -148,6 +148,8 @@ static const struct {
 } unreachable[] = {
 	{SHUNT_DROP_NONE, "says that a packet is not dropped"},
 	{SHUNT_DROP_NO_HEADROOM, "has a test of its own: it needs a driver without headroom"},
+	{SHUNT_DROP_REJECTED, "has its table in test_policy.c: it needs a service that rejects"},
+	{SHUNT_DROP_REJECT_LIMIT, "has a test of its own in test_policy.c"},
 };
 
 static void every_drop_has_its_reason(void **state)

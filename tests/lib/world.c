@@ -117,7 +117,7 @@ static bool is_syn(const struct frame *in)
 /* What the counters should be after the case, when they were `before`. */
 static struct counters expected_counters(struct counters before, const struct packet_case *c)
 {
-	if (c->verdict == XDP_DROP)
+	if (c->verdict == XDP_DROP || c->reason)
 		before.drops[c->reason]++;
 	if ((c->verdict == XDP_TX || c->verdict == XDP_REDIRECT) && !c->answered) {
 		before.service.packets++;

@@ -52,7 +52,7 @@ struct packet_case {
 	const char *sentence;
 	struct frame *in;
 	int verdict;
-	enum shunt_drop_reason reason; /* of XDP_DROP */
+	enum shunt_drop_reason reason; /* of XDP_DROP, and of an answer that is counted as one */
 	struct frame *out; /* NULL: unchanged */
 	bool answered; /* sent back, not forwarded: no service and no backend counts it */
 };

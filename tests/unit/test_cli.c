@@ -212,6 +212,13 @@ static void status_says_what_an_operator_did_and_what_comes(void **state)
 	fixture_groups[0].state = "down";
 	assert_status_has(fixture, "DOWN: nobody takes new flows");
 	assert_status_has(fixture, " ! group app-servers is down: nobody takes its new flows\n");
+	fixture_groups[0].last_resort = "fallback sorry";
+	assert_status_has(fixture, "DOWN: new flows go to fallback sorry");
+	assert_status_has(fixture, " ! group app-servers is down: its new flows go to fallback sorry\n");
+	fixture_groups[0].last_resort = "fail-open";
+	assert_status_has(fixture, "DOWN, FAIL-OPEN: flows go to backends whatever");
+	assert_status_has(fixture, " ! group app-servers is down and FAILS OPEN: its backends take flows unchecked\n");
+	fixture_groups[0].last_resort = NULL;
 	fixture_interfaces[0].mode = "generic";
 	assert_status_has(fixture, " ! eth0 runs in generic mode, several times slower than native\n");
 	fixture_interfaces[0].mode = "native";

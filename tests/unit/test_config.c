@@ -283,7 +283,7 @@ static void the_forms_of_the_language_mean_the_same(void **state)
 		"api: {listen: \"[::1]:80\"}\n"
 		"services:\n"
 		"- {name: v6, address: 2001:db8::1, protocol: udp, port: 0, group: g, forward: ipip, hash: source-ip, "
-		"tracking: always}\n"
+		"tracking: always, on_empty: fail-open}\n"
 		"- {name: v4, address: 192.0.2.1, port: 80, group: g}\n"
 		"failover_groups: [{name: g, mode: normal, backends: [b], health_check: &c {type: none}}]\n"
 		"backends: [{name: b, address: &a 10.0.0.1, weight: 0}]\n"
@@ -297,9 +297,37 @@ static void the_forms_of_the_language_mean_the_same(void **state)
 	assert_int_equal(config->services[0].protocol, IPPROTO_UDP);
 	assert_int_equal(config->services[0].hash, HASH_SOURCE_IP);
 	assert_int_equal(config->services[0].tracking, TRACKING_ALWAYS);
+	assert_int_equal(config->services[0].on_empty, ON_EMPTY_FAIL_OPEN);
+	assert_int_equal(config->services[1].on_empty, ON_EMPTY_DROP);
 	assert_int_equal(config->groups[0].mode, GROUP_ACTIVE_ACTIVE);
 	assert_true(config->groups[0].primary == SIZE_MAX);
 	assert_int_equal(config->backends[0].weight, 0);
+	config_free(config);
+}
+
+static void packets_reach_a_group_and_its_fallbacks(void **state)
+{
+	struct config *config;
+
+	(void)state;
+	/* No note that h or i is used by no service, and the check of i has the port of s. */
+	config = parse(IFACE SERVICE
+		       "failover_groups:\n"
+		       "- {name: i, mode: normal, backends: [b1]}\n"
+		       "- {name: h, mode: normal, backends: [b1], fallback: i}\n"
+		       "- {name: g, mode: normal, backends: [b2], fallback: h}\n" BACKENDS,
+		       "");
+	assert_int_equal(config->groups[0].fallback, SIZE_MAX);
+	assert_int_equal(config->groups[2].fallback, 1);
+	for (size_t group = 0; group < 3; group++)
+		assert_true(config_service_reaches(config, &config->services[0], group));
+	config_free(config);
+	config = parse(IFACE SERVICE
+		       "failover_groups:\n"
+		       "- {name: g, mode: normal, backends: [b1]}\n"
+		       "- {name: h, mode: normal, backends: [b2], fallback: g}\n" BACKENDS,
+		       "5:10: note: group \"h\" is used by no service\n");
+	assert_false(config_service_reaches(config, &config->services[0], 1));
 	config_free(config);
 }
 
@@ -369,7 +397,7 @@ static void a_change_is_one_line_of_old_and_new(void **state)
 		IFACE
 		"services:\n"
 		"- {name: s, address: 192.0.2.2, port: 0, protocol: udp, group: h, forward: ipip, hash: source-ip, "
-		"tracking: never}\n"
+		"tracking: never, on_empty: reject}\n"
 		"failover_groups:\n"
 		"- {name: h, mode: normal, backends: [b1, b3], health_check: {type: none}}\n"
 		"backends: [{name: b1, address: 10.0.0.9, weight: 7, port: 8}, {name: b3, address: 10.0.0.3}]\n",
@@ -380,6 +408,7 @@ static void a_change_is_one_line_of_old_and_new(void **state)
 		"service s: forward l2 -> ipip\n"
 		"! service s: hash 5-tuple -> source-ip\n"
 		"service s: tracking auto -> never\n"
+		"service s: on_empty drop -> reject\n"
 		"group g: removed\n"
 		"group h: added\n"
 		"backend b1: address 10.0.0.1 -> 10.0.0.9\n"
@@ -404,12 +433,13 @@ static void a_group_says_who_came_and_went(void **state)
 			    "- {name: h, mode: normal, backends: [b1, b2, b3]}\n",
 		       MANY
 		       "- {name: g, primary: b3, backends: [b2, b3], failback: automatic, failover: manual, "
-		       "failback_delay: 1m, min_healthy: 2, health_check: {path: /x, host: y, port: 9, interval: 2s}}\n"
+		       "failback_delay: 1m, min_healthy: 2, fallback: h, health_check: {path: /x, host: y, port: 9, interval: 2s}}\n"
 		       "- {name: h, mode: normal, backends: [b3, b1, b2]}\n",
 		       "group g: primary b1 -> b3\n"
 		       "group g: failover automatic -> manual\n"
 		       "group g: failback manual -> automatic\n"
 		       "group g: failback_delay 30s -> 1m\n"
+		       "group g: fallback none -> h\n"
 		       "group g: min_healthy 1 -> 2\n"
 		       "group g: health_check type tcp -> http\n"
 		       "group g: health_check path none -> /x\n"
@@ -437,6 +467,7 @@ int main(void)
 		cmocka_unit_test(priorities_order_who_takes_over),
 		cmocka_unit_test(what_is_valid_but_idle_is_noted),
 		cmocka_unit_test(the_forms_of_the_language_mean_the_same),
+		cmocka_unit_test(packets_reach_a_group_and_its_fallbacks),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_told),
 		cmocka_unit_test(a_change_is_one_line_of_old_and_new),
 		cmocka_unit_test(a_group_says_who_came_and_went),

@@ -42,7 +42,7 @@ static void a_service_has_the_fields_of_the_contract(void **state)
 	assert_document(api_service_json(&snapshot.services[0]),
 			"{\"name\":\"web\",\"address\":\"192.0.2.10\",\"protocol\":\"tcp\",\"port\":80,"
 			"\"group\":\"app-servers\",\"forward\":\"ipip\",\"hash\":\"5-tuple\",\"tracking\":\"auto\","
-			"\"packets\":1234567,\"bytes\":987654321,\"new_flows\":4321}");
+			"\"packets\":1234567,\"bytes\":987654321,\"new_flows\":4321,\"on_empty\":\"reject\"}");
 }
 
 static void a_group_has_the_fields_of_the_contract(void **state)
@@ -56,7 +56,7 @@ static void a_group_has_the_fields_of_the_contract(void **state)
 			"{\"name\":\"backend2\",\"role\":\"active\",\"why\":null,\"share\":1.0},"
 			"{\"name\":\"backend3\",\"role\":\"standby\",\"why\":\"standby tier\",\"share\":0.0}],"
 			"\"forced\":null,\"forced_until\":null,\"failback\":\"manual\",\"failing_back_at\":null,"
-			"\"slots\":{\"total\":65536,\"moving\":6000,\"resolving\":553}}");
+			"\"slots\":{\"total\":65536,\"moving\":6000,\"resolving\":553},\"last_resort\":null}");
 }
 
 static void a_group_without_primary_or_failover_says_null(void **state)

@@ -48,7 +48,7 @@ json_t *api_service_json(const struct snapshot_service *service)
 {
 	char address[ADDRESS_TEXT_MAX];
 
-	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I}",
+	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o}",
 			 "name", text_json(service->name),
 			 "address", address_format(&service->address, address),
 			 "protocol", protocol_text(service->protocol),
@@ -59,7 +59,8 @@ json_t *api_service_json(const struct snapshot_service *service)
 			 "tracking", text_json(service->tracking),
 			 "packets", (json_int_t)service->stats.packets,
 			 "bytes", (json_int_t)service->stats.bytes,
-			 "new_flows", (json_int_t)service->stats.new_flows);
+			 "new_flows", (json_int_t)service->stats.new_flows,
+			 "on_empty", text_json(service->on_empty));
 }
 
 static json_t *member_json(const struct snapshot_member *member)
@@ -80,7 +81,7 @@ json_t *api_group_json(const struct snapshot_group *group)
 		if (strcmp(group->members[i].role, "active") == 0)
 			json_array_append_new(active, text_json(group->members[i].backend));
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
 			 "name", text_json(group->name),
 			 "mode", text_json(group->mode),
 			 "primary", text_json(group->primary),
@@ -98,7 +99,8 @@ json_t *api_group_json(const struct snapshot_group *group)
 			 "slots",
 			 "total", (json_int_t)group->slots,
 			 "moving", (json_int_t)group->moving,
-			 "resolving", (json_int_t)group->resolving);
+			 "resolving", (json_int_t)group->resolving,
+			 "last_resort", text_json(group->last_resort));
 }
 
 json_t *api_backend_json(const struct snapshot_backend *backend)

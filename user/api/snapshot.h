@@ -15,7 +15,8 @@
 #include <shunt/reasons.h>
 
 struct snapshot_service {
-	const char *name, *group, *forward, *hash, *tracking;  /* forward, hash, tracking: words of the configuration */
+	const char *name, *group;
+	const char *forward, *hash, *tracking, *on_empty; /* words of the configuration */
 	struct shunt_addr address;
 	uint8_t protocol;
 	uint16_t port;                    /* host order, 0: every port */
@@ -32,6 +33,7 @@ struct snapshot_member {
 struct snapshot_group {
 	const char *name, *mode, *state;  /* contract's words */
 	const char *primary;              /* NULL: none */
+	const char *last_resort;          /* "fallback NAME" or "fail-open" while nobody is fit and it is in use, else NULL */
 	const char *forced;               /* member that an operator forced, or NULL */
 	int64_t forced_until;             /* Unix seconds, 0: until failback */
 	const char *failback;             /* "manual" | "automatic" */

@@ -81,6 +81,22 @@ void config_free(struct config *config)
 	free(config);
 }
 
+/* Also asked of a half-built configuration, in which fallbacks may lead in a circle: hence the bound. */
+static bool group_reaches(const struct config *config, size_t from, size_t group)
+{
+	for (size_t steps = 0; from < config->n_groups && steps <= config->n_groups; steps++) {
+		if (from == group)
+			return true;
+		from = config->groups[from].fallback;
+	}
+	return false;
+}
+
+bool config_service_reaches(const struct config *config, const struct config_service *service, size_t group)
+{
+	return group_reaches(config, service->group, group);
+}
+
 size_t config_find_backend(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->n_backends; i++)

@@ -17,6 +17,7 @@
 enum config_xdp_mode { INTERFACE_MODE_AUTO, INTERFACE_MODE_NATIVE, INTERFACE_MODE_GENERIC };
 enum config_on_exit { ON_EXIT_KEEP, ON_EXIT_DETACH };
 enum config_tracking { TRACKING_AUTO, TRACKING_ALWAYS, TRACKING_NEVER };
+enum config_on_empty { ON_EMPTY_DROP, ON_EMPTY_REJECT, ON_EMPTY_FAIL_OPEN };
 enum config_hash { HASH_5_TUPLE, HASH_SOURCE_IP };
 enum config_check_type { CHECK_TCP, CHECK_HTTP, CHECK_NONE };
 enum config_group_mode { GROUP_ACTIVE_PASSIVE, GROUP_ACTIVE_ACTIVE };
@@ -46,6 +47,7 @@ struct config_service {
 	enum shunt_forward forward;
 	enum config_hash hash;
 	enum config_tracking tracking;
+	enum config_on_empty on_empty; /* what becomes of packets when nobody of the group is fit */
 };
 
 struct config_member {
@@ -59,6 +61,7 @@ struct config_group {
 	struct config_member *members;
 	size_t n_members;
 	size_t primary;               /* index into backends; SIZE_MAX: none */
+	size_t fallback;              /* index into groups: who serves when nobody of this one is fit; SIZE_MAX: none */
 	bool failover_automatic;      /* default true */
 	bool failback_automatic;      /* default false */
 	uint32_t failback_delay_ms;   /* default 30 s */
@@ -135,6 +138,9 @@ struct config_changes {
 int config_diff(const struct config *old, const struct config *new, struct config_changes *ret_changes);
 void config_changes_clear(struct config_changes *changes);
 
+/* Whether packets of the service may come to the group: it is its own one, or a fallback of it. */
+bool config_service_reaches(const struct config *config, const struct config_service *service, size_t group);
+
 size_t config_find_backend(const struct config *config, const char *name); /* SIZE_MAX: none; likewise below */
 size_t config_find_group(const struct config *config, const char *name);
 size_t config_find_service(const struct config *config, const char *name);
@@ -144,6 +150,7 @@ const char *config_group_mode_text(enum config_group_mode mode);   /* "active-pa
 const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" */
 const char *config_check_type_text(enum config_check_type type);   /* "tcp" | "http" | "none" */
 const char *config_tracking_text(enum config_tracking tracking);
+const char *config_on_empty_text(enum config_on_empty on_empty);
 const char *config_hash_text(enum config_hash hash);
 
 #endif

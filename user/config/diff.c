@@ -180,6 +180,7 @@ static void describe_service(const struct config *config, size_t index, struct f
 	add_text(facts, "forward", config_forward_text(service->forward));
 	add_text(facts, "hash", config_hash_text(service->hash))->scatters = true;
 	add_text(facts, "tracking", config_tracking_text(service->tracking));
+	add_text(facts, "on_empty", config_on_empty_text(service->on_empty));
 }
 
 static size_t count_groups(const struct config *config)
@@ -203,6 +204,7 @@ static void describe_group(const struct config *config, size_t index, struct fac
 	add_text(facts, "failover", word_text(failover_words, group->failover_automatic));
 	add_text(facts, "failback", word_text(failback_words, group->failback_automatic));
 	add_duration(facts, "failback_delay", group->failback_delay_ms);
+	add_text(facts, "fallback", group->fallback == SIZE_MAX ? "none" : config->groups[group->fallback].name);
 	add_fact(facts, "min_healthy", "%" PRIu32, group->min_healthy);
 	add_text(facts, "health_check type", config_check_type_text(check->type));
 	add_text(facts, "health_check path", check->path ? check->path : "none");

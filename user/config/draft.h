@@ -66,7 +66,7 @@ struct draft_member {
 
 struct draft_group {
 	struct place at;
-	struct item name, mode, primary, failover, failback, failback_delay, min_healthy;
+	struct item name, mode, primary, failover, failback, failback_delay, min_healthy, fallback;
 	struct items members;        /* struct draft_member */
 	struct draft_check check;
 };

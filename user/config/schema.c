@@ -101,6 +101,7 @@ static const struct field group_fields[] = {
 	{"failback", FIELD_WORD, AT(draft_group, failback), .words = failback_words},
 	{"failback_delay", FIELD_DURATION, AT(draft_group, failback_delay), .max = 24 * MS_PER_HOUR},
 	{"min_healthy", FIELD_NUMBER, AT(draft_group, min_healthy), .min = 1, .max = BACKENDS_MAX},
+	{"fallback", FIELD_NAME, AT(draft_group, fallback)},
 	{"health_check", FIELD_MAPPING, AT(draft_group, check), .schema = &check_schema},
 	{},
 };

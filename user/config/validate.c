@@ -173,8 +173,9 @@ static void note_unused(struct validation *v)
 			report_note(v->report, backends[i].name.at, "backend \"%s\" is in no group: it gets no traffic",
 				    backends[i].name.text);
 	used = new_list(v->report, v->config->n_groups, sizeof(*used), &n);
-	for (size_t i = 0; used && i < v->config->n_services; i++)
-		used[v->config->services[i].group] = true;
+	for (size_t i = 0; i < n; i++)
+		for (size_t s = 0; s < v->config->n_services && !used[i]; s++)
+			used[i] = config_service_reaches(v->config, &v->config->services[s], i);
 	for (size_t i = 0; i < n; i++)
 		if (!used[i])
 			report_note(v->report, groups[i].name.at, "group \"%s\" is used by no service",

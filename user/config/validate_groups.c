@@ -128,6 +128,7 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 
 	group->name = copy_text(v->report, draft->name.text);
 	group->primary = SIZE_MAX;
+	group->fallback = SIZE_MAX;
 	group->mode = number_or(&draft->mode, GROUP_ACTIVE_PASSIVE);
 	group->failover_automatic = number_or(&draft->failover, true);
 	group->failback_automatic = number_or(&draft->failback, false);
@@ -150,6 +151,35 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 	check_build(v->report, &check, &group->check);
 }
 
+static void resolve_fallback(struct validation *v, size_t index)
+{
+	const struct draft_group *draft = (const struct draft_group *)v->draft->groups.list + index;
+	char before[WHO_MAX], name[QUOTE_MAX];
+	size_t found = find_name(&v->groups, &draft->fallback);
+
+	if (found != KEYMAP_NONE)
+		v->config->groups[index].fallback = found;
+	else if (draft->fallback.ok)
+		report_error(v->report, draft->fallback.at,
+			     "%sfallback %s is not in failover_groups: define it there, or name another",
+			     who(draft, before), quote(draft->fallback.text, name));
+}
+
+/* A circle is told of once, at the first of its groups. */
+static void refuse_circle(struct validation *v, size_t index)
+{
+	const struct draft_group *drafts = v->draft->groups.list;
+	size_t at = v->config->groups[index].fallback, steps = 0;
+	char before[WHO_MAX], name[QUOTE_MAX];
+
+	while (at != SIZE_MAX && at > index && steps++ < v->config->n_groups)
+		at = v->config->groups[at].fallback;
+	if (at == index)
+		report_error(v->report, drafts[index].fallback.at,
+			     "%sfallback %s leads back to it: name a group that does not fall back on this one",
+			     who(&drafts[index], before), quote(drafts[index].fallback.text, name));
+}
+
 void validate_groups(struct validation *v)
 {
 	struct draft_check defaults = check_defaults(v->draft);
@@ -160,4 +190,8 @@ void validate_groups(struct validation *v)
 		validate_group(v, i, &defaults);
 	index_names(v->report, "group", &v->draft->groups, sizeof(struct draft_group),
 		    offsetof(struct draft_group, name), &v->groups);
+	for (size_t i = 0; i < config->n_groups; i++)
+		resolve_fallback(v, i);
+	for (size_t i = 0; i < config->n_groups; i++)
+		refuse_circle(v, i);
 }

@@ -40,6 +40,7 @@ static void build_service(struct validation *v, size_t index)
 	service->forward = number_or(forward, SHUNT_FORWARD_L2);
 	service->hash = number_or(&draft->hash, HASH_5_TUPLE);
 	service->tracking = number_or(&draft->tracking, TRACKING_AUTO);
+	service->on_empty = number_or(&draft->on_empty, ON_EMPTY_DROP);
 	service->group = find_name(&v->groups, &draft->group);
 	if (service->group == KEYMAP_NONE && draft->group.ok && (v->draft->groups.ok || !v->draft->groups.at.line))
 		report_error(v->report, draft->group.at,
@@ -165,18 +166,16 @@ static void validate_check_port(struct validation *v, size_t index, size_t servi
 static void validate_uses(struct validation *v)
 {
 	struct config *config = v->config;
-	size_t *first_service; /* that uses the group, KEYMAP_NONE: none does */
+	size_t *first_service; /* whose packets may come to the group, KEYMAP_NONE: none does */
 	size_t n;
 
 	first_service = new_list(v->report, config->n_groups, sizeof(*first_service), &n);
 	for (size_t i = 0; i < n; i++)
 		first_service[i] = KEYMAP_NONE;
-	for (size_t i = 0; first_service && i < config->n_services; i++) {
-		size_t group = config->services[i].group;
-
-		if (group != KEYMAP_NONE && first_service[group] == KEYMAP_NONE)
-			first_service[group] = i;
-	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t s = 0; s < config->n_services && first_service[i] == KEYMAP_NONE; s++)
+			if (config_service_reaches(config, &config->services[s], i))
+				first_service[i] = s;
 	for (size_t i = 0; i < n; i++)
 		validate_check_port(v, i, first_service[i]);
 	free(first_service);

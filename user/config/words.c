@@ -17,7 +17,8 @@ const struct word scheduler_words[] = {
 	{"maglev", 0}, {"round-robin", WORD_LATER}, {"random", WORD_LATER}, {"least-connections", WORD_LATER}, {}};
 const struct word tracking_words[] = {
 	{"auto", TRACKING_AUTO}, {"always", TRACKING_ALWAYS}, {"never", TRACKING_NEVER}, {}};
-const struct word on_empty_words[] = {{"drop", 0}, {"reject", WORD_LATER}, {"fail-open", WORD_LATER}, {}};
+const struct word on_empty_words[] = {
+	{"drop", ON_EMPTY_DROP}, {"reject", ON_EMPTY_REJECT}, {"fail-open", ON_EMPTY_FAIL_OPEN}, {}};
 const struct word group_mode_words[] = {{"active-passive", GROUP_ACTIVE_PASSIVE},
 					{"active-active", GROUP_ACTIVE_ACTIVE},
 					{"normal", GROUP_ACTIVE_ACTIVE},
@@ -54,6 +55,11 @@ const char *config_check_type_text(enum config_check_type type)
 const char *config_tracking_text(enum config_tracking tracking)
 {
 	return word_text(tracking_words, tracking);
+}
+
+const char *config_on_empty_text(enum config_on_empty on_empty)
+{
+	return word_text(on_empty_words, on_empty);
 }
 
 const char *config_hash_text(enum config_hash hash)

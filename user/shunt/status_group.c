@@ -28,6 +28,7 @@ size_t status_members_out(const json_t *group)
 static void put_state(const struct status *status, struct paragraph *line, const json_t *group)
 {
 	const char *name = get_text(group, "name"), *state = get_text(group, "state");
+	const char *resort = get_text(group, "last_resort");
 	const json_t *active = json_object_get(group, "active");
 	const char *first = json_string_value(json_array_get(active, 0)) ?: "nobody";
 	const char *others = json_array_size(active) > 1 ? " and others" : "";
@@ -35,6 +36,10 @@ static void put_state(const struct status *status, struct paragraph *line, const
 
 	if (strcmp(state, "normal") == 0) {
 		paragraph_put(line, GREEN, "normal");
+	} else if (strcmp(state, "down") == 0 && strcmp(resort, "fail-open") == 0) {
+		paragraph_put(line, RED, "DOWN, FAIL-OPEN: flows go to backends whatever their checks say");
+	} else if (strcmp(state, "down") == 0 && *resort) {
+		paragraph_put(line, RED, "DOWN: new flows go to %s", resort);
 	} else if (strcmp(state, "down") == 0) {
 		paragraph_put(line, RED, "DOWN: nobody takes new flows");
 	} else if (strcmp(state, "degraded") == 0) {

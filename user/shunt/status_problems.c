@@ -54,9 +54,19 @@ static void groups_down(const struct status *status, struct problems *problems)
 	json_t *group;
 	size_t i;
 
-	json_array_foreach(json_object_get(status->document, "groups"), i, group)
-		if (strcmp(get_text(group, "state"), "down") == 0)
-			add(problems, RED, "group %s is down: nobody takes its new flows", get_text(group, "name"));
+	json_array_foreach(json_object_get(status->document, "groups"), i, group) {
+		const char *name = get_text(group, "name"), *resort = get_text(group, "last_resort");
+
+		if (strcmp(get_text(group, "state"), "down") != 0)
+			continue;
+		if (strcmp(resort, "fail-open") == 0)
+			add(problems, RED, "group %s is down and FAILS OPEN: its backends take flows unchecked",
+			    name);
+		else if (*resort)
+			add(problems, RED, "group %s is down: its new flows go to %s", name, resort);
+		else
+			add(problems, RED, "group %s is down: nobody takes its new flows", name);
+	}
 }
 
 static void groups_impaired(const struct status *status, struct problems *problems)

@@ -32,13 +32,17 @@ bool endpoint_refresh(struct controller *c, struct endpoint *endpoint)
 	bool alive = endpoint->health.state == HEALTH_UP && backend->admin != ADMIN_MAINT;
 	bool fit = alive && backend->admin == ADMIN_READY && backend->weight > 0 && endpoint->wanted;
 
-	if (c->detached || (alive == endpoint->alive && fit == backend_set_has(&c->fit, endpoint->id)))
+	bool in_service = backend->admin != ADMIN_MAINT && backend->weight > 0 && endpoint->wanted;
+
+	if (c->detached || (alive == endpoint->alive && fit == backend_set_has(&c->fit, endpoint->id) &&
+			    in_service == backend_set_has(&c->in_service, endpoint->id)))
 		return false;
 	if (alive != endpoint->alive)
 		datapath_backend_alive(c->datapath, endpoint->id, alive);
 	endpoint->alive = alive;
 	backend_set_put(&c->alive, endpoint->id, alive);
 	backend_set_put(&c->fit, endpoint->id, fit);
+	backend_set_put(&c->in_service, endpoint->id, in_service);
 	return true;
 }
 
@@ -257,6 +261,7 @@ void backends_retire(struct controller *c)
 		datapath_backend_remove(c->datapath, endpoint->id);
 		backend_set_put(&c->alive, endpoint->id, false);
 		backend_set_put(&c->fit, endpoint->id, false);
+		backend_set_put(&c->in_service, endpoint->id, false);
 		for (size_t g = 0; g < c->n_groups; g++)
 			backend_set_put(&c->groups[g]->known, endpoint->id, false);
 		log_info("backend %s: removed, no flow is left", endpoint->backend->name);

@@ -85,6 +85,9 @@ struct member {
 	uint32_t slots;                    /* slots whose new flows it takes */
 };
 
+/* Who takes the new flows of a group of which nobody is fit. */
+enum last_resort { RESORT_NONE, RESORT_FALLBACK, RESORT_FAIL_OPEN };
+
 struct group {
 	char *name;
 	const struct config_group *config; /* of the configuration in force */
@@ -98,6 +101,11 @@ struct group {
 	int64_t last_failover;             /* Unix milliseconds, 0: never */
 	uint16_t *base;                    /* backend ids of the base table */
 	uint64_t base_key;                 /* hash of what base was built from */
+	struct group *fallback;            /* of the configuration in force, NULL: none */
+	bool may_fail_open;                /* some service that uses it says so */
+	enum last_resort resort;           /* in use now */
+	struct group *serving;             /* RESORT_FALLBACK: the group whose backends its slots have */
+	char resort_text[80];
 	uint32_t *moved_at;                /* per slot, seconds of the monotonic clock; NULL while none moves */
 	uint8_t *busy;                     /* per slot: a live flow is pinned elsewhere; scratch of a scan */
 	struct backend_set known;          /* ids that are or were members */
@@ -133,6 +141,7 @@ struct controller {
 	uint32_t *service_ids;             /* parallel to config->services */
 
 	struct backend_set alive, fit;     /* of ids */
+	struct backend_set in_service;     /* of ids: whatever their health, not in maintenance, with a weight */
 	sd_event_source *tick, *save;      /* save: once the loop has come round */
 	uint64_t flow_entries;
 	bool tracks_always;                /* some service does: flows are counted all the time */
@@ -182,6 +191,14 @@ void group_update(struct controller *controller, struct group *group);
 struct failover_policy group_policy(const struct group *group);
 bool group_member_is_active(const struct group *group, size_t member);
 void group_count(struct controller *controller, struct group *group);
+
+/* ---- targets.c: which backend each slot should have ---- */
+void match_last_resorts(struct controller *controller, const struct config *config);
+/* Fills controller->targets and notes the last resort, if it takes one. On failure (no memory) nothing has changed. */
+int group_targets(struct controller *controller, struct group *group);
+/* Groups whose slots have, or could have, backends of this one. */
+void group_update_dependents(struct controller *controller, const struct group *group);
+const char *group_resort_text(const struct group *group); /* "fail-open", "fallback NAME"; NULL: none is in use */
 
 /* ---- transitions.c: moving → resolving → settled, by time and by what the flow table holds ---- */
 int transitions_start(struct controller *controller);

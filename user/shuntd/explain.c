@@ -69,6 +69,11 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 	case SHUNT_CHOICE_PINNED:
 		return json_sprintf("slot %u is %s and the flow is pinned to %s", answer->slot, state_text(answer->word.state),
 				    backend_name(c, answer->backend));
+	case SHUNT_CHOICE_REJECTED:
+		return json_string("no backend is fit: answered with a reset (TCP) or port unreachable (UDP)");
+	case SHUNT_CHOICE_FAIL_OPEN:
+		return json_sprintf("no backend is alive and the service fails open: %s of slot %u takes it, whatever its "
+				    "checks say", now ? now : "the backend", answer->slot);
 	case SHUNT_CHOICE_PROBED:
 		return json_sprintf("%s of slot %u is down: the next alive one in its probe sequence", now ? now : "the backend",
 				    answer->slot);

@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "maglev/maglev.h"
 #include "shuntd/controller.h"
 
 struct group *group_find(const struct controller *c, const char *name)
@@ -119,6 +118,24 @@ static void announce_down(struct controller *c, const struct group *group, enum 
 		events_add(c->events, "group", object, "controller", "serves again");
 }
 
+static void announce_resort(struct controller *c, const struct group *group, const char *before)
+{
+	const char *now = group_resort_text(group);
+	char object[128];
+
+	if (strcmp(before, now ? now : "") == 0)
+		return;
+	snprintf(object, sizeof(object), "group %s", group->name);
+	if (group->resort == RESORT_FALLBACK)
+		events_add(c->events, "fallback", object, "controller", "nobody of its own is fit: new flows go to group %s",
+			   group->serving->name);
+	else if (group->resort == RESORT_FAIL_OPEN)
+		events_add(c->events, "fail-open", object, "controller",
+			   "nobody is fit: flows go to every backend that is not in maintenance, whatever its checks say");
+	else
+		events_add(c->events, "group", object, "controller", "last resort %s is over", before);
+}
+
 static int wake(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct group *group = userdata;
@@ -140,52 +157,6 @@ static void set_timer(struct controller *c, struct group *group, uint64_t wake_m
 }
 
 /* ---- the table ---- */
-
-static uint64_t base_key(const struct group *group)
-{
-	uint64_t key = 1;
-
-	for (size_t i = 0; i < group->n_members; i++)
-		if (group_member_is_active(group, i))
-			key = shunt_mix64(key * 31 + (uint64_t)group->members[i].endpoint->id * 65536 +
-					  group->members[i].endpoint->backend->weight);
-	return key;
-}
-
-/* The base table: the active members by weight, whoever is up (DESIGN, "Who is down is resolved by probing"). */
-static int build_base(const struct controller *c, struct group *group)
-{
-	struct maglev_member *members = calloc(group->n_members + 1, sizeof(*members));
-	uint16_t *ids = calloc(group->n_members + 1, sizeof(*ids));
-	uint64_t key = base_key(group);
-	size_t n = 0;
-	int r = -ENOMEM;
-
-	if (key == group->base_key) {
-		r = 0;
-		goto end;
-	}
-	if (!members || !ids)
-		goto end;
-	for (size_t i = 0; i < group->n_members; i++) {
-		const struct backend *backend = group->members[i].endpoint->backend;
-
-		if (!group_member_is_active(group, i))
-			continue;
-		members[n] = (struct maglev_member){identity_of("member", backend->name, NULL, 0, 0), backend->weight};
-		ids[n++] = group->members[i].endpoint->id;
-	}
-	r = maglev_build(members, n, c->config->hash_seed, group->base, c->table_size);
-	if (r < 0)
-		goto end;
-	for (uint32_t slot = 0; slot < c->table_size; slot++)
-		group->base[slot] = group->base[slot] == MAGLEV_NONE ? 0 : ids[group->base[slot]];
-	group->base_key = key;
-end:
-	free(members);
-	free(ids);
-	return r;
-}
 
 /* How the slots are shared out and how many are in transition, from the table in use. */
 void group_count(struct controller *c, struct group *group)
@@ -210,13 +181,12 @@ static void publish(struct controller *c, struct group *group)
 {
 	const struct shunt_slot *now = datapath_table(c->datapath, group->index);
 	bool changed = false;
-	int r = build_base(c, group);
+	int r = group_targets(c, group);
 
 	if (r < 0) {
 		log_error("group %s: keeping the old table: %s", group->name, strerror(-r));
 		return;
 	}
-	slots_targets(group->base, c->table_size, &c->fit, c->targets);
 	for (uint32_t slot = 0; slot < c->table_size; slot++) {
 		c->words[slot] = slot_next(now[slot], c->targets[slot], &c->alive);
 		changed = changed || shunt_slot_word(c->words[slot]) != shunt_slot_word(now[slot]);
@@ -237,13 +207,14 @@ struct failover_step group_decide(struct controller *c, struct group *group, str
 	enum failover_state before = group->failover.state;
 	bool first = !group->decided;
 	struct failover_step step = {.next = group->failover};
-	char active_before[256];
+	char active_before[256], resort_before[sizeof(group->resort_text)];
 
 	if (!members || c->detached || (input.event == FAILOVER_EVENT_CHECK && waits_for_checks(group))) {
 		free(members);
 		return step;
 	}
 	active_names(group, active_before, sizeof(active_before));
+	snprintf(resort_before, sizeof(resort_before), "%s", group_resort_text(group) ? group->resort_text : "");
 	step = failover_next(&group->failover, &policy, members, group->n_members, input, clock_monotonic_ms());
 	free(members);
 	group->failover = step.next;
@@ -257,6 +228,8 @@ struct failover_step group_decide(struct controller *c, struct group *group, str
 		announce_failover(c, group, active_before, &step);
 	group->started = group->decided = true;
 	announce_down(c, group, first ? FAILOVER_NORMAL : before);
+	announce_resort(c, group, resort_before);
+	group_update_dependents(c, group);
 	if (step.cause != FAILOVER_CAUSE_NONE)
 		persist_soon(c);
 	return step;

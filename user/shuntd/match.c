@@ -92,10 +92,14 @@ struct backend **match_backends(struct controller *c, const struct config *confi
 	for (size_t i = 0; i < config->n_backends; i++)
 		matched[i] = adopt_backend(c, &config->backends[i], restored);
 	for (size_t i = 0; i < config->n_services; i++) {
-		const struct config_group *group = &config->groups[config->services[i].group];
+		for (size_t g = 0; g < config->n_groups && config->services[i].forward == SHUNT_FORWARD_L2; g++) {
+			const struct config_group *group = &config->groups[g];
 
-		for (size_t m = 0; m < group->n_members && config->services[i].forward == SHUNT_FORWARD_L2; m++)
-			matched[group->members[m].backend]->l2 = true;
+			if (!config_service_reaches(config, &config->services[i], g))
+				continue;
+			for (size_t m = 0; m < group->n_members; m++)
+				matched[group->members[m].backend]->l2 = true;
+		}
 	}
 	return matched;
 }
@@ -136,7 +140,7 @@ static uint16_t probe_port(const struct config *config, size_t group, const stru
 	if (check->port || backend->port)
 		return check->port ? check->port : backend->port;
 	for (size_t i = 0; i < config->n_services; i++)
-		if (config->services[i].group == group && config->services[i].port)
+		if (config->services[i].port && config_service_reaches(config, &config->services[i], group))
 			return config->services[i].port;
 	return 0;
 }
@@ -307,6 +311,7 @@ void match_groups(struct controller *c, const struct config *config, struct back
 		if (is_new && restored)
 			persist_restore_group(restored, group);
 	}
+	match_last_resorts(c, config);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		if (!c->endpoints[i]->wanted)
 			c->endpoints[i]->check.path = c->endpoints[i]->check.host = NULL;
@@ -369,6 +374,7 @@ void match_register_again(struct controller *c)
 {
 	memset(&c->alive, 0, sizeof(c->alive));
 	memset(&c->fit, 0, sizeof(c->fit));
+	memset(&c->in_service, 0, sizeof(c->in_service));
 	memset(c->endpoint_of, 0, SHUNT_MAX_BACKENDS * sizeof(struct endpoint *));
 	for (size_t i = 0; i < c->n_groups; i++)
 		memset(&c->groups[i]->known, 0, sizeof(c->groups[i]->known));

@@ -24,7 +24,13 @@ static uint32_t flags_of(const struct config_service *service)
 		[TRACKING_NEVER] = SHUNT_SERVICE_TRACK_NEVER,
 	};
 
-	return tracking[service->tracking] | (service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0);
+	static const uint32_t on_empty[] = {
+		[ON_EMPTY_DROP] = 0,
+		[ON_EMPTY_REJECT] = SHUNT_SERVICE_REJECT,
+		[ON_EMPTY_FAIL_OPEN] = SHUNT_SERVICE_FAIL_OPEN,
+	};
+
+	return tracking[service->tracking] | on_empty[service->on_empty] | (service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0);
 }
 
 /* What the program must be able to do; everything else is dead code to it. */
@@ -32,9 +38,14 @@ uint32_t services_features(const struct config *config)
 {
 	uint32_t features = 0;
 
-	for (size_t i = 0; i < config->n_services; i++)
+	for (size_t i = 0; i < config->n_services; i++) {
 		if (config->services[i].port == 0)
 			features |= SHUNT_FEATURE_ANY_PORT;
+		if (config->services[i].on_empty == ON_EMPTY_REJECT)
+			features |= SHUNT_FEATURE_REJECT;
+		if (config->services[i].on_empty == ON_EMPTY_FAIL_OPEN)
+			features |= SHUNT_FEATURE_FAIL_OPEN;
+	}
 	return features;
 }
 

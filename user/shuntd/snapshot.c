@@ -80,10 +80,11 @@ static void snapshot_member(const struct controller *c, const struct group *grou
 {
 	const struct member *member = &group->members[i];
 	bool fit = backend_set_has(&c->fit, member->endpoint->id);
+	bool open = group->resort == RESORT_FAIL_OPEN && member->slots > 0;
 
 	*to = (struct snapshot_member){
 		.backend = member->endpoint->backend->name,
-		.role = !fit ? "out" : group_member_is_active(group, i) ? "active" : "standby",
+		.role = open ? "active" : !fit ? "out" : group_member_is_active(group, i) ? "active" : "standby",
 		.why = fit ? NULL : why_out(member->endpoint),
 		.share = (double)member->slots / c->table_size,
 	};
@@ -114,6 +115,7 @@ static int snapshot_group(const struct controller *c, const struct group *group,
 		.mode = config_group_mode_text(config->mode),
 		.state = failover_state_text(failover->state),
 		.primary = config->primary == SIZE_MAX ? NULL : c->config->backends[config->primary].name,
+		.last_resort = group_resort_text(group),
 		.forced = forced_name(group),
 		.forced_until = wall_of(failover->forced_until_ms) / 1000,
 		.failback = config->failback_automatic ? "automatic" : "manual",
@@ -171,6 +173,7 @@ static int snapshot_services(const struct controller *c, struct snapshot *to)
 			.forward = config_forward_text(from->forward),
 			.hash = config_hash_text(from->hash),
 			.tracking = config_tracking_text(from->tracking),
+			.on_empty = config_on_empty_text(from->on_empty),
 			.address = from->address,
 			.protocol = from->protocol,
 			.port = from->port,

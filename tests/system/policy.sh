@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Who gets the packet beyond a group's own healthy backends: on_empty, fallback groups, schedulers, prefixes, clients.
+# shellcheck source=tests/lib/suite.sh
+. "$(dirname "$0")/../lib/suite.sh"
+
+VIP=192.0.2.10 VIP6=2001:db8::10
+
+# group app of b1 and b2, group sorry of b3; services web (TCP 80), dns (UDP 53), web6, dns6.
+app_and_sorry() { # OF-SERVICES OF-GROUP-APP
+	local i
+	for i in 1 2 3; do serve "b$i" 80 53; done
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		defaults: {health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: $VIP, protocol: tcp, port: 80, group: app, $1}
+		  - {name: dns, address: $VIP, protocol: udp, port: 53, group: app, $1}
+		  - {name: web6, address: "$VIP6", protocol: tcp, port: 80, group: app, $1}
+		  - {name: dns6, address: "$VIP6", protocol: udp, port: 53, group: app, $1}
+		failover_groups:
+		  - {name: app, mode: active-active, backends: [b1, b2], health_check: {type: tcp, port: 80}${2:+, $2}}
+		  - {name: sorry, mode: active-active, backends: [b3], health_check: {type: tcp, port: 80}}
+		$(some_backends 3)
+	END
+}
+
+die() { stop "server-$1" KILL; }
+is_state() { is "$2" group "$1" state; } # GROUP STATE
+resort() { group app last_resort; }
+# What one new flow meets: refused at once, or nothing until the timeout.
+what_a_flow_meets() { # ADDRESS PORT [OPTION…]
+	on client "$FLOWS" connect "$@" --count 1 --timeout 1s 2>&1 | awk '/ failed / { $1 = $2 = $3 = ""; print; exit } / ok / { print "ok"; exit }'
+}
+
+rejected() {
+	local address
+	net_make client lb b1 b2 b3
+	app_and_sorry 'on_empty: reject'
+	hold established 5 $VIP 80 --every 20ms --block 100
+	die b1
+	die b2
+	wait_for 5 "the group is down" is_state app down
+	for address in $VIP $VIP6; do
+		expect_contains "$(what_a_flow_meets $address 80)" refused "TCP to $address"
+		expect_contains "$(what_a_flow_meets $address 53 --udp)" refused "UDP to $address"
+	done
+	expect "$(drops rejected)" -ge 4 "answers that were counted"
+	wait_for 5 "connections that were open are reset" said established broken
+	expect_contains "$(shunt explain tcp 10.77.0.1:4000 $VIP:80)" "answered with a reset" "explain"
+	serve b1 80 53
+	wait_for 5 "the group serves again" is_state app degraded
+	expect "$(servers $VIP 80 20)" = b1 "who answers again"
+}
+
+# The checks lie: b1 and b2 serve port 80 and 53, but nothing listens where they are checked.
+fails_open() {
+	local i
+	net_make client lb b1 b2 b3
+	for i in 1 2 3; do serve "b$i" 80 53; done
+	config <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		defaults: {health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: $VIP, protocol: tcp, port: 80, group: app, on_empty: fail-open}
+		  - {name: strict, address: 192.0.2.11, protocol: tcp, port: 80, group: app}
+		failover_groups: [{name: app, mode: active-active, backends: [b1, b2, b3], health_check: {type: tcp, port: 99}}]
+		$(some_backends 3)
+	END
+	start_shuntd
+	wait_for 5 "it fails open" is fail-open resort
+	is_state app down || fail "the group does not say that it is down"
+	expect "$(servers $VIP 80)" = "b1 b2 b3" "who answers"
+	expect "$(active app)" = "b1 b2 b3" "active"
+	expect_contains "$(shunt status)" "FAILS OPEN" "status"
+	[ -n "$(json '.[] | select(.kind == "fail-open") | .id' events)" ] || fail "no event tells of it"
+	expect_contains "$(what_a_flow_meets 192.0.2.11 80)" "time" "a service that does not fail open"
+	shunt maint b2
+	wait_for 3 "who is in maintenance takes nothing" is "b1 b3" active app
+	expect "$(servers $VIP 80)" = "b1 b3" "who answers without b2"
+	hold through 20 $VIP 80 --every 10ms --block 500
+	serve b1 99
+	wait_for 5 "who is up takes all" is b1 active app
+	expect "$(servers $VIP 80 20)" = b1 "who answers once b1 is up"
+	expect "$(resort)" = null "last resort"
+}
+
+falls_back() {
+	net_make client lb b1 b2 b3
+	app_and_sorry 'on_empty: reject' 'fallback: sorry'
+	expect "$(servers $VIP 80)" = "b1 b2" "who answers at first"
+	die b1
+	wait_for 5 "b1 is down" is down backend b1 health
+	expect "$(servers $VIP 80 20)" = "b2" "one member is left"
+	die b2
+	wait_for 5 "the fallback takes over" is "fallback sorry" resort
+	expect "$(servers $VIP 80 20)" = b3 "who answers TCP"
+	expect "$(servers $VIP6 80 20)" = b3 "who answers TCP over IPv6"
+	on client "$FLOWS" connect $VIP 53 --udp --every 2ms --count 20 >"$T/log" || fail "UDP: $(tail -n 3 "$T/log")"
+	expect_contains "$(shunt status)" "its new flows go to fallback sorry" "status"
+	hold sorry 20 $VIP 80 --every 20ms --block 500
+	serve b1 80 53
+	wait_for 5 "its own backend takes new flows again" is b1 active app
+	expect "$(servers $VIP 80 20)" = b1 "who answers new flows"
+	stop_traffic sorry
+	expect_unbroken sorry
+	die b1
+	die b3
+	wait_for 5 "nobody is left" is null resort
+	expect_contains "$(what_a_flow_meets $VIP 80)" refused "without anybody"
+	serve b3 80 53
+	wait_for 5 "the fallback is back" is "fallback sorry" resort
+	expect "$(servers $VIP 80 20)" = b3 "who answers at last"
+}
+
+fallback_survives_a_restart() {
+	net_make client lb b1 b2 b3
+	app_and_sorry 'on_empty: drop' 'fallback: sorry'
+	die b1
+	die b2
+	wait_for 5 "the fallback takes over" is "fallback sorry" resort
+	connect_every 5 through $VIP 80
+	kill_shuntd
+	start_shuntd
+	wait_for 5 "the fallback still serves" is "fallback sorry" resort
+	stop_traffic through
+	expect_no_failure through
+}
+
+suite policy
+run_test 'on_empty: reject answers with resets and port unreachable' rejected
+run_test 'on_empty: fail-open uses backends whatever their checks say, and says so' fails_open
+run_test 'a fallback group serves when nobody is fit, and gives back' falls_back
+run_test 'a fallback survives a restart of the controller' fallback_survives_a_restart
+finish
