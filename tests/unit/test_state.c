@@ -18,34 +18,9 @@
 #include "base/file.h"
 #include "state/state.h"
 
+#include "state_folder.h"
+
 #define N(array) (sizeof(array) / sizeof((array)[0]))
-
-static char folder[64];
-static int kept_stderr;
-
-/* Without the log: what is set aside is logged, hundreds of times here. */
-static int make_folder(void **state)
-{
-	int null = open("/dev/null", O_WRONLY);
-
-	(void)state;
-	kept_stderr = dup(STDERR_FILENO);
-	dup2(null, STDERR_FILENO);
-	close(null);
-	strcpy(folder, "/tmp/shunt-test-state-XXXXXX");
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-	char command[128];
-
-	(void)state;
-	dup2(kept_stderr, STDERR_FILENO);
-	close(kept_stderr);
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
-}
 
 static void write_state_file(const char *text, size_t length)
 {
