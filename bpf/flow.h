@@ -50,6 +50,8 @@ struct pick {
 	struct shunt_slot slot;
 	__u32 backend_id;                /* chosen */
 	__u32 choice;                    /* enum shunt_choice */
+	__u32 service;                   /* id */
+	__u8 scheduler;                  /* enum shunt_scheduler; of a packet that may start a flow */
 	bool starts_flow;
 	bool tracked, always;            /* whether flows are looked up at all; whether every flow is pinned */
 	bool dry;
@@ -75,6 +77,8 @@ static __always_inline bool choose_by_probing(struct pick *p)
 	}
 	return false;
 }
+
+#include "schedule.h"
 
 stage void flow_refresh(struct pick *p, struct shunt_flow *at, struct shunt_flow flow, __u16 now)
 {
@@ -137,6 +141,22 @@ static __always_inline bool choose_default(struct pick *p)
 	return choose_by_probing(p);
 }
 
+/* A flow that nobody pinned, of a service with a scheduler. Where it cannot be remembered its hash decides, now and later. */
+static __always_inline bool choose_new(struct pick *p, struct shunt_flow_line *line, __u16 now)
+{
+	__u32 by_hash_index = p->slot_index;
+	struct shunt_slot by_hash = p->slot;
+
+	if (choose_scheduled(p) && flow_pin(p, line, now)) {
+		count_scheduled(p);
+		return true;
+	}
+	p->slot = by_hash;
+	p->slot_index = by_hash_index;
+	p->starts_flow = false;
+	return choose_default(p);
+}
+
 /* Chooses the backend by the flow table and the slot's word, and pins the choice where that is needed. */
 static __always_inline bool choose_tracked(struct pick *p)
 {
@@ -157,6 +177,8 @@ static __always_inline bool choose_tracked(struct pick *p)
 			return true;
 		}
 	}
+	if (cfg.features & SHUNT_FEATURE_SCHEDULERS && p->scheduler)
+		return choose_new(p, line, now);
 	if (!choose_default(p))
 		return false;
 	/* An entry that names a dead backend is overwritten: the flow must not go back when that one returns. */

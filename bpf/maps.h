@@ -53,6 +53,9 @@ SHUNT_COUNTERS(service_stats, struct shunt_service_stats, SHUNT_MAX_SERVICES);
 SHUNT_COUNTERS(backend_stats, struct shunt_backend_stats, SHUNT_MAX_BACKENDS);
 SHUNT_COUNTERS(drop_stats, struct shunt_drop_stats, SHUNT_MAX_DROP_REASONS);
 
+/* Packets write: the slot whose turn it is, for each service; round-robin. One entry when no service needs it. Not pinned. */
+SHUNT_COUNTERS(turns, __u64, SHUNT_MAX_SERVICES);
+
 /* Packets write: when the next answer of on_empty: reject is due, and room to sum up what it quotes. Not pinned. */
 SHUNT_COUNTERS(reject_due_ns, __u64, 1);
 SHUNT_COUNTERS(reject_quote, struct shunt_quote, 1);

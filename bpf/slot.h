@@ -30,6 +30,8 @@ stage int pick_unsettled(struct packet *p, __u32 table)
 		.table = table,
 		.slot_index = p->slot_index,
 		.slot = p->slot,
+		.service = p->service->id,
+		.scheduler = p->starts_flow || p->protocol != IPPROTO_TCP ? p->service->scheduler : 0,
 		.starts_flow = p->starts_flow,
 		.tracked = is_tracked(p),
 		.always = p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS,
@@ -41,6 +43,8 @@ stage int pick_unsettled(struct packet *p, __u32 table)
 	p->backend = backend_lookup(pick.backend_id);
 	p->backend_id = pick.backend_id;
 	p->choice = pick.choice;
+	p->slot_index = pick.slot_index;
+	p->slot = pick.slot;
 	return p->backend ? SHUNT_NEXT : drop(p, SHUNT_DROP_INTERNAL);
 }
 

@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define SHUNT_ABI_VERSION 1
+#define SHUNT_ABI_VERSION 2
 
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
 #define SHUNT_MAX_GROUPS 4096
@@ -46,6 +46,13 @@ enum shunt_service_flags {
 	SHUNT_SERVICE_FAIL_OPEN = 1 << 17,    /* nobody alive: to the slot's backend all the same */
 };
 
+enum shunt_scheduler {
+	SHUNT_SCHEDULER_MAGLEV = 0,           /* by the flow's hash; all others pin every flow */
+	SHUNT_SCHEDULER_ROUND_ROBIN = 1,
+	SHUNT_SCHEDULER_RANDOM = 2,
+	SHUNT_SCHEDULER_LEAST_CONNECTIONS = 3,
+};
+
 struct shunt_service {
 	struct shunt_service_key key;
 	__u64 salt;                  /* sets apart the flow hashes of services; from key and hash_seed only */
@@ -53,7 +60,8 @@ struct shunt_service {
 	__u32 group;                 /* index into groups */
 	__u32 flags;                 /* enum shunt_service_flags */
 	__u8 forward;                /* enum shunt_forward */
-	__u8 pad[3];
+	__u8 scheduler;              /* enum shunt_scheduler */
+	__u8 pad[2];
 	__u64 reserved[2];
 };
 
@@ -105,7 +113,9 @@ struct shunt_backend {
 	__u32 flags;                 /* enum shunt_backend_flags; one store takes a backend out */
 	__u16 mtu;                   /* largest IP packet on the way to it, bytes; 0: not known */
 	__be16 port;                 /* for nat */
-	__u64 reserved;
+	__u32 flows;                 /* live pinned ones: counted by the controller, and one more for each given since */
+	__u16 weight;                /* in force, for least-connections */
+	__u16 reserved;
 };
 
 struct shunt_link {
@@ -167,6 +177,7 @@ struct shunt_info {
 enum shunt_features {
 	SHUNT_FEATURE_ANY_PORT = 1 << 0,      /* some service takes every port */
 	SHUNT_FEATURE_REJECT = 1 << 16,       /* some service answers where nobody is fit */
+	SHUNT_FEATURE_SCHEDULERS = 1 << 18,   /* some service has one */
 	SHUNT_FEATURE_FAIL_OPEN = 1 << 17,    /* some service uses backends that are down where nobody is fit */
 };
 
@@ -190,6 +201,7 @@ enum shunt_choice {
 	SHUNT_CHOICE_PINNED,         /* found in the flow table */
 	SHUNT_CHOICE_PROBED,         /* the slot's backend is down, the next alive one in the probe sequence */
 	SHUNT_CHOICE_REJECTED,       /* nobody is fit: answered with a reset or port unreachable */
+	SHUNT_CHOICE_SCHEDULED,      /* a new flow, to the slot that the scheduler says */
 	SHUNT_CHOICE_FAIL_OPEN,      /* nobody is alive: the slot's backend all the same */
 };
 

@@ -201,6 +201,19 @@ uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *addres
 	return service->id;
 }
 
+void fixture_scheduler(struct fixture *f, uint32_t id, enum shunt_scheduler scheduler)
+{
+	struct shunt_service *service = NULL;
+
+	for (size_t i = 0; i < f->n_services; i++)
+		if (f->services[i].id == id)
+			service = &f->services[i];
+	assert_non_null(service);
+	service->scheduler = scheduler;
+	service->flags |= SHUNT_SERVICE_TRACK_ALWAYS;
+	assert_int_equal(datapath_set_services(f->datapath, f->services, f->n_services), 0);
+}
+
 const struct shunt_service *fixture_service_by_id(const struct fixture *f, uint32_t id)
 {
 	for (size_t i = 0; i < f->n_services; i++)

@@ -49,6 +49,8 @@ extern const uint8_t link_mac[2][MAC_LEN];
 /* "192.0.2.10:80", "[2001:db8::10]:0"; in place of the service with the same key if there is one. Returns its id. */
 uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *address, uint32_t group,
 			 enum shunt_forward forward, uint32_t flags);
+/* Gives a service a scheduler; its flows are then tracked always. */
+void fixture_scheduler(struct fixture *f, uint32_t service, enum shunt_scheduler scheduler);
 const struct shunt_service *fixture_service_by_id(const struct fixture *f, uint32_t id);
 struct shunt_service_key service_key(uint8_t protocol, const char *address);
 /* Every slot of the group. */

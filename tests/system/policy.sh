@@ -129,9 +129,108 @@ fallback_survives_a_restart() {
 	expect_no_failure through
 }
 
+# Three backends, b1 with twice the weight, behind one scheduler.
+three_scheduled() { # SCHEDULER
+	local i
+	net_make client lb b1 b2 b3
+	for i in 1 2 3; do serve "b$i" 80 53; done
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		table_size: 256
+		defaults: {health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: $VIP, protocol: tcp, port: 80, group: app, scheduler: $1}
+		  - {name: dns6, address: "$VIP6", protocol: udp, port: 53, group: app, scheduler: $1}
+		failover_groups:
+		  - {name: app, mode: active-active, backends: [b1, b2, b3], health_check: {type: tcp, port: 80}}
+		backends:
+		  - {name: b1, address: "$(ip4 b1)", weight: 200}
+		  - {name: b2, address: "$(ip4 b2)"}
+		  - {name: b3, address: "$(ip4 b3)"}
+	END
+}
+
+expect_shares() { # LOG N: b1 has a half, the others a quarter each, give or take two fifths of that
+	local name expected count
+	for name in b1 b2 b3; do
+		expected=$(($2 / 4))
+		[ $name != b1 ] || expected=$(($2 / 2))
+		count=$(awk -v name=$name '$1 == "server" && $2 == name { print $3 }' "$1")
+		expect "${count:-0}" -ge $((expected * 3 / 5)) "flows of $name of $2"
+		expect "${count:-0}" -le $((expected * 7 / 5)) "flows of $name of $2"
+	done
+}
+
+scheduled() { # SCHEDULER
+	three_scheduled "$1"
+	hold through 40 $VIP 80 --every 20ms --block 300
+	on client "$FLOWS" connect $VIP 80 --every 2ms --count 400 >"$T/tcp" || fail "TCP: $(tail -n 4 "$T/tcp")"
+	on client "$FLOWS" connect $VIP6 53 --udp --every 2ms --count 400 >"$T/udp" || fail "UDP: $(tail -n 4 "$T/udp")"
+	expect_shares "$T/tcp" 400
+	expect_shares "$T/udp" 400
+	on client "$FLOWS" hold 30 $VIP6 53 --udp --every 20ms --block 300 --for 1s >"$T/hold" || fail "$(tail -n 4 "$T/hold")"
+	expect "$(awk '/^flows/ { print $4 }' "$T/hold")" -eq 0 "UDP flows that changed their server"
+	shunt drain b2
+	expect "$(servers $VIP 80)" = "b1 b3" "who answers while b2 drains"
+	shunt ready b2
+	expect "$(servers $VIP 80)" = "b1 b2 b3" "who answers afterwards"
+	wait_for 15 "no slot waits for flows that a scheduler placed" settled
+	kill_shuntd
+	start_shuntd
+	expect "$(servers $VIP 80)" = "b1 b2 b3" "who answers after a restart"
+	stop_traffic through
+	expect_unbroken through
+}
+
+# b1 has all connections; two others come: they take the next ones.
+least_connections_level_out() {
+	three_scheduled least-connections
+	shunt maint b2
+	shunt maint b3
+	wait_for 3 "b1 is alone" is b1 active app
+	hold first 60 $VIP 80 --every 50ms --block 100
+	wait_for 3 "its flows are counted" at_least 60 backend b1 flows
+	shunt ready b2
+	shunt ready b3
+	wait_for 5 "all are active" is "b1 b2 b3" active app
+	hold second 30 $VIP 80 --every 50ms --block 100
+	wait_for 3 "all flows are counted" at_least 90 flows_of_all
+	expect "$(backend b2 flows)" -ge 9 "flows of b2"
+	expect "$(backend b3 flows)" -ge 9 "flows of b3"
+	expect "$(backend b1 flows)" -le 72 "flows of b1"
+	stop_traffic first
+	stop_traffic second
+	expect_unbroken first
+	expect_unbroken second
+}
+
+at_least() { # N COMMAND…
+	local least=$1
+	shift
+	[ "$("$@")" -ge "$least" ]
+}
+flows_of_all() { json '[.[].flows] | add' backends; }
+
+back_to_maglev() {
+	three_scheduled round-robin
+	sed -i 's/scheduler: round-robin/scheduler: random/' "$CONFIG"
+	expect_exit 0 shunt reload
+	sed -i 's/scheduler: random/scheduler: maglev/' "$CONFIG"
+	expect_exit 1 shunt reload
+	expect_contains "$(cat "$T/err")" "scheduler random -> maglev: would scatter living flows" "what is said"
+	expect_exit 0 shunt reload --force
+	expect "$(servers $VIP 80)" = "b1 b2 b3" "who answers"
+}
+
 suite policy
 run_test 'on_empty: reject answers with resets and port unreachable' rejected
 run_test 'on_empty: fail-open uses backends whatever their checks say, and says so' fails_open
 run_test 'a fallback group serves when nobody is fit, and gives back' falls_back
 run_test 'a fallback survives a restart of the controller' fallback_survives_a_restart
+run_test 'round-robin holds weights, flows stay, drains and restarts lose nothing' scheduled round-robin
+run_test 'random holds weights, flows stay, drains and restarts lose nothing' scheduled random
+run_test 'least-connections holds weights, flows stay, drains and restarts lose nothing' scheduled least-connections
+run_test 'least-connections gives new flows to who has few' least_connections_level_out
+run_test 'the way back from a scheduler to maglev has to be forced' back_to_maglev
 finish

@@ -284,7 +284,7 @@ static void the_forms_of_the_language_mean_the_same(void **state)
 		"services:\n"
 		"- {name: v6, address: 2001:db8::1, protocol: udp, port: 0, group: g, forward: ipip, hash: source-ip, "
 		"tracking: always, on_empty: fail-open}\n"
-		"- {name: v4, address: 192.0.2.1, port: 80, group: g}\n"
+		"- {name: v4, address: 192.0.2.1, port: 80, group: g, scheduler: least-connections}\n"
 		"failover_groups: [{name: g, mode: normal, backends: [b], health_check: &c {type: none}}]\n"
 		"backends: [{name: b, address: &a 10.0.0.1, weight: 0}]\n"
 		"defaults: {health_check: *c}\n",
@@ -299,6 +299,9 @@ static void the_forms_of_the_language_mean_the_same(void **state)
 	assert_int_equal(config->services[0].tracking, TRACKING_ALWAYS);
 	assert_int_equal(config->services[0].on_empty, ON_EMPTY_FAIL_OPEN);
 	assert_int_equal(config->services[1].on_empty, ON_EMPTY_DROP);
+	assert_int_equal(config->services[0].scheduler, SHUNT_SCHEDULER_MAGLEV);
+	assert_int_equal(config->services[1].scheduler, SHUNT_SCHEDULER_LEAST_CONNECTIONS);
+	assert_int_equal(config->services[1].tracking, TRACKING_ALWAYS);
 	assert_int_equal(config->groups[0].mode, GROUP_ACTIVE_ACTIVE);
 	assert_true(config->groups[0].primary == SIZE_MAX);
 	assert_int_equal(config->backends[0].weight, 0);
@@ -418,6 +421,21 @@ static void a_change_is_one_line_of_old_and_new(void **state)
 		"backend b3: added\n");
 }
 
+/* Flows that a scheduler placed are lost to a service that does not look them up. */
+static void only_the_way_back_from_a_scheduler_scatters(void **state)
+{
+	static const char *const with[] = {
+		IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g}]\n" GROUP BACKENDS,
+		IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, scheduler: round-robin}]\n" GROUP BACKENDS,
+		IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, scheduler: random}]\n" GROUP BACKENDS,
+	};
+
+	(void)state;
+	assert_changes(with[0], with[1], "service s: tracking auto -> always\nservice s: scheduler maglev -> round-robin\n");
+	assert_changes(with[1], with[2], "service s: scheduler round-robin -> random\n");
+	assert_changes(with[2], with[0], "service s: tracking always -> auto\n! service s: scheduler random -> maglev\n");
+}
+
 #define MANY                                                                                                           \
 	IFACE "services:\n"                                                                                            \
 	      "- {name: s, address: 192.0.2.1, port: 80, group: g}\n"                                                  \
@@ -470,6 +488,7 @@ int main(void)
 		cmocka_unit_test(packets_reach_a_group_and_its_fallbacks),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_told),
 		cmocka_unit_test(a_change_is_one_line_of_old_and_new),
+		cmocka_unit_test(only_the_way_back_from_a_scheduler_scatters),
 		cmocka_unit_test(a_group_says_who_came_and_went),
 	};
 

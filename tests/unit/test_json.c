@@ -42,7 +42,7 @@ static void a_service_has_the_fields_of_the_contract(void **state)
 	assert_document(api_service_json(&snapshot.services[0]),
 			"{\"name\":\"web\",\"address\":\"192.0.2.10\",\"protocol\":\"tcp\",\"port\":80,"
 			"\"group\":\"app-servers\",\"forward\":\"ipip\",\"hash\":\"5-tuple\",\"tracking\":\"auto\","
-			"\"packets\":1234567,\"bytes\":987654321,\"new_flows\":4321,\"on_empty\":\"reject\"}");
+			"\"packets\":1234567,\"bytes\":987654321,\"new_flows\":4321,\"on_empty\":\"reject\",\"scheduler\":\"round-robin\"}");
 }
 
 static void a_group_has_the_fields_of_the_contract(void **state)

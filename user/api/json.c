@@ -48,7 +48,7 @@ json_t *api_service_json(const struct snapshot_service *service)
 {
 	char address[ADDRESS_TEXT_MAX];
 
-	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o}",
+	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}",
 			 "name", text_json(service->name),
 			 "address", address_format(&service->address, address),
 			 "protocol", protocol_text(service->protocol),
@@ -60,7 +60,8 @@ json_t *api_service_json(const struct snapshot_service *service)
 			 "packets", (json_int_t)service->stats.packets,
 			 "bytes", (json_int_t)service->stats.bytes,
 			 "new_flows", (json_int_t)service->stats.new_flows,
-			 "on_empty", text_json(service->on_empty));
+			 "on_empty", text_json(service->on_empty),
+			 "scheduler", text_json(service->scheduler));
 }
 
 static json_t *member_json(const struct snapshot_member *member)

@@ -46,7 +46,8 @@ struct config_service {
 	size_t group;                 /* index into groups */
 	enum shunt_forward forward;
 	enum config_hash hash;
-	enum config_tracking tracking;
+	enum shunt_scheduler scheduler;
+	enum config_tracking tracking; /* with a scheduler other than maglev always TRACKING_ALWAYS */
 	enum config_on_empty on_empty; /* what becomes of packets when nobody of the group is fit */
 };
 
@@ -150,6 +151,7 @@ const char *config_group_mode_text(enum config_group_mode mode);   /* "active-pa
 const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" */
 const char *config_check_type_text(enum config_check_type type);   /* "tcp" | "http" | "none" */
 const char *config_tracking_text(enum config_tracking tracking);
+const char *config_scheduler_text(enum shunt_scheduler scheduler);
 const char *config_on_empty_text(enum config_on_empty on_empty);
 const char *config_hash_text(enum config_hash hash);
 

@@ -238,6 +238,17 @@ static void describe_backend(const struct config *config, size_t index, struct f
 
 /* ---- comparing ---- */
 
+/* Where flows that a scheduler placed are is known to the flow table alone, which maglev does not ask. */
+static void compare_schedulers(struct diff *diff, const struct config *old, size_t old_index, const struct config *new,
+			       size_t new_index)
+{
+	const struct config_service *before = &old->services[old_index], *after = &new->services[new_index];
+
+	if (before->scheduler != after->scheduler)
+		add_change(diff, after->scheduler == SHUNT_SCHEDULER_MAGLEV, "service %s: scheduler %s -> %s", before->name,
+			   config_scheduler_text(before->scheduler), config_scheduler_text(after->scheduler));
+}
+
 static int index_members(const struct config *config, const struct config_group *group, struct keymap *ret_members)
 {
 	int error = 0;
@@ -282,7 +293,7 @@ static void compare_members(struct diff *diff, const struct config *old, size_t 
 
 static const struct kind kinds[] = {
 	{"interface", count_interfaces, name_interface, describe_interface, NULL},
-	{"service", count_services, name_service, describe_service, NULL},
+	{"service", count_services, name_service, describe_service, compare_schedulers},
 	{"group", count_groups, name_group, describe_group, compare_members},
 	{"backend", count_backends, name_backend, describe_backend, NULL},
 };

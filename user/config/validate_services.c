@@ -26,6 +26,20 @@ static const struct draft_service *draft_of(const struct validation *v, size_t s
 	return (const struct draft_service *)v->draft->services.list + service;
 }
 
+/* What a scheduler decided cannot be found out again: it has to be remembered. */
+static void validate_scheduler(struct validation *v, const struct draft_service *draft, struct config_service *service)
+{
+	char name[QUOTE_MAX];
+
+	if (service->scheduler == SHUNT_SCHEDULER_MAGLEV)
+		return;
+	if (draft->tracking.ok && service->tracking == TRACKING_NEVER)
+		report_error(v->report, draft->tracking.at,
+			     "service %s: scheduler %s needs every flow remembered: remove tracking never, or use scheduler maglev",
+			     quote(draft->name.text, name), draft->scheduler.text);
+	service->tracking = TRACKING_ALWAYS;
+}
+
 static void build_service(struct validation *v, size_t index)
 {
 	const struct draft_service *draft = draft_of(v, index);
@@ -39,7 +53,9 @@ static void build_service(struct validation *v, size_t index)
 	service->port = number_or(&draft->port, 0);
 	service->forward = number_or(forward, SHUNT_FORWARD_L2);
 	service->hash = number_or(&draft->hash, HASH_5_TUPLE);
+	service->scheduler = number_or(&draft->scheduler, SHUNT_SCHEDULER_MAGLEV);
 	service->tracking = number_or(&draft->tracking, TRACKING_AUTO);
+	validate_scheduler(v, draft, service);
 	service->on_empty = number_or(&draft->on_empty, ON_EMPTY_DROP);
 	service->group = find_name(&v->groups, &draft->group);
 	if (service->group == KEYMAP_NONE && draft->group.ok && (v->draft->groups.ok || !v->draft->groups.at.line))

@@ -14,7 +14,11 @@ const struct word forward_words[] = {
 const struct word protocol_words[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {}};
 const struct word hash_words[] = {{"5-tuple", HASH_5_TUPLE}, {"source-ip", HASH_SOURCE_IP}, {}};
 const struct word scheduler_words[] = {
-	{"maglev", 0}, {"round-robin", WORD_LATER}, {"random", WORD_LATER}, {"least-connections", WORD_LATER}, {}};
+	{"maglev", SHUNT_SCHEDULER_MAGLEV},
+	{"round-robin", SHUNT_SCHEDULER_ROUND_ROBIN},
+	{"random", SHUNT_SCHEDULER_RANDOM},
+	{"least-connections", SHUNT_SCHEDULER_LEAST_CONNECTIONS},
+	{}};
 const struct word tracking_words[] = {
 	{"auto", TRACKING_AUTO}, {"always", TRACKING_ALWAYS}, {"never", TRACKING_NEVER}, {}};
 const struct word on_empty_words[] = {
@@ -55,6 +59,11 @@ const char *config_check_type_text(enum config_check_type type)
 const char *config_tracking_text(enum config_tracking tracking)
 {
 	return word_text(tracking_words, tracking);
+}
+
+const char *config_scheduler_text(enum shunt_scheduler scheduler)
+{
+	return word_text(scheduler_words, scheduler);
 }
 
 const char *config_on_empty_text(enum config_on_empty on_empty)

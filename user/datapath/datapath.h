@@ -81,6 +81,8 @@ const struct shunt_backend *datapath_peek_backend(const struct datapath *datapat
 void datapath_backend_address(struct datapath *datapath, uint32_t id, const struct shunt_addr *address, uint16_t port_host);
 void datapath_backend_source(struct datapath *datapath, uint32_t id, const struct shunt_addr *source);
 void datapath_backend_alive(struct datapath *datapath, uint32_t id, bool alive);
+/* What least-connections compares. */
+void datapath_backend_load(struct datapath *datapath, uint32_t id, uint32_t flows, uint16_t weight);
 /* ifindex 0: not known any more, packets ask the kernel. */
 void datapath_backend_next_hop(struct datapath *datapath, uint32_t id, int ifindex, const uint8_t mac[6],
 			       const uint8_t link_mac[6], uint16_t mtu);

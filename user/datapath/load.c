@@ -253,6 +253,8 @@ static void configure(struct datapath *d, const struct datapath_options *options
 	memcpy((void *)(uintptr_t)&d->skeleton->rodata->cfg, &d->cfg, sizeof(d->cfg));
 	bpf_map__set_max_entries(d->skeleton->maps.slots, d->tables * (options->table_size / SHUNT_SLOTS_PER_LINE));
 	bpf_map__set_max_entries(d->skeleton->maps.flows, d->cfg.flow_lines);
+	if (!(options->features & SHUNT_FEATURE_SCHEDULERS))
+		bpf_map__set_max_entries(d->skeleton->maps.turns, 1);
 }
 
 /* Uses the pinned maps, all but `slots` when it has become too small. */

@@ -182,6 +182,12 @@ void datapath_backend_alive(struct datapath *d, uint32_t id, bool alive)
 	__atomic_store_n(&d->backends[id].flags, flags, __ATOMIC_RELEASE);
 }
 
+void datapath_backend_load(struct datapath *d, uint32_t id, uint32_t flows, uint16_t weight)
+{
+	__atomic_store_n(&d->backends[id].flows, flows, __ATOMIC_RELAXED);
+	__atomic_store_n(&d->backends[id].weight, weight, __ATOMIC_RELAXED);
+}
+
 /* ---- links and next hops ---- */
 
 static int open_port(struct datapath *d, uint32_t link)

@@ -101,6 +101,7 @@ struct group {
 	int64_t last_failover;             /* Unix milliseconds, 0: never */
 	uint16_t *base;                    /* backend ids of the base table */
 	uint64_t base_key;                 /* hash of what base was built from */
+	bool scheduled;                    /* by all its services: the place of a pinned flow says nothing of its slot */
 	struct group *fallback;            /* of the configuration in force, NULL: none */
 	bool may_fail_open;                /* some service that uses it says so */
 	enum last_resort resort;           /* in use now */

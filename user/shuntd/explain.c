@@ -69,6 +69,9 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 	case SHUNT_CHOICE_PINNED:
 		return json_sprintf("slot %u is %s and the flow is pinned to %s", answer->slot, state_text(answer->word.state),
 				    backend_name(c, answer->backend));
+	case SHUNT_CHOICE_SCHEDULED:
+		return json_sprintf("a new flow: the service's scheduler picks slot %u, which has %s", answer->slot,
+				    now ? now : "nobody");
 	case SHUNT_CHOICE_REJECTED:
 		return json_string("no backend is fit: answered with a reset (TCP) or port unreachable (UDP)");
 	case SHUNT_CHOICE_FAIL_OPEN:

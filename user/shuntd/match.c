@@ -293,6 +293,20 @@ static void match_members(struct controller *c, const struct config *config, siz
 	remap_forced(group, forced);
 }
 
+static bool is_scheduled(const struct config *config, size_t group)
+{
+	bool used = false;
+
+	for (size_t i = 0; i < config->n_services; i++) {
+		if (!config_service_reaches(config, &config->services[i], group))
+			continue;
+		if (config->services[i].scheduler == SHUNT_SCHEDULER_MAGLEV)
+			return false;
+		used = true;
+	}
+	return used;
+}
+
 void match_groups(struct controller *c, const struct config *config, struct backend **backends,
 			 const struct state *restored)
 {
@@ -312,6 +326,9 @@ void match_groups(struct controller *c, const struct config *config, struct back
 			persist_restore_group(restored, group);
 	}
 	match_last_resorts(c, config);
+	for (size_t g = 0; g < config->n_groups; g++)
+		if (c->configured[g])
+			c->configured[g]->scheduled = is_scheduled(config, g);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		if (!c->endpoints[i]->wanted)
 			c->endpoints[i]->check.path = c->endpoints[i]->check.host = NULL;

@@ -41,6 +41,8 @@ uint32_t services_features(const struct config *config)
 	for (size_t i = 0; i < config->n_services; i++) {
 		if (config->services[i].port == 0)
 			features |= SHUNT_FEATURE_ANY_PORT;
+		if (config->services[i].scheduler != SHUNT_SCHEDULER_MAGLEV)
+			features |= SHUNT_FEATURE_SCHEDULERS;
 		if (config->services[i].on_empty == ON_EMPTY_REJECT)
 			features |= SHUNT_FEATURE_REJECT;
 		if (config->services[i].on_empty == ON_EMPTY_FAIL_OPEN)
@@ -96,6 +98,7 @@ int services_publish(struct controller *c)
 			.group = c->configured[from->group]->index,
 			.flags = flags_of(from),
 			.forward = from->forward,
+			.scheduler = from->scheduler,
 		};
 	}
 	r = datapath_set_services(c->datapath, services, config->n_services);

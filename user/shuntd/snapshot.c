@@ -173,6 +173,7 @@ static int snapshot_services(const struct controller *c, struct snapshot *to)
 			.forward = config_forward_text(from->forward),
 			.hash = config_hash_text(from->hash),
 			.tracking = config_tracking_text(from->tracking),
+			.scheduler = config_scheduler_text(from->scheduler),
 			.on_empty = config_on_empty_text(from->on_empty),
 			.address = from->address,
 			.protocol = from->protocol,

@@ -67,7 +67,7 @@ static void live_flow(void *userdata, struct shunt_flow flow)
 	for (size_t i = 0; i < scan->n_unsettled; i++) {
 		struct group *group = scan->unsettled[i];
 
-		if (backend_set_has(&group->known, flow.backend) &&
+		if (!group->scheduled && backend_set_has(&group->known, flow.backend) &&
 		    datapath_table(scan->c->datapath, group->index)[slot].now != flow.backend)
 			group->busy[slot] = 1;
 	}
@@ -80,6 +80,9 @@ static void count_flows(struct controller *c, struct group **unsettled, size_t n
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		c->endpoints[i]->flows = 0;
 	c->flow_entries = datapath_scan_flows(c->datapath, c->config->flow_timeout_ms, live_flow, &scan);
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		datapath_backend_load(c->datapath, c->endpoints[i]->id, c->endpoints[i]->flows,
+				      c->endpoints[i]->backend->weight);
 }
 
 /* ---- what follows from it ---- */
