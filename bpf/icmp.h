@@ -85,7 +85,7 @@ stage int answer_echo_ipv6(struct packet *p)
 	return turn_message(p, ICMPV6_ECHO_REPLY);
 }
 
-/* ICMP to a service address: echo requests are answered, the rest is the kernel's. */
+/* ICMP to a service address that is not about a service's flow: echo requests are answered, the rest is the kernel's. */
 stage int answer_icmp(struct packet *p)
 {
 	if (likely(p->service))

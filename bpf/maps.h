@@ -48,6 +48,14 @@ SHUNT_ARRAY(links, struct shunt_link, SHUNT_MAX_LINKS, BPF_F_MMAPABLE);
 /* Packets insert and refresh, controller counts and ages, all by compare-and-swap. Entries at load. */
 SHUNT_ARRAY(flows, struct shunt_flow_line, 1, BPF_F_MMAPABLE);
 
+/* Packets write and read, fragments only; the kernel forgets the oldest. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct shunt_fragment_key);
+	__type(value, struct shunt_fragment);
+	__uint(max_entries, SHUNT_MAX_FRAGMENTED);
+} fragments SEC(".maps");
+
 /* Packets write; controller sums up. */
 SHUNT_COUNTERS(service_stats, struct shunt_service_stats, SHUNT_MAX_SERVICES);
 SHUNT_COUNTERS(backend_stats, struct shunt_backend_stats, SHUNT_MAX_BACKENDS);

@@ -36,12 +36,17 @@ struct packet {
 	__be16 source_port, destination_port;
 	__u16 family;                    /* ETH_P_IP | ETH_P_IPV6, host order */
 	__u16 ip_len;                    /* length of the IP packet as its header says, bytes */
+	__u32 fault;                     /* enum shunt_drop_reason: what is wrong with the packet, judged by admit() */
 	__u16 l3_offset, l4_offset;      /* from the start of the frame */
 	__u32 frame_len;                 /* as received, bytes */
 	__u8 protocol;
 	__u8 traffic_class;              /* TOS or traffic class */
-	bool has_ports;                  /* ports were read: TCP or UDP, first or only fragment, not truncated */
-	bool malformed, is_fragment, ttl_zero;
+	bool has_ports;                  /* they are known: of TCP or UDP, not truncated */
+	bool is_icmp_error;              /* addresses, ports and protocol are those of the client's flow it is about */
+	bool is_fragment;                /* and not the whole of its datagram */
+	__u16 fragment_offset, fragment_len; /* bytes; offset 0: the first */
+	__be32 fragment_id;
+	__u32 remembered_backend;        /* where the first fragment went */
 	bool starts_flow;                /* TCP SYN without ACK */
 	__u8 icmp_type;
 	__u8 tags;                       /* how many of `tag` the frame has */

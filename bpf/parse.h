@@ -8,12 +8,21 @@
 
 #include <shunt/hash.h>
 
+#include "extensions.h"
+#include "fragment.h"
 #include "packet.h"
+#include "sanity.h"
 #include "vlan.h"
 
 #define IPV4_MORE_FRAGMENTS 0x2000
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define ICMP_MIN_LEN 8 /* RFC 792, 4443: every message has as much */
+
+/* The transport header is cut short; a fragment that ends within it was made so. */
+stage void too_short(struct packet *p)
+{
+	p->fault = p->is_fragment ? SHUNT_DROP_FRAGMENT : SHUNT_DROP_MALFORMED;
+}
 
 /* Ports, and what the TCP flags say, from the transport header at l4_offset, which has l4_len bytes (RFC 9293, 768). */
 stage void parse_ports(struct packet *p, __u32 l4_len)
@@ -24,31 +33,41 @@ stage void parse_ports(struct packet *p, __u32 l4_len)
 		struct tcphdr *tcp = l4;
 
 		if ((void *)(tcp + 1) > frame_end(p) || tcp->doff < 5 || tcp->doff * 4U > l4_len) {
-			p->malformed = true;
+			too_short(p);
 			return;
 		}
 		p->source_port = tcp->source;
 		p->destination_port = tcp->dest;
 		p->starts_flow = tcp->syn && !tcp->ack;
 		p->has_ports = true;
+		if (unlikely(!tcp_flags_are_possible(((__u8 *)tcp)[13])))
+			p->fault = SHUNT_DROP_TCP_FLAGS;
 	} else if (p->protocol == IPPROTO_UDP) {
 		struct udphdr *udp = l4;
 
-		if ((void *)(udp + 1) > frame_end(p) || bpf_ntohs(udp->len) < sizeof(*udp) ||
-		    bpf_ntohs(udp->len) > l4_len) {
-			p->malformed = true;
+		/* The length is that of the datagram, of which a first fragment has not all. */
+		if ((void *)(udp + 1) > frame_end(p) || l4_len < sizeof(*udp) || bpf_ntohs(udp->len) < sizeof(*udp) ||
+		    (bpf_ntohs(udp->len) > l4_len && !p->is_fragment)) {
+			too_short(p);
 			return;
 		}
 		p->source_port = udp->source;
 		p->destination_port = udp->dest;
 		p->has_ports = true;
 	} else if (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6) {
-		if (l4 + ICMP_MIN_LEN > frame_end(p) || l4_len < ICMP_MIN_LEN) {
-			p->malformed = true;
+		if (l4 + ICMP_MIN_LEN > frame_end(p) || l4_len < ICMP_MIN_LEN || p->is_fragment) {
+			too_short(p);
 			return;
 		}
 		p->icmp_type = *(__u8 *)l4;
 	}
+}
+
+/* What follows the IP header, once the header itself is right. */
+stage void parse_transport(struct packet *p, __u32 l4_len)
+{
+	if (likely(!p->is_fragment || !p->fragment_offset))
+		parse_ports(p, l4_len);
 }
 
 /* RFC 791. */
@@ -67,22 +86,50 @@ stage int parse_ipv4(struct packet *p)
 	__builtin_memcpy(p->destination.byte + 12, &ip->daddr, 4);
 	p->protocol = ip->protocol;
 	p->traffic_class = ip->tos;
-	p->ttl_zero = ip->ttl == 0;
-	p->malformed = ip->version != 4 || header_len < sizeof(*ip) || p->ip_len < header_len ||
-		       p->ip_len > p->frame_len - p->l3_offset;
-	fragment = bpf_ntohs(ip->frag_off);
-	p->is_fragment = fragment & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET);
 	p->l4_offset = p->l3_offset + header_len;
-	if (likely(!p->malformed && !p->is_fragment))
-		parse_ports(p, p->ip_len - header_len);
+	if (unlikely(ip->version != 4 || header_len < sizeof(*ip) || p->ip_len < header_len ||
+		     p->ip_len > p->frame_len - p->l3_offset)) {
+		p->fault = SHUNT_DROP_MALFORMED;
+		return SHUNT_NEXT;
+	}
+	fragment = bpf_ntohs(ip->frag_off);
+	if (unlikely(fragment & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET))) {
+		p->is_fragment = true;
+		p->fragment_offset = (fragment & IPV4_FRAGMENT_OFFSET) * 8;
+		p->fragment_id = ip->id;
+		judge_fragment(p, p->ip_len - header_len, fragment & IPV4_MORE_FRAGMENTS);
+	}
+	if (likely(!p->fault))
+		parse_transport(p, p->ip_len - header_len);
+	if (unlikely(!ip->ttl && !p->fault))
+		p->fault = SHUNT_DROP_TTL_ZERO;
 	return SHUNT_NEXT;
 }
 
-/* RFC 8200, no extension headers: a packet with some has a protocol that no service has. */
+/* Reads past the extension headers of the packet, which ends at `end`. */
+static __always_inline void parse_extensions(struct packet *p, __u32 end)
+{
+	struct extensions chain = {.offset = p->l4_offset, .end = end, .protocol = p->protocol};
+
+	p->fault = walk_extensions(p->ctx, &chain);
+	if (p->fault)
+		return;
+	p->l4_offset = chain.offset & FRAME_OFFSET_MAX;
+	p->protocol = chain.protocol;
+	p->is_fragment = chain.is_fragment && chain.fragment & (FRAGMENT_OFFSET | FRAGMENT_MORE); /* else atomic: RFC 6946 */
+	if (!p->is_fragment)
+		return;
+	p->fragment_offset = chain.fragment & FRAGMENT_OFFSET;
+	p->fragment_id = chain.fragment_id;
+	judge_fragment(p, end - chain.fragment_start, chain.fragment & FRAGMENT_MORE);
+}
+
+/* RFC 8200. */
 stage int parse_ipv6(struct packet *p)
 {
 	struct ipv6hdr *ip = frame_start(p) + p->l3_offset;
-	__u32 first_word, payload_len;
+	__u32 first_word, end;
+	__u8 hop_limit;
 
 	if ((void *)(ip + 1) > frame_end(p))
 		return XDP_PASS;
@@ -91,16 +138,22 @@ stage int parse_ipv6(struct packet *p)
 	__builtin_memcpy(p->destination.byte, &ip->daddr, 16);
 	if (unlikely(shunt_addr_is_ipv4(&p->destination)))
 		return XDP_PASS; /* mapped addresses are never on the wire (RFC 4291 2.5.5.2), and here they mean IPv4 */
-	payload_len = bpf_ntohs(ip->payload_len);
-	p->ip_len = payload_len + sizeof(*ip);
+	p->ip_len = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	p->protocol = ip->nexthdr;
 	p->traffic_class = bpf_ntohl(first_word) >> 20;
-	p->ttl_zero = ip->hop_limit == 0;
-	p->malformed = ip->version != 6 || payload_len + sizeof(*ip) > p->frame_len - p->l3_offset;
-	p->is_fragment = ip->nexthdr == IPPROTO_FRAGMENT;
 	p->l4_offset = p->l3_offset + sizeof(*ip);
-	if (likely(!p->malformed && !p->is_fragment))
-		parse_ports(p, payload_len);
+	hop_limit = ip->hop_limit;
+	end = p->l4_offset + bpf_ntohs(ip->payload_len);
+	if (unlikely(ip->version != 6 || end > p->frame_len)) {
+		p->fault = SHUNT_DROP_MALFORMED;
+		return SHUNT_NEXT;
+	}
+	if (unlikely(is_extension(p->protocol)))
+		parse_extensions(p, end);
+	if (likely(!p->fault))
+		parse_transport(p, end - p->l4_offset);
+	if (unlikely(!hop_limit && !p->fault))
+		p->fault = SHUNT_DROP_TTL_ZERO;
 	return SHUNT_NEXT;
 }
 

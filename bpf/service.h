@@ -9,6 +9,7 @@
 #include <shunt/hash.h>
 
 #include "packet.h"
+#include "sanity.h"
 
 stage const struct shunt_service *service_lookup(const struct packet *p, __be16 port, __u8 protocol)
 {
@@ -43,7 +44,7 @@ stage int find_service(struct packet *p)
 		return p->service ? SHUNT_NEXT : XDP_PASS;
 	}
 	/* What follows is rare: no ports to go by. */
-	if (!p->malformed && !p->is_fragment && p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6)
+	if (!p->fault && p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6)
 		return XDP_PASS;
 	return address_lookup(p) ? SHUNT_NEXT : XDP_PASS;
 }
@@ -51,12 +52,12 @@ stage int find_service(struct packet *p)
 /* Judges what parse() noted. From here on the packet is for one of our addresses. */
 stage int admit(struct packet *p)
 {
-	if (unlikely(p->malformed))
-		return drop(p, SHUNT_DROP_MALFORMED);
-	if (unlikely(p->ttl_zero))
-		return drop(p, SHUNT_DROP_TTL_ZERO);
-	if (unlikely(p->is_fragment))
-		return drop(p, SHUNT_DROP_FRAGMENT);
+	if (unlikely(p->fault))
+		return drop(p, p->fault);
+	if (unlikely(source_is_martian(p)))
+		return drop(p, SHUNT_DROP_MARTIAN);
+	if (unlikely(source_is_destination(p)))
+		return drop(p, SHUNT_DROP_LAND);
 	return SHUNT_NEXT;
 }
 

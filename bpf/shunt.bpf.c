@@ -4,6 +4,7 @@
 #include "packet.h"
 #include "parse.h"
 #include "service.h"
+#include "icmp_error.h"
 #include "icmp.h"
 #include "slot.h"
 #include "encap.h"
@@ -30,8 +31,9 @@ stage int run_stages(struct packet *p)
 {
 	int verdict;
 
-	(verdict = parse(p)) || (verdict = find_service(p)) || (verdict = admit(p)) || (verdict = answer_icmp(p)) ||
-		(verdict = pick_backend(p)) || (verdict = send_on(p));
+	(verdict = parse(p)) || (verdict = recall_fragment(p)) || (verdict = follow_icmp_error(p)) ||
+		(verdict = find_service(p)) || (verdict = admit(p)) || (verdict = answer_icmp(p)) ||
+		(verdict = pick_backend(p)) || (verdict = remember_fragment(p)) || (verdict = send_on(p));
 	return verdict;
 }
 

@@ -35,7 +35,7 @@ stage int pick_unsettled(struct packet *p, __u32 table)
 		.starts_flow = p->starts_flow,
 		.tracked = is_tracked(p),
 		.always = p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS,
-		.dry = p->dry,
+		.dry = p->dry || p->is_icmp_error,
 	};
 
 	if (!pick_slowly(&pick))
@@ -60,6 +60,11 @@ stage int pick_backend(struct packet *p)
 	p->slot_index = shunt_slot_index(shunt_fingerprint(p->hash), cfg.table_size);
 	p->slot = slot_read(table, p->slot_index);
 
+	if (unlikely(p->remembered_backend) && backend_is_alive(backend_lookup(p->remembered_backend))) {
+		p->backend_id = p->remembered_backend;
+		p->backend = backend_lookup(p->backend_id);
+		return p->backend ? SHUNT_NEXT : drop(p, SHUNT_DROP_INTERNAL);
+	}
 	/* The way of nearly every packet: settled, alive, no flow looked up. */
 	if (likely(!(p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS) && p->slot.state == SHUNT_SLOT_SETTLED)) {
 		p->backend_id = p->slot.now;

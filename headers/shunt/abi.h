@@ -20,6 +20,7 @@
 #define SHUNT_SERVICE_BUCKETS 4096
 #define SHUNT_SLOTS_PER_LINE 16
 #define SHUNT_FLOWS_PER_LINE 8
+#define SHUNT_MAX_FRAGMENTED 8192    /* datagrams whose first fragment is remembered */
 
 /* An IPv6 address, or an IPv4 address mapped into ::ffff:0:0/96; network byte order. */
 struct shunt_addr {
@@ -139,6 +140,23 @@ struct shunt_flow_line {
 	struct shunt_flow flow[SHUNT_FLOWS_PER_LINE];
 } __attribute__((aligned(64)));
 
+/* ---- fragments: what the first one of a datagram said ---- */
+
+struct shunt_fragment_key {
+	struct shunt_addr source, destination;
+	__be32 id;
+	__u8 protocol;               /* IPv6: 0, the identification stands alone */
+	__u8 pad[3];
+};
+
+struct shunt_fragment {
+	__be16 source_port, destination_port;
+	__u32 backend;               /* where it went */
+	__u16 len;                   /* bytes of the datagram in it */
+	__u8 protocol;
+	__u8 pad;
+};
+
 /* ---- counters, per CPU ---- */
 
 struct shunt_service_stats {
@@ -230,6 +248,8 @@ _Static_assert(sizeof(struct shunt_service_seed) == 8, "ABI: bump SHUNT_ABI_VERS
 _Static_assert(sizeof(struct shunt_link) == 16, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_info) == 24, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_flow) == 8, "a flow changes by one compare-and-swap");
+_Static_assert(sizeof(struct shunt_fragment_key) == 40, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(sizeof(struct shunt_fragment) == 12, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_flow_line) == 64, "a line of flows is one cache line");
 
 #endif

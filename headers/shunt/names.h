@@ -14,6 +14,7 @@
 #define SHUNT_MAP_BACKENDS "backends"
 #define SHUNT_MAP_LINKS "links"
 #define SHUNT_MAP_FLOWS "flows"
+#define SHUNT_MAP_FRAGMENTS "fragments"
 #define SHUNT_MAP_SERVICE_STATS "service_stats"
 #define SHUNT_MAP_BACKEND_STATS "backend_stats"
 #define SHUNT_MAP_DROP_STATS "drop_stats"

@@ -11,14 +11,20 @@
 	X(NONE, "none", "not dropped") \
 	X(MALFORMED, "malformed", "a header is truncated or its lengths contradict each other") \
 	X(TTL_ZERO, "ttl_zero", "TTL or hop limit is zero") \
-	X(FRAGMENT, "fragment", "fragment to a service address") \
+	X(FRAGMENT, "fragment", "a fragment too short for its ports, one that overlaps the first (RFC 1858, RFC 5722), or of ICMP") \
 	X(NO_BACKEND, "no_backend", "no fit backend in the service's group") \
 	X(NO_NEXT_HOP, "no_next_hop", "no route or no neighbour for the backend") \
 	X(TOO_BIG, "too_big", "with the outer header the packet would exceed the MTU towards the backend") \
 	X(NO_HEADROOM, "no_headroom", "the driver leaves no room for the outer header") \
 	X(INTERNAL, "internal", "an invariant of the tables does not hold") \
 	X(REJECTED, "rejected", "no fit backend: answered with a TCP reset or ICMP port unreachable") \
-	X(REJECT_LIMIT, "reject_limit", "no fit backend, and no answer: more than the rate of answers allows")
+	X(REJECT_LIMIT, "reject_limit", "no fit backend, and no answer: more than the rate of answers allows") \
+	X(EXT_HEADERS, "ext_headers", "more IPv6 extension headers than are read, or a route that is not at its end") \
+	X(MARTIAN, "martian", "a source address that nobody has (RFC 1812 section 5.3.7)") \
+	X(LAND, "land", "the service's own address as the source") \
+	X(TCP_FLAGS, "tcp_flags", "TCP flags that contradict each other") \
+	X(FRAGMENT_UNKNOWN, "fragment_unknown", "a later fragment whose first one was not seen") \
+	X(ICMP_ERROR, "icmp_error", "an ICMP error that quotes no packet of the service")
 
 enum shunt_drop_reason {
 #define X(name, label, text) SHUNT_DROP_##name,

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <linux/if_ether.h>
 
+#include "../lib/packet_odd.h"
 #include "../lib/world.h"
 
 #define REPLY_TTL 64
@@ -108,8 +109,6 @@ static void echo_requests_to_service_addresses_are_answered(void **state)
 			back(options(echo(VIP_HOST, CLIENT_HOST, false), 8))),
 		passes("an echo reply", echo(CLIENT_HOST, VIP_HOST, false)),
 		passes("an echo reply, IPv6", echo(CLIENT6_HOST, VIP6_HOST, false)),
-		passes("an ICMP error", with_data(icmp(CLIENT_HOST, VIP_HOST, 3, 4), 28)),
-		passes("an ICMPv6 error", with_data(icmp(CLIENT6_HOST, VIP6_HOST, 2, 0), 48)),
 		passes("a timestamp request", icmp(CLIENT_HOST, VIP_HOST, 13, 0)),
 		passes("ICMPv6 in IPv4", ip(CLIENT_HOST, VIP_HOST, IPPROTO_ICMPV6, "\x80\0\0\0\0\0\0\0", 8)),
 		passes("ICMP in IPv6", ip(CLIENT6_HOST, VIP6_HOST, IPPROTO_ICMP, "\x08\0\0\0\0\0\0\0", 8)),
@@ -151,6 +150,13 @@ static const struct {
 	{SHUNT_DROP_REJECTED, "has its table in test_policy.c: it needs a service that rejects"},
 	{SHUNT_DROP_REJECT_LIMIT, "has a test of its own in test_policy.c"},
 };
+
+static struct frame *many_extensions(struct frame *frame)
+{
+	for (int i = 0; i < 7; i++)
+		frame = extension(frame, IPPROTO_DSTOPTS, 1, 1, 4);
+	return frame;
+}
 
 static void every_drop_has_its_reason(void **state)
 {
@@ -196,13 +202,25 @@ static void every_drop_has_its_reason(void **state)
 		drops("hop limit 0", ttl(udp(CLIENT6, VIP6(TO_V4)), 0), SHUNT_DROP_TTL_ZERO),
 		drops("echo with TTL 0", ttl(echo(CLIENT_HOST, VIP_HOST, true), 0), SHUNT_DROP_TTL_ZERO),
 
-		drops("first fragment", fragment(payload(udp(CLIENT, VIP(L2)), 100), 0, true), SHUNT_DROP_FRAGMENT),
-		drops("later fragment", fragment(ip(CLIENT_HOST, VIP_HOST, IPPROTO_UDP, "data", 4), 1480, false),
+		drops("a fragment too short for its ports",
+		      fragment(ip(CLIENT_HOST, VIP_HOST, IPPROTO_TCP, "\1\2\0\x50\0\0\0\0", 8), 0, true),
 		      SHUNT_DROP_FRAGMENT),
-		drops("first fragment, IPv6", fragment6(udp(CLIENT6, VIP6(L2)), 0, true), SHUNT_DROP_FRAGMENT),
-		drops("later fragment, IPv6", fragment6(udp(CLIENT6, VIP6(L2)), 1448, false), SHUNT_DROP_FRAGMENT),
-		drops("fragment of an echo request", fragment(echo(CLIENT_HOST, VIP_HOST, true), 0, true),
+		drops("a fragment of an echo request", fragment(echo(CLIENT_HOST, VIP_HOST, true), 0, true),
 		      SHUNT_DROP_FRAGMENT),
+		drops("a later fragment", fragment(ip(CLIENT_HOST, VIP_HOST, IPPROTO_UDP, "data", 4), 1480, false),
+		      SHUNT_DROP_FRAGMENT_UNKNOWN),
+		drops("a later fragment, IPv6", fragment6(udp(CLIENT6, VIP6(L2)), 1448, false),
+		      SHUNT_DROP_FRAGMENT_UNKNOWN),
+
+		drops("an ICMP error that quotes nonsense", with_data(icmp(CLIENT_HOST, VIP_HOST, 3, 4), 28),
+		      SHUNT_DROP_ICMP_ERROR),
+		drops("an ICMPv6 error that quotes nonsense", with_data(icmp(CLIENT6_HOST, VIP6_HOST, 2, 0), 48),
+		      SHUNT_DROP_ICMP_ERROR),
+		drops("a source that nobody has", tcp("127.0.0.1:4000", VIP(L2), SYN), SHUNT_DROP_MARTIAN),
+		drops("the service's own address as the source", tcp(VIP(L2), VIP(L2), SYN), SHUNT_DROP_LAND),
+		drops("TCP without flags", tcp(CLIENT, VIP(L2), 0), SHUNT_DROP_TCP_FLAGS),
+		drops("too many extension headers", many_extensions(tcp(CLIENT6, VIP6(L2), SYN)),
+		      SHUNT_DROP_EXT_HEADERS),
 
 		drops("a group without backends", tcp(CLIENT, VIP(EMPTY), SYN), SHUNT_DROP_NO_BACKEND),
 		drops("a group without backends, UDP over IPv6", udp(CLIENT6, VIP6(EMPTY)), SHUNT_DROP_NO_BACKEND),

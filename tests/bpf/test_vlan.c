@@ -45,8 +45,11 @@ static const struct {
 	const char *words;
 	struct frame *(*tag)(const struct frame *);
 } ways[] = {
-	{"an 802.1Q tag", tagged},	       {"a priority tag", priority_tagged},	{"an 802.1ad tag", service_tagged},
-	{"802.1ad and 802.1Q", twice_tagged}, {"802.1Q in 802.1Q", twice_the_same},
+	{"an 802.1Q tag", tagged},
+	{"a priority tag", priority_tagged},
+	{"an 802.1ad tag", service_tagged},
+	{"802.1ad and 802.1Q", twice_tagged},
+	{"802.1Q in 802.1Q", twice_the_same},
 };
 
 static struct frame *back(struct frame *reply)
@@ -64,21 +67,24 @@ static void tags_stay_whatever_becomes_of_the_frame(void **state)
 		forwards(w, "l2, padded", padded(tcp(CLIENT, VIP(L2), ACK), 60), w->tcp[0][PORT_L2], w->v4),
 		forwards(w, "4in4", tcp(CLIENT, VIP(TO_V4), SYN), w->tcp[0][PORT_IPIP_TO_V4], w->v4),
 		forwards(w, "4in4, without data", udp(CLIENT, VIP(TO_V4)), w->udp[0][PORT_IPIP_TO_V4], w->v4),
-		forwards(w, "4in4, the largest that fits", payload(tcp(CLIENT, VIP(TO_V4), ACK), 1440), w->tcp[0][PORT_IPIP_TO_V4],
-			 w->v4),
+		forwards(w, "4in4, the largest that fits", payload(tcp(CLIENT, VIP(TO_V4), ACK), 1440),
+			 w->tcp[0][PORT_IPIP_TO_V4], w->v4),
 		forwards(w, "4in6", udp(CLIENT, VIP(TO_V6)), w->udp[0][PORT_IPIP_TO_V6], w->v6),
 		forwards(w, "6in4", tcp(CLIENT6, VIP6(TO_V4), SYN), w->tcp[1][PORT_IPIP_TO_V4], w->v4),
 		forwards(w, "6in6, the largest that fits", payload(tcp(CLIENT6, VIP6(TO_V6), ACK), 1400),
 			 w->tcp[1][PORT_IPIP_TO_V6], w->v6),
-		forwards(w, "l2 by another link", tcp(CLIENT, VIP(OTHER_LINK), ACK), w->tcp[0][PORT_REDIRECT], w->v4_out),
-		forwards(w, "6in4 by another link", udp(CLIENT6, VIP6(TO_V4_OTHER_LINK)), w->udp[1][PORT_IPIP_REDIRECT], w->v4_out),
+		forwards(w, "l2 by another link", tcp(CLIENT, VIP(OTHER_LINK), ACK), w->tcp[0][PORT_REDIRECT],
+			 w->v4_out),
+		forwards(w, "6in4 by another link", udp(CLIENT6, VIP6(TO_V4_OTHER_LINK)), w->udp[1][PORT_IPIP_REDIRECT],
+			 w->v4_out),
 		answers("echo", echo(CLIENT_HOST, VIP_HOST, true), back(echo(VIP_HOST, CLIENT_HOST, false))),
 		answers("echo, IPv6", echo(CLIENT6_HOST, VIP6_HOST, true), back(echo(VIP6_HOST, CLIENT6_HOST, false))),
 		passes("another port", tcp(CLIENT, VIP(UNUSED), SYN)),
 		passes("another address, IPv6", tcp(CLIENT6, "[2001:db8::11]:80", SYN)),
 		passes("ARP", ethernet(ETH_P_ARP, 46)),
 		drops("IP length beyond the frame", poke(tcp(CLIENT, VIP(L2), SYN), 16, 2, 41), SHUNT_DROP_MALFORMED),
-		drops("IPv6 length beyond the frame", poke(tcp(CLIENT6, VIP6(L2), SYN), 18, 2, 21), SHUNT_DROP_MALFORMED),
+		drops("IPv6 length beyond the frame", poke(tcp(CLIENT6, VIP6(L2), SYN), 18, 2, 21),
+		      SHUNT_DROP_MALFORMED),
 		drops("TTL 0", ttl(tcp(CLIENT, VIP(L2), ACK), 0), SHUNT_DROP_TTL_ZERO),
 		drops("4in4, a byte too many", payload(tcp(CLIENT, VIP(TO_V4), ACK), 1441), SHUNT_DROP_TOO_BIG),
 	};
@@ -119,8 +125,12 @@ static void no_truncated_tagged_frame_is_ever_forwarded(void **state)
 {
 	struct world *w = *state;
 	const struct frame *plain[] = {
-		tcp(CLIENT, VIP(L2), SYN), payload(udp(CLIENT, VIP(TO_V6)), 9), options(tcp(CLIENT, VIP(TO_V4), ACK), 8),
-		tcp(CLIENT6, VIP6(TO_V4), SYN), udp(CLIENT6, VIP6(L2)), echo(CLIENT_HOST, VIP_HOST, true),
+		tcp(CLIENT, VIP(L2), SYN),
+		payload(udp(CLIENT, VIP(TO_V6)), 9),
+		options(tcp(CLIENT, VIP(TO_V4), ACK), 8),
+		tcp(CLIENT6, VIP6(TO_V4), SYN),
+		udp(CLIENT6, VIP6(L2)),
+		echo(CLIENT_HOST, VIP_HOST, true),
 		echo(CLIENT6_HOST, VIP6_HOST, true),
 	};
 

@@ -71,6 +71,9 @@ const char *verdict_text(int verdict);
 
 /* The frame that should leave towards a backend. */
 struct frame *sent(const struct fixture *f, const struct frame *in, uint32_t service, uint32_t backend);
+/* The same of a frame that does not show its flow itself: `flow` is a plain TCP or UDP frame of it. */
+struct frame *sent_as(const struct fixture *f, const struct frame *in, const struct frame *flow, uint32_t service,
+		      uint32_t backend);
 /* Hash of the flow that a TCP or UDP frame belongs to, and its slot. */
 uint64_t hash_of(const struct fixture *f, const struct frame *in, uint32_t service);
 uint32_t slot_of(const struct fixture *f, const struct frame *in, uint32_t service);

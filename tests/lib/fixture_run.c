@@ -99,10 +99,16 @@ static const uint8_t *exit_mac(const struct fixture *f, const struct shunt_backe
 
 struct frame *sent(const struct fixture *f, const struct frame *in, uint32_t service_id, uint32_t backend_id)
 {
+	return sent_as(f, in, in, service_id, backend_id);
+}
+
+struct frame *sent_as(const struct fixture *f, const struct frame *in, const struct frame *flow, uint32_t service_id,
+		      uint32_t backend_id)
+{
 	const struct shunt_service *service = fixture_service_by_id(f, service_id);
 	const struct shunt_backend *backend = datapath_peek_backend(f->datapath, backend_id);
 	struct shunt_addr source = backend->source;
-	uint32_t entropy = hash_of(f, in, service_id) >> 32, ipv4_source;
+	uint32_t entropy = hash_of(f, flow, service_id) >> 32, ipv4_source;
 	struct frame *out = copy(in);
 
 	if (service->forward == SHUNT_FORWARD_IPIP) {

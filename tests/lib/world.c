@@ -92,12 +92,19 @@ struct packet_case answers(const char *sentence, struct frame *in, struct frame 
 struct packet_case forwards(const struct world *w, const char *sentence, struct frame *in, uint32_t service,
 			    uint32_t backend)
 {
-	struct frame *out = sent(&w->f, in, service, backend);
+	return forwards_as(w, sentence, in, in, service, backend);
+}
+
+struct packet_case forwards_as(const struct world *w, const char *sentence, struct frame *in, const struct frame *flow,
+			       uint32_t service, uint32_t backend)
+{
+	struct frame *out = sent_as(&w->f, in, flow, service, backend);
 	bool other_link = memcmp(out->byte + MAC_LEN, link_mac[LINK_OUT], MAC_LEN) == 0;
 
 	return (struct packet_case){
 		.sentence = sentence,
 		.in = in,
+		.flow = flow,
 		.verdict = other_link ? XDP_REDIRECT : XDP_TX,
 		.out = out,
 	};
@@ -122,7 +129,7 @@ static struct counters expected_counters(struct counters before, const struct pa
 	if ((c->verdict == XDP_TX || c->verdict == XDP_REDIRECT) && !c->answered) {
 		before.service.packets++;
 		before.service.bytes += c->in->len;
-		before.service.new_flows += is_syn(c->in);
+		before.service.new_flows += is_syn(c->flow ? c->flow : c->in);
 		before.backend.packets++;
 		before.backend.bytes += c->in->len;
 	}

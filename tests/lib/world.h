@@ -54,6 +54,7 @@ struct packet_case {
 	int verdict;
 	enum shunt_drop_reason reason; /* of XDP_DROP, and of an answer that is counted as one */
 	struct frame *out; /* NULL: unchanged */
+	const struct frame *flow; /* a plain frame of the flow when `in` does not show it; NULL: it does */
 	bool answered; /* sent back, not forwarded: no service and no backend counts it */
 };
 
@@ -63,6 +64,10 @@ struct packet_case answers(const char *sentence, struct frame *in, struct frame 
 /* The verdict follows from the link of the backend. */
 struct packet_case forwards(const struct world *w, const char *sentence, struct frame *in, uint32_t service,
 			    uint32_t backend);
+
+/* A frame that does not show its flow itself: `flow` is a plain frame of it. */
+struct packet_case forwards_as(const struct world *w, const char *sentence, struct frame *in, const struct frame *flow,
+			       uint32_t service, uint32_t backend);
 
 /* Runs every case: verdict, whole frame, counters. Fails the test once all were run; each failure leaves a pcap. */
 void check_cases(struct world *w, const struct packet_case *cases, size_t n);

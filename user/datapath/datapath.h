@@ -114,7 +114,7 @@ int datapath_explain(struct datapath *datapath, const struct datapath_flow *flow
 
 struct datapath_map {
 	const char *name, *path;        /* path: where it is pinned; both hold until the next call or close */
-	const char *type;               /* "array" | "percpu_array" */
+	const char *type;               /* "array" | "percpu_array" | "lru_hash" */
 	uint32_t entries, key_bytes, value_bytes;
 	uint64_t memory_bytes;
 };

@@ -13,7 +13,7 @@
 #include <shunt/names.h>
 
 #define ATTACHMENTS_MAX 64
-#define PINNED_MAPS 11
+#define PINNED_MAPS 12
 
 /* Where the backend with this identity is. */
 struct backend_index {

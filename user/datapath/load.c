@@ -45,6 +45,7 @@ void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[P
 		skeleton->maps.info,	 skeleton->maps.services, skeleton->maps.service_seeds, skeleton->maps.groups,
 		skeleton->maps.slots,	 skeleton->maps.backends, skeleton->maps.links,		skeleton->maps.flows,
 		skeleton->maps.service_stats, skeleton->maps.backend_stats, skeleton->maps.drop_stats,
+		skeleton->maps.fragments,
 	};
 
 	memcpy(ret_maps, maps, sizeof(maps));
@@ -466,6 +467,34 @@ struct shunt_bpf *skeleton_sharing_maps(const struct datapath *d)
 	return copy;
 }
 
+static const char *map_type_name(const struct bpf_map *map)
+{
+	switch (bpf_map__type(map)) {
+	case BPF_MAP_TYPE_PERCPU_ARRAY:
+		return "percpu_array";
+	case BPF_MAP_TYPE_LRU_HASH:
+		return "lru_hash";
+	default:
+		return "array";
+	}
+}
+
+/* As the kernel counts it, but for the few pages of the map itself. */
+static uint64_t map_memory(const struct bpf_map *map, int cpus)
+{
+	const uint64_t hash_element = 48, hash_bucket = 16;
+	uint64_t value = (bpf_map__value_size(map) + 7) & ~7U, key = (bpf_map__key_size(map) + 7) & ~7U;
+
+	switch (bpf_map__type(map)) {
+	case BPF_MAP_TYPE_PERCPU_ARRAY:
+		return value * bpf_map__max_entries(map) * (uint64_t)cpus;
+	case BPF_MAP_TYPE_LRU_HASH:
+		return (key + value + hash_element + hash_bucket) * bpf_map__max_entries(map);
+	default:
+		return value * bpf_map__max_entries(map);
+	}
+}
+
 size_t datapath_maps(struct datapath *d, struct datapath_map *ret_maps, size_t max)
 {
 	struct bpf_map *maps[PINNED_MAPS];
@@ -473,18 +502,15 @@ size_t datapath_maps(struct datapath *d, struct datapath_map *ret_maps, size_t m
 
 	pinned_maps_of(d->skeleton, maps);
 	for (int i = 0; i < PINNED_MAPS && n < max; i++, n++) {
-		bool per_cpu = bpf_map__type(maps[i]) == BPF_MAP_TYPE_PERCPU_ARRAY;
-		uint64_t value = (bpf_map__value_size(maps[i]) + 7) & ~7U;
-
 		pin_path(d->bpf_dir, bpf_map__name(maps[i]), d->paths[i]);
 		ret_maps[n] = (struct datapath_map){
 			.name = bpf_map__name(maps[i]),
 			.path = d->paths[i],
-			.type = per_cpu ? "percpu_array" : "array",
+			.type = map_type_name(maps[i]),
 			.entries = bpf_map__max_entries(maps[i]),
 			.key_bytes = bpf_map__key_size(maps[i]),
 			.value_bytes = bpf_map__value_size(maps[i]),
-			.memory_bytes = value * bpf_map__max_entries(maps[i]) * (per_cpu ? (uint64_t)d->cpus : 1),
+			.memory_bytes = map_memory(maps[i], d->cpus),
 		};
 	}
 	return n;
