@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Reads the file of cases: lines of a word and its value, a blank line between cases.
+ *   name, world · before HEX (0 to 4 of them) · in HEX · fate pass|drop|answer|tx|redirect · reason LABEL · out HEX
+ * Without `out` the frame leaves as it came. `reason` stands with a drop, and with an answer that is counted as one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "golden.h"
+
+/* ---- worlds ---- */
+
+static void any_port(struct world *w)
+{
+	uint32_t v4 = fixture_group(&w->f, 100 + w->v4), v6 = fixture_group(&w->f, 100 + w->v6);
+	uint32_t out = fixture_group(&w->f, 100 + w->v4_out);
+
+	fixture_service(&w->f, IPPROTO_TCP, "192.0.2.20:0", v4, SHUNT_FORWARD_L2, 0);
+	fixture_service(&w->f, IPPROTO_TCP, "192.0.2.20:443", out, SHUNT_FORWARD_L2, 0);
+	fixture_service(&w->f, IPPROTO_UDP, "[2001:db8::20]:0", v6, SHUNT_FORWARD_L2, 0);
+}
+
+static void change(struct world *w, uint32_t backend, struct shunt_slot word)
+{
+	fixture_slots(&w->f, fixture_group(&w->f, 100 + backend), word);
+}
+
+static void all_moving(struct world *w)
+{
+	change(w, w->v4, moving(w->v4_out, w->v4));
+	change(w, w->v6, moving(w->v6_out, w->v6));
+}
+
+static void all_resolving(struct world *w)
+{
+	change(w, w->v4, resolving(w->v4_out));
+	change(w, w->v6, resolving(w->v6_out));
+}
+
+/* The instant before the slots are rewritten: every second slot still names a backend that is down. */
+static void one_down(struct world *w)
+{
+	for (uint32_t slot = 1; slot < w->f.options.table_size; slot += 2) {
+		fixture_slot(&w->f, fixture_group(&w->f, 100 + w->v4), slot, settled(w->v4_out));
+		fixture_slot(&w->f, fixture_group(&w->f, 100 + w->v6), slot, settled(w->v6_out));
+	}
+	datapath_backend_alive(w->f.datapath, w->v4, false);
+	datapath_backend_alive(w->f.datapath, w->v6, false);
+}
+
+static const struct {
+	const char *name;
+	void (*make)(struct world *w);
+} worlds[] = {
+	{"settled", NULL},
+	{"any port", any_port},
+	{"moving", all_moving},
+	{"resolving", all_resolving},
+	{"one down", one_down},
+};
+
+const char *golden_world_name(size_t i)
+{
+	return i < N(worlds) ? worlds[i].name : NULL;
+}
+
+void golden_world(struct world *w, const char *name)
+{
+	for (size_t i = 0; i < N(worlds); i++)
+		if (strcmp(worlds[i].name, name) == 0) {
+			if (worlds[i].make)
+				worlds[i].make(w);
+			return;
+		}
+	fail_msg("no world is called %s", name);
+}
+
+/* ---- words ---- */
+
+static const struct {
+	const char *word;
+	int verdict;
+	bool answered;
+} fates[] = {
+	{"pass", XDP_PASS, false}, {"drop", XDP_DROP, false},	      {"answer", XDP_TX, true},
+	{"tx", XDP_TX, false},	   {"redirect", XDP_REDIRECT, false},
+};
+
+static bool read_fate(const char *word, struct packet_case *c)
+{
+	for (size_t i = 0; i < N(fates); i++)
+		if (strcmp(fates[i].word, word) == 0) {
+			c->verdict = fates[i].verdict;
+			c->answered = fates[i].answered;
+			return true;
+		}
+	return false;
+}
+
+static bool read_reason(const char *label, struct packet_case *c)
+{
+#define X(suffix, known, text)                                                                                         \
+	if (strcmp(known, label) == 0)                                                                                 \
+		c->reason = SHUNT_DROP_##suffix;
+	SHUNT_DROP_REASONS(X)
+#undef X
+	return c->reason != SHUNT_DROP_NONE;
+}
+
+static int digit(char c)
+{
+	return c >= 'a' ? c - 'a' + 10 : c - '0';
+}
+
+static struct frame *read_frame(const char *hex)
+{
+	size_t len = strlen(hex) / 2;
+	struct frame *frame;
+
+	if (len > FRAME_MAX || strlen(hex) % 2 || strspn(hex, "0123456789abcdef") != 2 * len)
+		return NULL;
+	frame = calloc(1, sizeof(*frame)); /* not of the pool, which ends with each world */
+	assert_non_null(frame);
+	for (size_t i = 0; i < len; i++)
+		frame->byte[i] = digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]);
+	frame->len = len;
+	return frame;
+}
+
+static bool read_line(struct golden_case *c, const char *word, const char *value)
+{
+	struct frame **frame = NULL;
+
+	if (strcmp(word, "world") == 0)
+		return (c->world = strdup(value));
+	if (strcmp(word, "fate") == 0)
+		return read_fate(value, &c->packet);
+	if (strcmp(word, "reason") == 0)
+		return read_reason(value, &c->packet);
+	if (strcmp(word, "in") == 0)
+		frame = &c->packet.in;
+	else if (strcmp(word, "out") == 0)
+		frame = &c->packet.out;
+	else if (strcmp(word, "before") == 0 && c->n_before < GOLDEN_BEFORE_MAX)
+		frame = &c->before[c->n_before++];
+	return frame && (*frame = read_frame(value));
+}
+
+static struct golden_case *new_case(struct golden *golden, const char *name)
+{
+	struct golden_case *c;
+
+	golden->cases = realloc(golden->cases, (golden->n + 1) * sizeof(*c));
+	assert_non_null(golden->cases);
+	c = &golden->cases[golden->n++];
+	*c = (struct golden_case){.packet.sentence = strdup(name)};
+	assert_non_null(c->packet.sentence);
+	return c;
+}
+
+struct golden golden_read(void)
+{
+	static char line[2 * FRAME_MAX + 32];
+	FILE *file = fopen(GOLDEN_CASES, "re");
+	struct golden golden = {0};
+	int number = 0;
+
+	if (!file)
+		fail_msg("%s: cannot be read; tests are started in the top folder", GOLDEN_CASES);
+	while (fgets(line, sizeof(line), file)) {
+		char *value;
+
+		number++;
+		line[strcspn(line, "\n")] = '\0';
+		if (!line[0] || line[0] == '#')
+			continue;
+		value = strchr(line, ' ');
+		if (value)
+			*value++ = '\0';
+		if (value && strcmp(line, "name") == 0)
+			new_case(&golden, value);
+		else if (!value || !golden.n || !read_line(&golden.cases[golden.n - 1], line, value))
+			fail_msg("%s:%d: not understood: %s", GOLDEN_CASES, number, line);
+	}
+	fclose(file);
+	for (size_t i = 0; i < golden.n; i++)
+		assert_true(golden.cases[i].world && golden.cases[i].packet.in);
+	return golden;
+}
+
+void golden_free(struct golden *golden)
+{
+	for (size_t i = 0; i < golden->n; i++) {
+		struct golden_case *c = &golden->cases[i];
+
+		for (size_t n = 0; n < c->n_before; n++)
+			free(c->before[n]);
+		free(c->packet.in);
+		free(c->packet.out);
+		free(c->world);
+		free((char *)c->packet.sentence);
+	}
+	free(golden->cases);
+	*golden = (struct golden){0};
+}
