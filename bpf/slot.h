@@ -22,6 +22,12 @@ stage bool is_tracked(const struct packet *p)
 	       !(p->service->flags & SHUNT_SERVICE_TRACK_NEVER);
 }
 
+/* Whether a packet whose flow nobody pinned may be a new one, which the scheduler places. */
+stage bool starts_or_may(const struct packet *p)
+{
+	return p->starts_flow || (p->protocol != IPPROTO_TCP && !p->is_icmp_error);
+}
+
 /* The rare ways: the slot is not settled, flows are always tracked, or the slot's backend is down. */
 stage int pick_unsettled(struct packet *p, __u32 table)
 {
@@ -31,7 +37,7 @@ stage int pick_unsettled(struct packet *p, __u32 table)
 		.slot_index = p->slot_index,
 		.slot = p->slot,
 		.service = p->service->id,
-		.scheduler = p->starts_flow || p->protocol != IPPROTO_TCP ? p->service->scheduler : 0,
+		.scheduler = starts_or_may(p) ? p->service->scheduler : 0,
 		.starts_flow = p->starts_flow,
 		.tracked = is_tracked(p),
 		.always = p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS,
