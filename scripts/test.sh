@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # test.sh [PART…]: installs what is missing, builds with gcc and clang, and runs every test. Parts: build lint unit asan bpf
-# system demo bench; without names all of them. Runs on when something fails; what failed is shown, everything is in build/logs.
+# fuzz system demo bench; without names all of them. Runs on when something fails; what failed is shown, everything is in build/logs.
 # The last line is "N passed, N failed[, N skipped]", and the exit status 1 when something failed. Needs root.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -189,6 +189,10 @@ main() { # in a function, so that the shell has read all of it before something 
 	if chosen bpf; then
 		heading "packet tables against the loaded program"
 		run_cmocka 120 bpf build/tests/bpf
+	fi
+	if chosen fuzz; then
+		heading "fuzzers, for seconds (for long: make fuzz fuzz-packets)"
+		step 300 "parsers of packets and configurations" make -j"$JOBS" fuzz-short
 	fi
 	if chosen system; then
 		heading "whole systems in network namespaces"

@@ -60,3 +60,5 @@ format: ## formats the C files named in FILES (default: those changed since the 
 	$(Q)scripts/format.sh $(FILES)
 
 .PHONY: programs unit-programs test-tools test-programs check-bpf check-system bench bench-short lint format
+
+include tests/fuzz/fuzz.mk

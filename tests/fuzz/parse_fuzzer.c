@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * bpf/parse.h, compiled for this machine, beside the strict parser: both must read the same from any bytes. The frame ends where
+ * a page ends behind which nothing may be read, so that a byte too many is a crash; xdp_md has 32-bit pointers, hence MAP_32BIT.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+/* In place of the kernel: parsing needs no maps, so there are none. */
+static void *no_map(const void *map, const void *key)
+{
+	(void)map;
+	(void)key;
+	return NULL;
+}
+#define bpf_map_lookup_elem(map, key) no_map(map, key)
+
+#include "../../bpf/maps.h"
+#include "../../bpf/packet.h"
+#include "../../bpf/parse.h"
+
+#include "../lib/strict_parser.h"
+
+enum { FRAME_MOST = 4096 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+static uint8_t *page_end;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	uint8_t *pages = mmap(NULL, 2 * FRAME_MOST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	(void)argc;
+	(void)argv;
+	if (pages == MAP_FAILED || mprotect(pages + FRAME_MOST, FRAME_MOST, PROT_NONE) != 0) {
+		perror("mmap");
+		exit(1);
+	}
+	page_end = pages + FRAME_MOST;
+	return 0;
+}
+
+static void must(bool holds, const char *what, const struct strict *s)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "the parsers differ: %s (strict: kind %d, protocol %d, %s)\n", what, s->kind, s->protocol,
+		s->refused ? s->refused : "not refused");
+	abort();
+}
+
+static bool at_fault(const struct packet *p)
+{
+	return p->fault != 0;
+}
+
+/* Extension headers are read by policy: of such packets only that nothing refused has ports and no fault. */
+static void compare(int verdict, const struct packet *p, const struct strict *s)
+{
+	must((verdict == XDP_PASS) == (s->kind == STRICT_FOREIGN), "whose packet it is", s);
+	if (s->kind == STRICT_FOREIGN)
+		return;
+	must(memcmp(p->source.byte, s->source, 16) == 0, "source", s);
+	must(memcmp(p->destination.byte, s->destination, 16) == 0, "destination", s);
+	must(p->tags == s->n_tags && p->l3_offset == s->l3, "tags", s);
+	must(!(p->has_ports && s->refused) || at_fault(p), "what is refused has ports and no fault", s);
+	if (s->n_extensions || s->kind == STRICT_FRAGMENT)
+		return;
+	must(p->ip_len == (uint16_t)s->ip_len, "length", s);
+	must(p->protocol == s->protocol && !p->is_fragment, "protocol", s);
+	if (s->kind == STRICT_BROKEN) {
+		must(at_fault(p), "what is broken is no fault", s);
+		return;
+	}
+	must(p->has_ports == s->has_ports, "whether there are ports", s);
+	must(!s->refused || at_fault(p), "what is refused is no fault", s);
+	must(s->refused || s->suspicious || !at_fault(p), "a fault of what is right", s);
+	if (!s->has_ports)
+		return;
+	must(p->l4_offset == s->l4, "place of the transport header", s);
+	must(bpf_ntohs(p->source_port) == s->source_port && bpf_ntohs(p->destination_port) == s->destination_port, "ports", s);
+	must(p->starts_flow == s->starts_flow, "whether it starts a flow", s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct xdp_md ctx = {.data_end = (uintptr_t)page_end};
+	struct packet p = {.ctx = &ctx};
+	struct strict s;
+	int verdict;
+
+	if (size > FRAME_MOST)
+		return -1;
+	ctx.data = (uintptr_t)page_end - size;
+	memcpy(page_end - size, data, size);
+	s = strict_parse(page_end - size, size);
+	verdict = parse(&p);
+	compare(verdict, &p, &s);
+	return 0;
+}
