@@ -99,7 +99,8 @@ static void assert_run(const struct fixture *fixture, const char *arguments, int
 static void status_is_one_screen_of_80_columns(void **state)
 {
 	assert_run(*state, "status", 0,
-		   "shunt 0.1.0 on edge1 · eth0 native · up 3h · 2 services, 3 groups, 6 backends\n"
+		   "shunt 0.1.0 on edge1 · eth0 native, direct · up 3h · 2 services, 3 groups, 6\n"
+		   "  backends\n"
 		   "4 problems:\n"
 		   " ! group app-servers failed over to backend2 12m ago\n"
 		   " ! group resolvers is degraded: 1 of 2 backends out\n"
@@ -164,7 +165,8 @@ static void when_all_is_well_status_says_so(void **state)
 	fixture_backends[0].health = "up";
 	fixture_backends[0].check_last = "connected";
 	assert_run(fixture, "status", 0,
-		   "shunt 0.1.0 on edge1 · eth0 native · up 3h · 1 service, 1 group, 3 backends\n"
+		   "shunt 0.1.0 on edge1 · eth0 native, direct · up 3h · 1 service, 1 group, 3\n"
+		   "  backends\n"
 		   "all well\n"
 		   "\n"
 		   "web 192.0.2.10:80 tcp · ipip · 1.2 M packets\n"

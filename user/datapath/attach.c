@@ -121,22 +121,48 @@ static int attach_dispatcher(const struct datapath *d, int ifindex, uint32_t fla
 	return r;
 }
 
-/* Takes our programs off an interface's dispatcher, all but the newest one when `keep_newest`. */
-static int detach_dispatcher(const struct datapath *d, int ifindex, bool keep_newest)
+/* The newest of our programs on the interface's dispatcher, 0: none. */
+static uint32_t newest_on_dispatcher(const struct datapath *d, int ifindex)
 {
 	struct xdp_multiprog *list = xdp_multiprog__get_from_ifindex(ifindex);
-	struct xdp_program *program = NULL, *newest = NULL;
+	struct xdp_program *program = NULL;
+	uint32_t newest = 0;
+
+	if (libxdp_get_error(list))
+		return 0;
+	while ((program = xdp_multiprog__next_prog(program, list)))
+		if (xdp_program__id(program) > newest && is_ours(d, xdp_program__id(program)))
+			newest = xdp_program__id(program);
+	xdp_multiprog__close(list);
+	return newest;
+}
+
+/* Whether somebody else's program is on the interface's dispatcher as well. */
+static bool is_shared(const struct datapath *d, int ifindex)
+{
+	struct xdp_multiprog *list = xdp_multiprog__get_from_ifindex(ifindex);
+	struct xdp_program *program = NULL;
+	bool shared = false;
+
+	if (libxdp_get_error(list))
+		return false;
+	while ((program = xdp_multiprog__next_prog(program, list)))
+		shared = shared || !is_ours(d, xdp_program__id(program));
+	xdp_multiprog__close(list);
+	return shared;
+}
+
+/* Takes our programs off an interface's dispatcher, all but the one with the id `keep`. */
+static int detach_dispatcher(const struct datapath *d, int ifindex, uint32_t keep)
+{
+	struct xdp_multiprog *list = xdp_multiprog__get_from_ifindex(ifindex);
+	struct xdp_program *program = NULL;
 	int r = 0;
 
 	if (libxdp_get_error(list))
 		return libxdp_get_error(list);
-	while (keep_newest && (program = xdp_multiprog__next_prog(program, list)))
-		if (is_ours(d, xdp_program__id(program)) &&
-		    (!newest || xdp_program__id(program) > xdp_program__id(newest)))
-			newest = program;
-	program = NULL;
 	while (r == 0 && (program = xdp_multiprog__next_prog(program, list)))
-		if (program != newest && is_ours(d, xdp_program__id(program)))
+		if (xdp_program__id(program) != keep && is_ours(d, xdp_program__id(program)))
 			r = xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(list), 0);
 	xdp_multiprog__close(list);
 	return r;
@@ -149,20 +175,6 @@ static bool has_dispatcher(int ifindex)
 
 	if (!libxdp_get_error(list))
 		xdp_multiprog__close(list);
-	return found;
-}
-
-static bool dispatcher_has_ours(const struct datapath *d, int ifindex)
-{
-	struct xdp_multiprog *list = xdp_multiprog__get_from_ifindex(ifindex);
-	struct xdp_program *program = NULL;
-	bool found = false;
-
-	if (libxdp_get_error(list))
-		return false;
-	while (!found && (program = xdp_multiprog__next_prog(program, list)))
-		found = is_ours(d, xdp_program__id(program));
-	xdp_multiprog__close(list);
 	return found;
 }
 
@@ -182,41 +194,69 @@ static int attach_new(const struct datapath *d, int ifindex, uint32_t flags)
 	return attach_direct(d, ifindex, flags);
 }
 
+/* Which of our programs the interface runs, 0: none. */
+static uint32_t ours_on(const struct datapath *d, int ifindex, const struct present *present)
+{
+	if (!present->program_id)
+		return 0;
+	return is_ours(d, present->program_id) ? present->program_id : newest_on_dispatcher(d, ifindex);
+}
+
+static int take_off(const struct datapath *d, int ifindex, const struct present *present)
+{
+	if (is_ours(d, present->program_id))
+		return bpf_xdp_detach(ifindex, present->flags, NULL);
+	return detach_dispatcher(d, ifindex, 0);
+}
+
 static int attach_mode(const struct datapath *d, int ifindex, const struct present *present, uint32_t flags)
 {
-	bool had_ours;
+	uint32_t ours = ours_on(d, ifindex, present);
 	int r;
 
-	if (present->program_id && is_ours(d, present->program_id)) {
-		if (present->flags == flags)
-			return replace_direct(d, ifindex, present);
-		r = bpf_xdp_detach(ifindex, present->flags, NULL); /* the mode was changed: that needs a gap */
+	if (ours && present->flags != flags) { /* another mode: that needs a gap, and nobody else may suffer it */
+		if (is_shared(d, ifindex))
+			return -EBUSY;
+		r = take_off(d, ifindex, present);
 		return r < 0 ? r : attach_new(d, ifindex, flags);
 	}
+	if (ours && ours == present->program_id)
+		return replace_direct(d, ifindex, present);
 	if (present->program_id && !has_dispatcher(ifindex))
 		return -EBUSY;
-	had_ours = dispatcher_has_ours(d, ifindex);
 	r = attach_new(d, ifindex, flags);
-	return r == 0 && had_ours ? detach_dispatcher(d, ifindex, true) : r;
+	return r == 0 && ours ? detach_dispatcher(d, ifindex, newest_on_dispatcher(d, ifindex)) : r;
+}
+
+static struct datapath_attachment *find_attachment(struct datapath *d, const char *interface)
+{
+	for (size_t i = 0; i < d->n_attachments; i++)
+		if (strcmp(d->attachments[i].name, interface) == 0)
+			return &d->attachments[i];
+	return NULL;
 }
 
 static int remember(struct datapath *d, const char *interface, int ifindex)
 {
-	struct datapath_attachment *attachment = NULL;
+	struct datapath_attachment *attachment = find_attachment(d, interface);
 	struct present present;
+	bool direct;
 	int r = query(ifindex, &present);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < d->n_attachments; i++)
-		if (strcmp(d->attachments[i].name, interface) == 0)
-			attachment = &d->attachments[i];
-	if (!attachment)
+	direct = is_ours(d, present.program_id);
+	if (!attachment) {
 		attachment = &d->attachments[d->n_attachments++];
+		if (direct)
+			log_info("interface %s: attached directly, other XDP programs cannot share it: "
+				 "libxdp's dispatcher is not to be had (--log-level debug says why)", interface);
+	}
 	*attachment = (struct datapath_attachment){
 		.ifindex = ifindex,
 		.native = present.flags == XDP_FLAGS_DRV_MODE,
-		.dispatcher = !is_ours(d, present.program_id),
+		.dispatcher = !direct,
+		.program_id = ours_on(d, ifindex, &present),
 	};
 	snprintf(attachment->name, sizeof(attachment->name), "%s", interface);
 	return 0;
@@ -234,6 +274,17 @@ static int refuse_other(const char *interface, uint32_t program_id)
 			     "`ip link set dev %s xdp off`", interface, name, program_id, interface);
 }
 
+/* Whether the interface runs what we have attached to it: then there is nothing to do. */
+static bool is_current(struct datapath *d, const char *interface, const struct present *present,
+		       enum config_xdp_mode mode)
+{
+	const struct datapath_attachment *attachment = find_attachment(d, interface);
+
+	return attachment && attachment->program_id && attachment->native == (present->flags == XDP_FLAGS_DRV_MODE) &&
+	       mode != (attachment->native ? INTERFACE_MODE_GENERIC : INTERFACE_MODE_NATIVE) &&
+	       attachment->program_id == ours_on(d, attachment->ifindex, present);
+}
+
 int datapath_attach(struct datapath *d, const char *interface, enum config_xdp_mode mode)
 {
 	int ifindex = if_nametoindex(interface), r;
@@ -246,6 +297,11 @@ int datapath_attach(struct datapath *d, const char *interface, enum config_xdp_m
 	r = query(ifindex, &present);
 	if (r < 0)
 		return datapath_fail(r, "interface %s: %s", interface, strerror(-r));
+	if (is_current(d, interface, &present, mode))
+		return 0;
+	/* Trying the other mode would take off what runs. So `auto` stays with what it once found. */
+	if (mode == INTERFACE_MODE_AUTO && ours_on(d, ifindex, &present))
+		mode = present.flags == XDP_FLAGS_DRV_MODE ? INTERFACE_MODE_NATIVE : INTERFACE_MODE_GENERIC;
 	r = -EOPNOTSUPP;
 	if (mode != INTERFACE_MODE_GENERIC)
 		r = attach_mode(d, ifindex, &present, XDP_FLAGS_DRV_MODE);
@@ -264,27 +320,24 @@ void datapath_take_attachments(struct datapath *d, struct datapath *old)
 	memcpy(d->attachments, old->attachments, sizeof(d->attachments));
 	d->n_attachments = old->n_attachments;
 	old->n_attachments = 0;
+	for (size_t i = 0; i < d->n_attachments; i++)
+		d->attachments[i].program_id = 0; /* of the old one */
 }
 
 int datapath_detach(struct datapath *d, const char *interface)
 {
-	size_t i = 0;
+	struct datapath_attachment *attachment = find_attachment(d, interface);
 	struct present present;
-	int ifindex, r;
+	int r;
 
-	while (i < d->n_attachments && strcmp(d->attachments[i].name, interface) != 0)
-		i++;
-	if (i == d->n_attachments)
+	if (!attachment)
 		return -ENOENT;
-	ifindex = d->attachments[i].ifindex;
-	r = query(ifindex, &present);
-	if (r == 0 && present.program_id && is_ours(d, present.program_id))
-		r = bpf_xdp_detach(ifindex, present.flags, NULL);
-	else if (r == 0 && present.program_id)
-		r = detach_dispatcher(d, ifindex, false);
+	r = query(attachment->ifindex, &present);
+	if (r == 0 && ours_on(d, attachment->ifindex, &present))
+		r = take_off(d, attachment->ifindex, &present);
 	if (r < 0 && r != -ENODEV)
 		return datapath_fail(r, "interface %s: cannot detach: %s", interface, strerror(-r));
-	d->attachments[i] = d->attachments[--d->n_attachments];
+	*attachment = d->attachments[--d->n_attachments];
 	return 0;
 }
 

@@ -48,6 +48,7 @@ struct datapath_attachment {
 	char name[IF_NAMESIZE];
 	int ifindex;
 	bool native, dispatcher;
+	uint32_t program_id;            /* what we have attached, 0: what was there before us */
 };
 /* Attaches to an interface, in place of an older program of ours if there is one, without a gap. -EBUSY: another's program. */
 int datapath_attach(struct datapath *datapath, const char *interface, enum config_xdp_mode mode);

@@ -28,7 +28,8 @@ static void print_header(const struct status *status)
 	paragraph_put(&line, BOLD, "shunt %s", get_text(document, "version"));
 	paragraph_put(&line, PLAIN, " on %s", get_text(document, "node"));
 	json_array_foreach(json_object_get(document, "interfaces"), i, interface)
-		paragraph_put(&line, PLAIN, " %s %s %s", dot, get_text(interface, "name"), get_text(interface, "mode"));
+		paragraph_put(&line, PLAIN, " %s %s %s, %s", dot, get_text(interface, "name"), get_text(interface, "mode"),
+			      get_text(interface, "attach"));
 	paragraph_put(&line, PLAIN, " %s up %s %s %zu service%s, %zu group%s, %zu backend%s", dot,
 		      status_age(status, get_time(document, "started"), age), dot, services, plural(services), groups,
 		      plural(groups), backends, plural(backends));
