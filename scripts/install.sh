@@ -4,6 +4,7 @@
 # bpffs if need be. With everything there it asks only dpkg: no network, a fraction of a second. Needs root to change anything.
 #   install.sh          for everything: build, tests, demo
 #   install.sh --demo   without what only the tests need
+#   install.sh --vmtest for everything, and for the guests of vmtest/
 set -euo pipefail
 
 BUILD="gcc make clang llvm bpftool pkg-config libc6-dev linux-libc-dev libbpf-dev libxdp-dev libelf-dev zlib1g-dev
@@ -12,6 +13,7 @@ BUILD="gcc make clang llvm bpftool pkg-config libc6-dev linux-libc-dev libbpf-de
 DEMO="iproute2 iputils-ping ethtool procps util-linux curl jq nginx-light nftables"
 TESTS="libcmocka-dev libpcap-dev libclang-rt-14-dev apache2-utils haproxy iperf3 socat tcpdump shellcheck clang-tidy
 	clang-format cppcheck git"
+VMTEST="qemu-system-x86 busybox-static kmod xz-utils xdp-tools libxdp1"
 
 POLICY=/usr/sbin/policy-rc.d
 
@@ -78,6 +80,7 @@ mount_bpffs() {
 [ ! -x /usr/sbin/nginx ] || DEMO=${DEMO/nginx-light/}
 wanted="$BUILD $DEMO"
 [ "${1:-}" = --demo ] || wanted="$wanted $TESTS"
+[ "${1:-}" != --vmtest ] || wanted="$wanted $VMTEST"
 # shellcheck disable=SC2086 # lists of words
 missing=$(missing_packages $wanted)
 # shellcheck disable=SC2086

@@ -53,12 +53,15 @@ bench: all $(BENCHES) test-tools ## measurements in full: ns a packet, failover 
 bench-short: $(BENCHES) ## ns a packet in seconds, and that it does not grow with the number of flows (root)
 	$(Q)for b in $(BENCHES); do $$b --short || exit 1; done
 
+vmtest: all $(BPF_TESTS) test-tools ## the program on other kernels, in QEMU; all of it takes 20 minutes (root)
+	$(Q)SHUNT_BUILD=$(abspath $(O)) vmtest/run.sh
+
 lint: compile_commands.json ## clang-tidy, cppcheck, shellcheck, SPDX lines, dependency rule
 	$(Q)O=$(O) scripts/lint.sh
 
 format: ## formats the C files named in FILES (default: those changed since the last commit)
 	$(Q)scripts/format.sh $(FILES)
 
-.PHONY: programs unit-programs test-tools test-programs check-bpf check-system bench bench-short lint format
+.PHONY: programs unit-programs test-tools test-programs check-bpf check-system bench bench-short vmtest lint format
 
 include tests/fuzz/fuzz.mk

@@ -37,7 +37,7 @@ start_shuntd() {
 	[ -x "$SHUNT_BUILD/shuntd" ] || skip "shuntd is not built"
 	spawn "$SHUNTD" "$INSTANCE_HOST" "$SHUNT_BUILD/shuntd" -c "$CONFIG" --run-dir "$RUN_DIR" --state-dir "$STATE_DIR" \
 		--bpf-dir "$BPF_DIR" "$@"
-	wait_for 20 "shuntd answers" answers_or_died
+	wait_for "${SHUNT_START_LIMIT:-20}" "shuntd answers" answers_or_died
 	is_running "$SHUNTD" || fail "shuntd ended: $(tail -n 3 "$T/$SHUNTD.log")"
 }
 

@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The verifier of this kernel accepts the programs, and at what cost; the kernel attaches them.
+# shellcheck source=tests/lib/suite.sh
+. "$(dirname "$0")/../../tests/lib/suite.sh"
+
+INSTRUCTIONS_MAX=200000
+
+# verified_instructions LABEL PROGRAM-ID: of a program that this process holds, what the verifier walked to accept it.
+verified_instructions() {
+	cat "/proc/$(pid_of "$1")/fdinfo/"* |
+		awk -v id="$2" '$1 == "prog_id:" { now = $2 } $1 == "verified_insns:" && now == id { print $2; exit }'
+}
+
+# tell_cost NAME PROGRAM-ID VERIFIED
+tell_cost() {
+	local xlated jited
+	read -r xlated jited < <(bpftool -j prog show id "$2" | jq -r '"\(.bytes_xlated) \(.bytes_jited)"')
+	note "$1: $3 instructions verified, $xlated bytes xlated, $jited bytes jited"
+	expect "$jited" -gt 0 "bytes jited"
+	expect "$3" -gt 0 "instructions verified"
+	expect "$3" -lt $INSTRUCTIONS_MAX "instructions verified"
+}
+
+# A service of either family for each kind of forwarding there is. PORT 0: every port.
+configure_all() { # PORT MODE
+	local forward rest number=20
+	config <<-END
+		interfaces: [{name: eth0, mode: $2}]
+		services:
+		$(for forward in l2 ipip; do
+			number=$((number + 1)) rest="port: $1, group: app, forward: $forward"
+			echo "  - {name: $forward, address: 192.0.2.$number, protocol: tcp, $rest}"
+			echo "  - {name: $forward-u, address: 192.0.2.$number, protocol: udp, $rest}"
+			echo "  - {name: $forward-6, address: '2001:db8::$number', protocol: tcp, $rest}"
+		done)
+		failover_groups:
+		  - {name: app, mode: active-active, backends: [b1, b2], health_check: {type: tcp, port: 80}}
+		backends: [{name: b1, address: 10.77.0.11}, {name: b2, address: "fd77::12"}]
+	END
+}
+
+loads() { # NAME PORT MODE
+	local id
+	net_make lb b1 b2
+	configure_all "$2" "$3"
+	start_shuntd
+	expect "$(json '.interfaces[0].mode' status)" = "$3" "XDP mode"
+	id=$(bpftool -j prog show pinned "$BPF_DIR/xdp_shunt" | jq .id)
+	tell_cost "xdp_shunt, $1" "$id" "$(verified_instructions shuntd "$id")"
+	stop_shuntd
+	shunt_is_attached || fail "the program stays without its controller"
+}
+
+shunt_is_attached() { ip -n "$NET-lb" -d link show eth0 | grep -q 'prog/xdp'; }
+
+decapsulator_loads() {
+	local id verified
+	net_make lb b1
+	on b1 "$SHUNT_BUILD/shunt-decap" load eth0
+	id=$(on b1 ip -j link show eth0 | jq '.[0].xdp.prog.id')
+	bpftool -d prog load "$SHUNT_BUILD/decap.bpf.o" "/sys/fs/bpf/shunt-test-$$-decap" type xdp \
+		>"$T/verifier" 2>&1 || fail "$(tail -n 3 "$T/verifier")"
+	verified=$(awk '$1 == "processed" { print $2 }' "$T/verifier" | tail -n 1)
+	tell_cost "shunt-decap" "$id" "$verified"
+}
+
+suite load
+run_test 'the program loads and attaches in native mode, with services of one port' loads 'one port' 80 native
+run_test 'the program loads and attaches in generic mode' loads 'generic' 80 generic
+run_test 'the program loads and attaches with services of every port' loads 'every port' 0 native
+run_test 'the decapsulator loads and attaches' decapsulator_loads
+finish
