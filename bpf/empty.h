@@ -225,8 +225,12 @@ stage int reject_udp(struct packet *p)
 
 stage int reject(struct packet *p)
 {
-	int verdict = p->protocol == IPPROTO_TCP ? reject_tcp(p) : reject_udp(p);
+	int verdict;
 
+	/* Errors are not answered, nor fragments but the first; and what a first one of TCP acknowledges is not known (RFC 1122 3.2.2). */
+	if (p->is_icmp_error || p->fragment_offset || (p->is_fragment && p->protocol == IPPROTO_TCP))
+		return drop(p, SHUNT_DROP_NO_BACKEND);
+	verdict = p->protocol == IPPROTO_TCP ? reject_tcp(p) : reject_udp(p);
 	if (verdict != XDP_TX)
 		return verdict;
 	drop(p, SHUNT_DROP_REJECTED); /* counted: the client's packet went no further */

@@ -37,6 +37,15 @@ SHUNT_ARRAY(info, struct shunt_info, 1, BPF_F_MMAPABLE);
 SHUNT_ARRAY(services, struct shunt_service, SHUNT_SERVICE_LINES, BPF_F_MMAPABLE);
 SHUNT_ARRAY(service_seeds, struct shunt_service_seed, SHUNT_SERVICE_BUCKETS, BPF_F_MMAPABLE);
 
+/* Controller writes whole elements; packets read, when a service has a prefix. Not pinned: filled before attaching. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct shunt_prefix_key);
+	__type(value, struct shunt_prefix);
+	__uint(max_entries, SHUNT_MAX_PREFIXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} service_prefixes SEC(".maps");
+
 /* Controller writes; packets read. Two tables a group: one in use, one that the next is written to. Entries at load. */
 SHUNT_ARRAY(groups, struct shunt_group, SHUNT_MAX_GROUPS, BPF_F_MMAPABLE);
 SHUNT_ARRAY(slots, struct shunt_slot_line, 1, BPF_F_MMAPABLE);

@@ -11,42 +11,64 @@
 #include "packet.h"
 #include "sanity.h"
 
-stage const struct shunt_service *service_lookup(const struct packet *p, __be16 port, __u8 protocol)
+/* Port, protocol, used and prefix are one word of the key. */
+stage bool key_equals(const struct shunt_service_key *key, const struct shunt_addr *address, __be16 port, __u8 protocol,
+		      __u8 prefix)
 {
-	__u64 hash = shunt_service_hash(cfg.hash_key, &p->destination, port, protocol);
-	__u32 bucket = shunt_service_bucket(hash), line;
-	const struct shunt_service_seed *seed = bpf_map_lookup_elem(&service_seeds, &bucket);
-	const struct shunt_service *service;
+	struct shunt_service_key wanted = {.port = port, .protocol = protocol, .used = 1, .prefix = prefix};
+	const void *rest = &key->port, *wanted_rest = &wanted.port;
 
-	if (!seed)
-		return NULL;
-	line = shunt_service_line(hash, seed->seed);
-	service = bpf_map_lookup_elem(&services, &line);
-	if (!service || shunt_addr_half(&service->key.address, 1) != shunt_addr_half(&p->destination, 1) ||
-	    shunt_addr_half(&service->key.address, 0) != shunt_addr_half(&p->destination, 0) || service->key.port != port ||
-	    service->key.protocol != protocol || !service->key.used)
-		return NULL;
-	return service;
+	return shunt_addr_half(&key->address, 1) == shunt_addr_half(address, 1) &&
+	       shunt_addr_half(&key->address, 0) == shunt_addr_half(address, 0) &&
+	       *(const __u64 *)rest == *(const __u64 *)wanted_rest;
 }
 
-/* Every service's address has an entry of its own, by which echo requests and what has no ports are recognised. */
-stage const struct shunt_service *address_lookup(const struct packet *p)
+/* Where the service with this key is, if there is one. */
+stage __u32 line_number(const struct shunt_addr *address, __be16 port, __u8 protocol, __u8 prefix)
 {
-	return service_lookup(p, 0, p->family == ETH_P_IP ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	__u64 hash = shunt_prefix_hash(cfg.hash_key, address, port, protocol, prefix);
+	__u32 bucket = shunt_service_bucket(hash);
+	const struct shunt_service_seed *seed = bpf_map_lookup_elem(&service_seeds, &bucket);
+
+	return seed ? shunt_service_line(hash, seed->seed) : 0;
+}
+
+stage const struct shunt_service *service_line(const struct shunt_addr *address, __be16 port, __u8 protocol, __u8 prefix)
+{
+	__u32 line = line_number(address, port, protocol, prefix);
+	const struct shunt_service *service = bpf_map_lookup_elem(&services, &line);
+
+	return service && key_equals(&service->key, address, port, protocol, prefix) ? service : NULL;
+}
+
+#include "prefix.h"
+
+stage const struct shunt_service *service_lookup(const struct packet *p, __be16 port, __u8 protocol)
+{
+	return service_line(&p->destination, port, protocol, 0);
+}
+
+/* Every service's address or prefix has an entry of its own, by which echo requests and what has no ports are recognised. */
+stage bool is_service_address(const struct packet *p)
+{
+	return service_lookup(p, 0, p->family == ETH_P_IP ? IPPROTO_ICMP : IPPROTO_ICMPV6) ||
+	       (cfg.features & SHUNT_FEATURE_PREFIXES && has_prefix(p));
 }
 
 stage int find_service(struct packet *p)
 {
 	if (likely(p->has_ports)) {
 		p->service = service_lookup(p, p->destination_port, p->protocol);
-		if (!p->service && cfg.features & SHUNT_FEATURE_ANY_PORT)
+		if (!p->service && cfg.features & SHUNT_FEATURE_PREFIXES)
+			p->service = service_otherwise(p);
+		else if (!p->service && cfg.features & SHUNT_FEATURE_ANY_PORT)
 			p->service = service_lookup(p, 0, p->protocol);
 		return p->service ? SHUNT_NEXT : XDP_PASS;
 	}
 	/* What follows is rare: no ports to go by. */
 	if (!p->fault && p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6)
 		return XDP_PASS;
-	return address_lookup(p) ? SHUNT_NEXT : XDP_PASS;
+	return is_service_address(p) ? SHUNT_NEXT : XDP_PASS;
 }
 
 /* Judges what parse() noted. From here on the packet is for one of our addresses. */

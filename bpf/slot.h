@@ -9,10 +9,13 @@
 stage __u64 flow_hash(const struct packet *p)
 {
 	__u32 ports = (__u32)p->source_port << 16 | p->destination_port;
+	__u64 salt = p->service->salt;
 
 	if (p->service->flags & SHUNT_SERVICE_SOURCE_IP)
 		ports = 0;
-	return shunt_flow_hash(cfg.hash_key, &p->source, ports, p->service->salt);
+	else if (cfg.features & SHUNT_FEATURE_PREFIXES && p->service->key.prefix)
+		salt = shunt_prefix_salt(salt, &p->destination);
+	return shunt_flow_hash(cfg.hash_key, &p->source, ports, salt);
 }
 
 /* Only TCP says where a flow begins; other protocols move with their slot unless the service asks for more. */

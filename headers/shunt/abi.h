@@ -34,6 +34,25 @@ struct shunt_service_key {
 	__be16 port;                 /* 0: every port */
 	__u8 protocol;               /* IPPROTO_TCP, _UDP; _ICMP, _ICMPV6: answer echo requests to the address */
 	__u8 used;                   /* 1, so that an empty line equals no key */
+	__u8 prefix;                 /* bits of address (of all 128) that a whole prefix has in common; 0: the one address */
+	__u8 pad[3];
+};
+
+/* Which prefixes services have: a trie, longest prefix first. prefixlen: SHUNT_PREFIX_KEY_BITS and those of the address. */
+#define SHUNT_PREFIX_KEY_BITS 32
+#define SHUNT_MAX_PREFIXES (2 * SHUNT_MAX_SERVICES)
+
+struct shunt_prefix_key {
+	__u32 prefixlen;
+	__be16 port;
+	__u8 protocol;
+	__u8 is_ipv4;                /* or ::/0 would have every IPv4 address */
+	struct shunt_addr address;
+};
+
+struct shunt_prefix {
+	struct shunt_addr address;   /* its first address */
+	__u32 prefix;                /* as in struct shunt_service_key */
 	__u32 pad;
 };
 
@@ -195,6 +214,7 @@ struct shunt_info {
 enum shunt_features {
 	SHUNT_FEATURE_ANY_PORT = 1 << 0,      /* some service takes every port */
 	SHUNT_FEATURE_REJECT = 1 << 16,       /* some service answers where nobody is fit */
+	SHUNT_FEATURE_PREFIXES = 1 << 19,     /* some service has a whole prefix */
 	SHUNT_FEATURE_SCHEDULERS = 1 << 18,   /* some service has one */
 	SHUNT_FEATURE_FAIL_OPEN = 1 << 17,    /* some service uses backends that are down where nobody is fit */
 };
@@ -237,6 +257,7 @@ struct shunt_explanation {
 };
 
 _Static_assert(sizeof(struct shunt_service_key) == 24, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(sizeof(struct shunt_prefix_key) == 24, "a trie's key: length, then what is compared");
 _Static_assert(sizeof(struct shunt_service) == 64, "a service is one cache line");
 _Static_assert(sizeof(struct shunt_group) == 16, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_slot) == 4, "a slot is one 32-bit word");

@@ -51,12 +51,20 @@ static inline __attribute__((always_inline)) int shunt_addr_is_ipv4(const struct
 
 /* ---- services: hash and displace (Belazzougui, Botelho, Dietzfelbinger, "Hash, displace, and compress", 2009) ---- */
 
+/* prefix: of struct shunt_service_key, 0 for a single address. */
+static inline __attribute__((always_inline)) __u64 shunt_prefix_hash(const volatile __u64 key[4],
+								     const struct shunt_addr *address, __be16 port,
+								     __u8 protocol, __u8 prefix)
+{
+	return shunt_hash3(key, shunt_addr_half(address, 0), shunt_addr_half(address, 1),
+			   (__u64)port << 8 | protocol | 1ULL << 32 | (__u64)prefix << 40);
+}
+
 static inline __attribute__((always_inline)) __u64 shunt_service_hash(const volatile __u64 key[4],
 								      const struct shunt_addr *address, __be16 port,
 								      __u8 protocol)
 {
-	return shunt_hash3(key, shunt_addr_half(address, 0), shunt_addr_half(address, 1),
-			   (__u64)port << 8 | protocol | 1ULL << 32);
+	return shunt_prefix_hash(key, address, port, protocol, 0);
 }
 
 static inline __attribute__((always_inline)) __u32 shunt_service_bucket(__u64 hash)
@@ -78,6 +86,12 @@ static inline __attribute__((always_inline)) __u64 shunt_flow_hash(const volatil
 								   __u64 salt)
 {
 	return shunt_hash3(key, shunt_addr_half(source, 0), shunt_addr_half(source, 1), salt ^ ports);
+}
+
+/* Flows to several addresses of one service differ by their destination: it becomes part of the salt. */
+static inline __attribute__((always_inline)) __u64 shunt_prefix_salt(__u64 salt, const struct shunt_addr *destination)
+{
+	return salt ^ shunt_mix64(shunt_addr_half(destination, 0) ^ shunt_mix64(shunt_addr_half(destination, 1)));
 }
 
 /* Low half of the hash; 0 stands for a free entry. Only slot bits above bit 0 may be set to avoid it, so bit 31 is. */

@@ -14,7 +14,8 @@
 #include "../lib/world.h"
 #include "net/address.h"
 
-#define FEATURES (SHUNT_FEATURE_ANY_PORT | SHUNT_FEATURE_REJECT | SHUNT_FEATURE_FAIL_OPEN | SHUNT_FEATURE_SCHEDULERS)
+#define FEATURES (SHUNT_FEATURE_ANY_PORT | SHUNT_FEATURE_REJECT | SHUNT_FEATURE_FAIL_OPEN | \
+		  SHUNT_FEATURE_SCHEDULERS | SHUNT_FEATURE_PREFIXES)
 #define V6 ETHERNET_LEN + 40
 #define V4 ETHERNET_LEN + 20
 #define REJECT VIP_HOST ":90"
@@ -177,6 +178,26 @@ static void the_verifier_has_little_to_do(void **state)
 	assert_true(info.verified_insns < 200000);
 }
 
+static struct frame *error_about(const struct frame *quoted)
+{
+	uint8_t message[8 + 28] = {3, 4};
+
+	memcpy(message + 8, quoted->byte + ETHERNET_LEN, 28);
+	return ip("203.0.113.1", VIP_HOST, IPPROTO_ICMP, message, sizeof(message));
+}
+
+static void errors_and_fragments_are_not_rejected(void **state)
+{
+	struct policy_world *p = *state;
+	const struct packet_case cases[] = {
+		drops("an error about a flow", error_about(udp(REJECT, CLIENT)), SHUNT_DROP_NO_BACKEND),
+		drops("an error about a TCP flow", error_about(tcp(REJECT, CLIENT, ACK)), SHUNT_DROP_NO_BACKEND),
+		drops("the first fragment of a segment", fragment(payload(tcp(CLIENT, REJECT, ACK), 100), 0, true), SHUNT_DROP_NO_BACKEND),
+	};
+
+	check_cases(&p->w, cases, N(cases));
+}
+
 static void answers_are_limited_and_what_is_over_is_counted(void **state)
 {
 	struct policy_world *p = *state;
@@ -254,6 +275,7 @@ int main(void)
 		test(udp_without_a_fit_backend_finds_the_port_unreachable),
 		test(an_answer_has_the_tags_of_what_it_answers),
 		test(the_verifier_has_little_to_do),
+		test(errors_and_fragments_are_not_rejected),
 		test(answers_are_limited_and_what_is_over_is_counted),
 		test(a_flow_that_has_a_backend_again_is_forwarded),
 		test(a_service_that_fails_open_uses_the_slots_backend_though_it_is_down),

@@ -175,10 +175,9 @@ static struct shunt_service *service_with(const struct fixture *f, const struct 
 	return NULL;
 }
 
-uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *address, uint32_t group,
-			 enum shunt_forward forward, uint32_t flags)
+static uint32_t add_service(struct fixture *f, struct shunt_service_key key, uint32_t group, enum shunt_forward forward,
+			    uint32_t flags)
 {
-	struct shunt_service_key key = service_key(protocol, address);
 	struct shunt_service *service = service_with(f, &key);
 	int r;
 
@@ -199,6 +198,23 @@ uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *addres
 	if (r < 0)
 		fail_msg("datapath_set_services: %s: %s", strerror(-r), datapath_error());
 	return service->id;
+}
+
+uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *address, uint32_t group, enum shunt_forward forward,
+			 uint32_t flags)
+{
+	return add_service(f, service_key(protocol, address), group, forward, flags);
+}
+
+uint32_t fixture_prefix(struct fixture *f, uint8_t protocol, const char *prefix, uint16_t port, uint32_t group,
+			enum shunt_forward forward, uint32_t flags)
+{
+	struct shunt_service_key key = {.protocol = protocol, .used = 1, .port = htons(port)};
+	uint8_t length;
+
+	assert_int_equal(address_prefix_parse(prefix, &key.address, &length), 0);
+	key.prefix = address_is_ipv4(&key.address) ? 96 + length : length;
+	return add_service(f, key, group, forward, flags);
 }
 
 void fixture_scheduler(struct fixture *f, uint32_t id, enum shunt_scheduler scheduler)

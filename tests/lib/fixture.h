@@ -51,6 +51,9 @@ uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *addres
 			 enum shunt_forward forward, uint32_t flags);
 /* Gives a service a scheduler; its flows are then tracked always. */
 void fixture_scheduler(struct fixture *f, uint32_t service, enum shunt_scheduler scheduler);
+/* For a whole prefix, "192.0.2.0/24" or "2001:db8::/96". */
+uint32_t fixture_prefix(struct fixture *f, uint8_t protocol, const char *prefix, uint16_t port, uint32_t group,
+			enum shunt_forward forward, uint32_t flags);
 const struct shunt_service *fixture_service_by_id(const struct fixture *f, uint32_t id);
 struct shunt_service_key service_key(uint8_t protocol, const char *address);
 /* Every slot of the group. */

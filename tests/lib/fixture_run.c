@@ -71,19 +71,26 @@ uint64_t hash_of(const struct fixture *f, const struct frame *in, uint32_t servi
 	const struct shunt_service *service = fixture_service_by_id(f, service_id);
 	const uint8_t *at = in->byte + ETHERNET_LEN, *l4 = in->byte + transport_offset(in);
 	uint16_t source_port, destination_port;
-	struct shunt_addr source;
+	struct shunt_addr source, destination;
+	uint64_t salt = service->salt;
 	uint32_t ports;
 
 	if (at[0] >> 4 == 4)
 		address_from_ipv4(at + 12, &source);
 	else
 		address_from_ipv6(at + 8, &source);
+	if (at[0] >> 4 == 4)
+		address_from_ipv4(at + 16, &destination);
+	else
+		address_from_ipv6(at + 24, &destination);
 	memcpy(&source_port, l4, 2);
 	memcpy(&destination_port, l4 + 2, 2);
 	ports = (uint32_t)source_port << 16 | destination_port;
 	if (service->flags & SHUNT_SERVICE_SOURCE_IP)
 		ports = 0;
-	return shunt_flow_hash(f->datapath->cfg.hash_key, &source, ports, service->salt);
+	else if (service->key.prefix)
+		salt = shunt_prefix_salt(salt, &destination);
+	return shunt_flow_hash(f->datapath->cfg.hash_key, &source, ports, salt);
 }
 
 uint32_t slot_of(const struct fixture *f, const struct frame *in, uint32_t service)

@@ -223,6 +223,60 @@ back_to_maglev() {
 	expect "$(servers $VIP 80)" = "b1 b2 b3" "who answers"
 }
 
+# ---- prefixes ----
+
+local_prefixes() { # HOST: every address of the prefixes is its own
+	ip -n "$NET-$1" route add local 192.0.2.0/24 dev lo
+	ip -n "$NET-$1" route add local 2001:db8::/64 dev lo
+}
+
+prefix_services() { # EXTRA-SERVICES
+	config <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		defaults: {health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: 192.0.2.0/24, protocol: tcp, port: 80, group: app}
+		  - {name: dns, address: 192.0.2.0/24, protocol: udp, port: 53, group: app}
+		  - {name: six, address: "2001:db8::/64", protocol: tcp, port: 0, group: app}
+		$1
+		failover_groups:
+		  - {name: app, mode: active-active, backends: [b1, b2], health_check: {type: tcp, port: 80}}
+		  - {name: one, mode: active-active, backends: [b3], health_check: {type: tcp, port: 80}}
+		$(some_backends 3)
+	END
+}
+
+whole_prefixes() {
+	local i address
+	net_make client lb b1 b2 b3
+	for i in 1 2 3; do
+		local_prefixes "b$i"
+		serve "b$i" 80 53
+	done
+	prefix_services '  - {name: exact, address: 192.0.2.10, protocol: tcp, port: 80, group: one}'
+	start_shuntd
+	wait_for 10 "every backend is up" all_up
+	for address in 192.0.2.1 192.0.2.77 192.0.2.254 2001:db8::1 2001:db8::7:7; do
+		expect "$(servers $address 80 40)" = "b1 b2" "who answers at $address"
+		on client ping -c 2 -i 0.05 -W 1 -q $address | grep -q ' 0% packet loss' || fail "echo of $address"
+	done
+	on client "$FLOWS" connect 192.0.2.99 53 --udp --every 2ms --count 20 >"$T/log" || fail "UDP: $(tail -n 3 "$T/log")"
+	expect "$(servers 192.0.2.10 80 20)" = b3 "who answers at the address that has a service of its own"
+	expect "$(service web address)" = 192.0.2.0/24 "address of the service"
+	expect_contains "$(shunt explain tcp 10.77.0.1:4000 192.0.2.200:80)" web "explain"
+	hold through 20 192.0.2.66 80 --every 20ms --block 300
+	kill_shuntd
+	start_shuntd
+	expect "$(service web packets)" -gt 0 "packets of before the restart"
+	prefix_services '  - {name: part, address: 192.0.2.128/25, protocol: tcp, port: 80, group: one}'
+	expect_exit 0 shunt reload
+	expect "$(servers 192.0.2.10 80 40)" = "b1 b2" "who answers at an address that has no service of its own any more"
+	expect "$(servers 192.0.2.200 80 20)" = b3 "who answers in the longer prefix"
+	stop_traffic through
+	expect_unbroken through
+}
+
 suite policy
 run_test 'on_empty: reject answers with resets and port unreachable' rejected
 run_test 'on_empty: fail-open uses backends whatever their checks say, and says so' fails_open
@@ -233,4 +287,5 @@ run_test 'random holds weights, flows stay, drains and restarts lose nothing' sc
 run_test 'least-connections holds weights, flows stay, drains and restarts lose nothing' scheduled least-connections
 run_test 'least-connections gives new flows to who has few' least_connections_level_out
 run_test 'the way back from a scheduler to maglev has to be forced' back_to_maglev
+run_test 'a service for a whole prefix serves all its addresses, the more specific wins' whole_prefixes
 finish

@@ -421,6 +421,32 @@ static void a_change_is_one_line_of_old_and_new(void **state)
 		"backend b3: added\n");
 }
 
+static void a_service_may_have_a_whole_prefix(void **state)
+{
+	static const struct {
+		const char *address, *text;
+		uint8_t prefix;
+	} rows[] = {
+		{"192.0.2.0/24", "192.0.2.0/24", 24},	      {"192.0.2.128/25", "192.0.2.128/25", 25},
+		{"192.0.2.9/32", "192.0.2.9", 0},	      {"192.0.2.9", "192.0.2.9", 0},
+		{"2001:db8:1::/96", "2001:db8:1::/96", 96},   {"2001::/16", "2001::/16", 16},
+		{"2001:db8::1/128", "2001:db8::1", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char file[512], address[CONFIG_ADDRESS_TEXT_MAX];
+		struct config *config;
+
+		snprintf(file, sizeof(file), IFACE "services: [{name: s, address: \"%s\", port: 80, group: g}]\n" GROUP BACKENDS,
+			 rows[i].address);
+		config = parse(file, "");
+		assert_int_equal(config->services[0].prefix, rows[i].prefix);
+		assert_string_equal(config_service_address(&config->services[0], address), rows[i].text);
+		config_free(config);
+	}
+}
+
 /* Flows that a scheduler placed are lost to a service that does not look them up. */
 static void only_the_way_back_from_a_scheduler_scatters(void **state)
 {
@@ -488,6 +514,7 @@ int main(void)
 		cmocka_unit_test(packets_reach_a_group_and_its_fallbacks),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_told),
 		cmocka_unit_test(a_change_is_one_line_of_old_and_new),
+		cmocka_unit_test(a_service_may_have_a_whole_prefix),
 		cmocka_unit_test(only_the_way_back_from_a_scheduler_scatters),
 		cmocka_unit_test(a_group_says_who_came_and_went),
 	};

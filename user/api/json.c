@@ -48,9 +48,12 @@ json_t *api_service_json(const struct snapshot_service *service)
 {
 	char address[ADDRESS_TEXT_MAX];
 
+	address_format(&service->address, address);
+	if (service->prefix)
+		snprintf(address + strlen(address), sizeof(address) - strlen(address), "/%u", service->prefix);
 	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}",
 			 "name", text_json(service->name),
-			 "address", address_format(&service->address, address),
+			 "address", address,
 			 "protocol", protocol_text(service->protocol),
 			 "port", (int)service->port,
 			 "group", text_json(service->group),

@@ -18,6 +18,7 @@ struct snapshot_service {
 	const char *name, *group;
 	const char *forward, *hash, *tracking, *on_empty, *scheduler; /* words of the configuration */
 	struct shunt_addr address;
+	uint8_t prefix;                   /* length; 0: the one address */
 	uint8_t protocol;
 	uint16_t port;                    /* host order, 0: every port */
 	struct shunt_service_stats stats;

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "config/document.h"
 #include "config/draft.h"
+#include "net/address.h"
 
 #define FILE_MAX_BYTES (16 << 20)
 
@@ -95,6 +96,17 @@ static bool group_reaches(const struct config *config, size_t from, size_t group
 bool config_service_reaches(const struct config *config, const struct config_service *service, size_t group)
 {
 	return group_reaches(config, service->group, group);
+}
+
+const char *config_service_address(const struct config_service *service, char buffer[CONFIG_ADDRESS_TEXT_MAX])
+{
+	size_t length;
+
+	address_format(&service->address, buffer);
+	length = strlen(buffer);
+	if (service->prefix)
+		snprintf(buffer + length, CONFIG_ADDRESS_TEXT_MAX - length, "/%u", service->prefix);
+	return buffer;
 }
 
 size_t config_find_backend(const struct config *config, const char *name)

@@ -24,6 +24,8 @@ enum config_group_mode { GROUP_ACTIVE_PASSIVE, GROUP_ACTIVE_ACTIVE };
 
 #define CONFIG_WEIGHT_MAX 65535
 
+#define CONFIG_ADDRESS_TEXT_MAX 64
+
 struct config_interface {
 	char name[IF_NAMESIZE];
 	enum config_xdp_mode mode;
@@ -40,7 +42,8 @@ struct config_check {
 
 struct config_service {
 	char *name;
-	struct shunt_addr address;
+	struct shunt_addr address;    /* the first one of a prefix */
+	uint8_t prefix;               /* its length; 0: the one address */
 	uint8_t protocol;             /* IPPROTO_TCP | IPPROTO_UDP */
 	uint16_t port;                /* host order; 0: every port */
 	size_t group;                 /* index into groups */
@@ -141,6 +144,9 @@ void config_changes_clear(struct config_changes *changes);
 
 /* Whether packets of the service may come to the group: it is its own one, or a fallback of it. */
 bool config_service_reaches(const struct config *config, const struct config_service *service, size_t group);
+
+/* "192.0.2.10", "192.0.2.0/24". Returns `buffer`. */
+const char *config_service_address(const struct config_service *service, char buffer[CONFIG_ADDRESS_TEXT_MAX]);
 
 size_t config_find_backend(const struct config *config, const char *name); /* SIZE_MAX: none; likewise below */
 size_t config_find_group(const struct config *config, const char *name);

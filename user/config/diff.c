@@ -171,9 +171,9 @@ static const char *name_service(const struct config *config, size_t index)
 static void describe_service(const struct config *config, size_t index, struct facts *facts)
 {
 	const struct config_service *service = &config->services[index];
-	char port[8];
+	char port[8], address[CONFIG_ADDRESS_TEXT_MAX];
 
-	add_address(facts, "address", &service->address, 32);
+	add_fact(facts, "address", "%s", config_service_address(service, address));
 	add_text(facts, "protocol", word_text(protocol_words, service->protocol));
 	add_fact(facts, "port", "%s", port_text(service->port, "every", port));
 	add_text(facts, "group", config->groups[service->group].name);

@@ -17,6 +17,7 @@
 #define HOST_LENGTH_MAX 255 /* RFC 1035 section 2.3.4 */
 #define PATH_LENGTH_MAX 1024
 #define IPV4_PREFIX_MIN 8
+#define IPV6_PREFIX_MIN 16
 
 static int check(bool good)
 {
@@ -86,6 +87,18 @@ static int parse_address(const struct field *field, struct item *item)
 	return check(!address_parse(item->text, &item->address) && address_is_unicast(&item->address));
 }
 
+/* Shorter prefixes would be a slip of the pen, or catch the host's own traffic. */
+static int parse_address_or_prefix(const struct field *field, struct item *item)
+{
+	uint8_t length;
+
+	(void)field;
+	if (address_prefix_parse(item->text, &item->address, &length) || !address_is_unicast(&item->address))
+		return -EINVAL;
+	item->number = length;
+	return check(length >= (address_is_ipv4(&item->address) ? IPV4_PREFIX_MIN : IPV6_PREFIX_MIN));
+}
+
 static int parse_ipv4_prefix(const struct field *field, struct item *item)
 {
 	uint8_t length;
@@ -149,6 +162,8 @@ static const struct {
 	[FIELD_DURATION] = {parse_duration, NULL},
 	[FIELD_WORD] = {parse_word, NULL},
 	[FIELD_ADDRESS] = {parse_address, "an IPv4 or IPv6 unicast address"},
+	[FIELD_ADDRESS_OR_PREFIX] = {parse_address_or_prefix,
+				     "an IPv4 or IPv6 unicast address, or a prefix such as 192.0.2.0/24 or 2001:db8::/64"},
 	[FIELD_IPV4_PREFIX] = {parse_ipv4_prefix, "an IPv4 address such as 10.0.0.1, or a prefix such as 10.0.0.0/24"},
 	[FIELD_IPV6] = {parse_ipv6, "an IPv6 unicast address"},
 	[FIELD_LISTEN] = {parse_listen, "an address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\""},

@@ -54,7 +54,7 @@ static const struct field check_fields[] = {
 
 static const struct field service_fields[] = {
 	{"name", FIELD_NAME, AT(draft_service, name), .required = true},
-	{"address", FIELD_ADDRESS, AT(draft_service, address), .required = true},
+	{"address", FIELD_ADDRESS_OR_PREFIX, AT(draft_service, address), .required = true},
 	{"protocol", FIELD_WORD, AT(draft_service, protocol), .words = protocol_words},
 	{"port", FIELD_NUMBER, AT(draft_service, port), .required = true, .max = PORT_MAX},
 	{"group", FIELD_NAME, AT(draft_service, group), .required = true},

@@ -14,6 +14,7 @@ enum field_kind {
 	FIELD_DURATION,              /* min … max milliseconds */
 	FIELD_WORD,                  /* one of `words` */
 	FIELD_ADDRESS,               /* unicast */
+	FIELD_ADDRESS_OR_PREFIX,     /* unicast; number: length of the prefix, 32 or 128 for an address */
 	FIELD_IPV4_PREFIX,           /* unicast; number: its length */
 	FIELD_IPV6,                  /* unicast */
 	FIELD_LISTEN,                /* address:port; number: the port */

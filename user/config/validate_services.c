@@ -18,12 +18,39 @@
 struct claim {
 	struct shunt_addr address;
 	uint32_t port; /* SOME_PORT: at least one, not known which */
-	uint32_t protocol;
+	uint16_t protocol, prefix; /* prefixes of different lengths are no overlap: the longest wins */
 };
 
 static const struct draft_service *draft_of(const struct validation *v, size_t service)
 {
 	return (const struct draft_service *)v->draft->services.list + service;
+}
+
+static bool has_bits_beyond(const struct shunt_addr *address, uint32_t bits)
+{
+	for (uint32_t i = bits; i < 128; i++)
+		if (address->byte[i / 8] >> (7 - i % 8) & 1)
+			return true;
+	return false;
+}
+
+static uint32_t family_start(const struct shunt_addr *address)
+{
+	return address_is_ipv4(address) ? 96 : 0; /* where the family's own bits begin */
+}
+
+static void validate_prefix(struct validation *v, const struct draft_service *draft, struct config_service *service)
+{
+	uint32_t start = family_start(&service->address), length = number_or(&draft->address, 128 - start);
+	char name[QUOTE_MAX];
+
+	if (start + length == 128)
+		return;
+	service->prefix = length;
+	if (has_bits_beyond(&service->address, start + length))
+		report_error(v->report, draft->address.at,
+			     "service %s: address \"%s\" has bits beyond its prefix: clear them, or give the address alone",
+			     quote(draft->name.text, name), draft->address.text);
 }
 
 /* What a scheduler decided cannot be found out again: it has to be remembered. */
@@ -49,6 +76,7 @@ static void build_service(struct validation *v, size_t index)
 
 	service->name = copy_text(v->report, draft->name.text);
 	service->address = draft->address.address;
+	validate_prefix(v, draft, service);
 	service->protocol = number_or(&draft->protocol, IPPROTO_TCP);
 	service->port = number_or(&draft->port, 0);
 	service->forward = number_or(forward, SHUNT_FORWARD_L2);
@@ -79,7 +107,8 @@ static void report_overlap(struct validation *v, size_t index, size_t other)
 {
 	const struct draft_service *draft = draft_of(v, index), *first = draft_of(v, other);
 	const struct config_service *taken = &v->config->services[other];
-	char name[QUOTE_MAX], first_name[QUOTE_MAX], address[ADDRESS_TEXT_MAX], port[16] = "every port";
+	char name[QUOTE_MAX], first_name[QUOTE_MAX], address[CONFIG_ADDRESS_TEXT_MAX],
+		port[16] = "every port";
 
 	if (taken->port)
 		snprintf(port, sizeof(port), "port %u", taken->port);
@@ -87,7 +116,7 @@ static void report_overlap(struct validation *v, size_t index, size_t other)
 		     "service %s overlaps service %s of line %d (%s, %s, %s): give one of them another address, "
 		     "protocol or port",
 		     quote(draft->name.text, name), quote(first->name.text, first_name), first->at.line,
-		     word_text(protocol_words, taken->protocol), address_format(&taken->address, address), port);
+		     word_text(protocol_words, taken->protocol), config_service_address(taken, address), port);
 }
 
 /* `own`: room for the claims of this service, which live as long as the map. */
@@ -100,14 +129,14 @@ static void claim_service(struct validation *v, struct keymap *claims, struct cl
 
 	if (!draft->address.ok)
 		return;
-	own[0] = (struct claim){service->address, EVERY_PORT, ANY_PROTOCOL};
+	own[0] = (struct claim){service->address, EVERY_PORT, ANY_PROTOCOL, service->prefix};
 	make_claim(v, claims, &own[0], index);
 	if (!draft->port.ok || (draft->protocol.at.line && !draft->protocol.ok))
 		return;
-	own[1] = (struct claim){service->address, EVERY_PORT, service->protocol};
+	own[1] = (struct claim){service->address, EVERY_PORT, service->protocol, service->prefix};
 	every = keymap_get(claims, &own[1], sizeof(own[1]));
 	own[1].port = service->port;
-	own[2] = (struct claim){service->address, SOME_PORT, service->protocol};
+	own[2] = (struct claim){service->address, SOME_PORT, service->protocol, service->prefix};
 	same = make_claim(v, claims, &own[1], index);
 	some = make_claim(v, claims, &own[2], index);
 	if (service->port != EVERY_PORT)
@@ -125,7 +154,7 @@ static void refuse_service_addresses(struct validation *v, const struct keymap *
 	const struct draft_backend *backends = v->draft->backends.list;
 
 	for (size_t i = 0; i < v->config->n_backends; i++) {
-		struct claim claim = {backends[i].address.address, EVERY_PORT, ANY_PROTOCOL};
+		struct claim claim = {backends[i].address.address, EVERY_PORT, ANY_PROTOCOL, 0};
 		size_t service = backends[i].address.ok ? keymap_get(claims, &claim, sizeof(claim)) : KEYMAP_NONE;
 		char backend_name[QUOTE_MAX], name[QUOTE_MAX];
 		const char *text = backends[i].name.text;
@@ -139,6 +168,36 @@ static void refuse_service_addresses(struct validation *v, const struct keymap *
 	}
 }
 
+static bool prefix_has(const struct config_service *service, const struct shunt_addr *address)
+{
+	uint32_t bits = family_start(&service->address) + service->prefix;
+	struct shunt_addr difference;
+
+	for (uint32_t i = 0; i < sizeof(difference.byte); i++)
+		difference.byte[i] = i * 8 < bits ? service->address.byte[i] ^ address->byte[i] : 0;
+	if (bits % 8)
+		difference.byte[bits / 8] &= 0xff00 >> (bits % 8);
+	return address_is_zero(&difference);
+}
+
+/* The same of a prefix: what is sent to the backend itself, checks and their answers, would be taken for the service's. */
+static void refuse_backends_in_prefixes(struct validation *v)
+{
+	const struct draft_backend *backends = v->draft->backends.list;
+	char backend_name[QUOTE_MAX], name[QUOTE_MAX];
+
+	for (size_t s = 0; s < v->config->n_services; s++) {
+		const struct config_service *service = &v->config->services[s];
+
+		for (size_t i = 0; i < v->config->n_backends && service->prefix; i++)
+			if (backends[i].address.ok && prefix_has(service, &backends[i].address.address))
+				report_error(v->report, backends[i].address.at,
+					     "backend %s: address %s is in the prefix of service %s: give it one outside",
+					     quote(backends[i].name.text, backend_name), backends[i].address.text,
+					     quote(draft_of(v, s)->name.text, name));
+	}
+}
+
 static void validate_claims(struct validation *v)
 {
 	struct keymap claims = {};
@@ -149,6 +208,7 @@ static void validate_claims(struct validation *v)
 	for (size_t i = 0; own && i < v->config->n_services; i++)
 		claim_service(v, &claims, own + CLAIMS_PER_SERVICE * i, i);
 	refuse_service_addresses(v, &claims);
+	refuse_backends_in_prefixes(v);
 	keymap_clear(&claims);
 	free(own);
 }

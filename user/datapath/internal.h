@@ -66,6 +66,9 @@ static inline uint32_t coarse_units(uint32_t ms)
 /* The maps that are pinned; index as in pinned_maps_of(). */
 void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[PINNED_MAPS]);
 int datapath_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3))); /* sets datapath_error, returns error */
+/* The trie of prefixes: first what no service has any more goes, then lines change, then what is new comes. */
+int prefixes_remove_others(struct datapath *datapath, const struct shunt_service *services, size_t n);
+int prefixes_add(struct datapath *datapath, const struct shunt_service *services, size_t n);
 int services_adopt(struct datapath *datapath);
 /* Opens another instance of the program on the maps of `datapath`, not loaded. */
 struct shunt_bpf *skeleton_sharing_maps(const struct datapath *datapath);

@@ -19,7 +19,7 @@
 
 static uint64_t hash_of(const struct datapath *d, const struct shunt_service_key *key)
 {
-	return shunt_service_hash(d->cfg.hash_key, &key->address, key->port, key->protocol);
+	return shunt_prefix_hash(d->cfg.hash_key, &key->address, key->port, key->protocol, key->prefix);
 }
 
 static uint32_t line_of(const struct datapath *d, const struct shunt_service_key *key, uint32_t seed)
@@ -82,7 +82,9 @@ static struct wanted wanted_of(const struct datapath *d, const struct shunt_serv
 /* The entry by which echo requests to a service's address are recognised. */
 static struct shunt_service echo_entry(const struct shunt_service *service)
 {
-	struct shunt_service echo = {.key = {.address = service->key.address, .used = 1}};
+	struct shunt_service echo = {
+		.key = {.address = service->key.address, .used = 1, .prefix = service->key.prefix},
+	};
 
 	echo.key.protocol = shunt_addr_is_ipv4(&service->key.address) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	return echo;
@@ -244,7 +246,11 @@ int datapath_set_services(struct datapath *d, const struct shunt_service *servic
 		wanted[count++] = wanted_of(d, &echo);
 	}
 	qsort(wanted, count, sizeof(*wanted), by_bucket);
-	r = reconcile(d, lines, wanted, without_doubles(wanted, count));
+	r = prefixes_remove_others(d, services, n);
+	if (r == 0)
+		r = reconcile(d, lines, wanted, without_doubles(wanted, count));
+	if (r == 0)
+		r = prefixes_add(d, services, n);
 end:
 	free(lines);
 	free(wanted);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "net/address.h"
 #include "shuntd/controller.h"
 
 static struct shunt_service_key key_of(const struct config_service *service)
@@ -13,6 +14,7 @@ static struct shunt_service_key key_of(const struct config_service *service)
 		.port = htons(service->port),
 		.protocol = service->protocol,
 		.used = 1,
+		.prefix = !service->prefix ? 0 : address_is_ipv4(&service->address) ? 96 + service->prefix : service->prefix,
 	};
 }
 
@@ -41,6 +43,8 @@ uint32_t services_features(const struct config *config)
 	for (size_t i = 0; i < config->n_services; i++) {
 		if (config->services[i].port == 0)
 			features |= SHUNT_FEATURE_ANY_PORT;
+		if (config->services[i].prefix)
+			features |= SHUNT_FEATURE_PREFIXES;
 		if (config->services[i].scheduler != SHUNT_SCHEDULER_MAGLEV)
 			features |= SHUNT_FEATURE_SCHEDULERS;
 		if (config->services[i].on_empty == ON_EMPTY_REJECT)

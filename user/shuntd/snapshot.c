@@ -176,6 +176,7 @@ static int snapshot_services(const struct controller *c, struct snapshot *to)
 			.scheduler = config_scheduler_text(from->scheduler),
 			.on_empty = config_on_empty_text(from->on_empty),
 			.address = from->address,
+			.prefix = from->prefix,
 			.protocol = from->protocol,
 			.port = from->port,
 		};

@@ -65,7 +65,8 @@ static const struct refused {
 	{"a backend without address", IFACE "backends: [{name: b1}]\n",
 	 "2:12: backend \"b1\": address is missing: give an IPv4 or IPv6 unicast address\n"},
 	{"a service without anything", IFACE "services: [{}]\n",
-	 "2:12: service: address is missing: give an IPv4 or IPv6 unicast address\n"
+	 "2:12: service: address is missing: give an IPv4 or IPv6 unicast address, or a prefix such as 192.0.2.0/24 or "
+	 "2001:db8::/64\n"
 	 "2:12: service: group is missing: give 1 to 63 letters, digits, _ . or -\n"
 	 "2:12: service: name is missing: give 1 to 63 letters, digits, _ . or -\n"
 	 "2:12: service: port is missing: give a whole number from 0 to 65535\n"},
@@ -174,6 +175,26 @@ static const struct refused {
 	{"unknown forwarding",
 	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, forward: tunnel}]\n" GROUP BACKENDS,
 	 "2:71: service \"s\": forward must be l2 or ipip, not \"tunnel\"\n"},
+	{"a prefix with bits beyond it",
+	 IFACE "services: [{name: s, address: 192.0.2.1/24, port: 80, group: g}]\n" GROUP BACKENDS,
+	 "2:31: service \"s\": address \"192.0.2.1/24\" has bits beyond its prefix: clear them, or give the address alone\n"},
+	{"an IPv6 prefix with bits beyond it",
+	 IFACE "services: [{name: s, address: \"2001:db8::8:0/109\", port: 80, group: g}, "
+	       "{name: t, address: \"2001:db8::4:0/109\", port: 80, group: g}]\n" GROUP BACKENDS,
+	 "2:92: service \"t\": address \"2001:db8::4:0/109\" has bits beyond its prefix: clear them, or give the address alone\n"},
+	{"a prefix that is too short",
+	 IFACE "services: [{name: s, address: 192.0.0.0/7, port: 80, group: g}]\n" GROUP BACKENDS,
+	 "2:31: service \"s\": address must be an IPv4 or IPv6 unicast address, or a prefix such as 192.0.2.0/24 or "
+	 "2001:db8::/64, not \"192.0.0.0/7\"\n"},
+	{"a prefix twice, once for every port",
+	 IFACE "services: [{name: s, address: 192.0.2.0/24, port: 80, group: g}, "
+	       "{name: t, address: 192.0.2.0/24, port: 0, group: g}, {name: u, address: 192.0.2.0/25, port: 80, group: g}]\n"
+	 GROUP BACKENDS,
+	 "2:85: service \"t\" overlaps service \"s\" of line 2 (tcp, 192.0.2.0/24, port 80): give one of them another "
+	 "address, protocol or port\n"},
+	{"backends in a service's prefix",
+	 IFACE "services: [{name: s, address: 10.0.0.2/31, port: 80, group: g}]\n" GROUP BACKENDS,
+	 "4:63: backend \"b2\": address 10.0.0.2 is in the prefix of service \"s\": give it one outside\n"},
 	{"an unknown scheduler",
 	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, scheduler: fastest}]\n" GROUP BACKENDS,
 	 "2:73: service \"s\": scheduler must be maglev, round-robin, random or least-connections, not \"fastest\"\n"},

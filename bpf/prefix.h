@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Services for a whole prefix of addresses: asked only when no service has the very address. The trie knows which prefixes
+ * there are; the service itself stands in `services` like any other, under the first address and the length of its prefix.
+ */
+#ifndef SHUNT_BPF_PREFIX_H
+#define SHUNT_BPF_PREFIX_H
+
+#include "packet.h"
+
+/*
+ * Finds the longest prefix for the key's address, whether for one port or for every port; of two alike the one for one port.
+ * Makes the key that of its service: first address, port, and as prefixlen the length of the prefix. Global for the
+ * verifier's sake, as pick_slowly().
+ */
+__noinline int find_prefix(struct shunt_prefix_key *key)
+{
+	const struct shunt_prefix *best, *any;
+	__be16 port;
+
+	if (!key)
+		return false;
+	port = key->port;
+	key->prefixlen = SHUNT_PREFIX_KEY_BITS + 128;
+	best = bpf_map_lookup_elem(&service_prefixes, key);
+	if (cfg.features & SHUNT_FEATURE_ANY_PORT && port) {
+		key->port = 0;
+		any = bpf_map_lookup_elem(&service_prefixes, key);
+		if (!any || (best && best->prefix >= any->prefix))
+			key->port = port;
+		else
+			best = any;
+	}
+	if (!best)
+		return false;
+	key->address = best->address;
+	key->prefixlen = best->prefix;
+	return true;
+}
+
+/*
+ * The line of the service that takes the key's address though none has address and port: one for every port of it, else one
+ * for the longest prefix. -1: none. Global for the verifier's sake: what comes after is judged once for all these ways.
+ */
+__noinline int line_otherwise(struct shunt_prefix_key *key)
+{
+	if (!key)
+		return -1;
+	if (cfg.features & SHUNT_FEATURE_ANY_PORT && service_line(&key->address, 0, key->protocol, 0))
+		return line_number(&key->address, 0, key->protocol, 0);
+	if (!find_prefix(key) || !service_line(&key->address, key->port, key->protocol, key->prefixlen))
+		return -1;
+	return line_number(&key->address, key->port, key->protocol, key->prefixlen);
+}
+
+stage const struct shunt_service *service_otherwise(const struct packet *p)
+{
+	struct shunt_prefix_key key = {
+		.port = p->destination_port,
+		.protocol = p->protocol,
+		.is_ipv4 = p->family == ETH_P_IP,
+		.address = p->destination,
+	};
+	int line = line_otherwise(&key);
+
+	return line < 0 ? NULL : bpf_map_lookup_elem(&services, &line);
+}
+
+stage bool has_prefix(const struct packet *p)
+{
+	struct shunt_prefix_key key = {
+		.protocol = p->family == ETH_P_IP ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+		.is_ipv4 = p->family == ETH_P_IP,
+		.address = p->destination,
+	};
+
+	return find_prefix(&key);
+}
+
+#endif
