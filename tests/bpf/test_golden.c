@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Packets whose fate was written down by scapy from the standards, not by us (tests/packets): whole frames are compared. */
+/*
+ * Packets whose fate was written down by scapy from the standards, not by us (tests/packets): whole frames are
+ * compared.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -85,7 +88,8 @@ int main(void)
 	fixture_isolate();
 	golden = golden_read();
 	for (size_t i = 0; i < WORLDS_MAX && golden_world_name(i); i++) {
-		snprintf(names[i], sizeof(names[i]), "every_packet_meets_its_fate in the world \"%s\"", golden_world_name(i));
+		snprintf(names[i], sizeof(names[i]), "every_packet_meets_its_fate in the world \"%s\"",
+			 golden_world_name(i));
 		tests[i + 2] = (struct CMUnitTest){
 			.name = names[i],
 			.test_func = every_packet_meets_its_fate,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Packets that nobody would send: every golden case cut at every byte, and mutated in ways that hurt parsers, through the
- * loaded program, each judged by the oracle (tests/lib/oracle.h). SHUNT_MUTATIONS=N sets how many (`make fuzz-packets`: 10
- * million), SHUNT_SEED=N replays a run, SHUNT_MUTATION=N the one packet of it with that number.
+ * Packets that nobody would send: every golden case cut at every byte, and mutated in ways that hurt parsers,
+ * through the loaded program, each judged by the oracle (tests/lib/oracle.h). SHUNT_MUTATIONS=N sets how many
+ * (`make fuzz-packets`: 10 million), SHUNT_SEED=N replays a run, SHUNT_MUTATION=N the one packet of it with that
+ * number.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,8 +61,8 @@ static void run_end(struct run *run, uint64_t drops_before)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	seconds = (now.tv_sec - run->started.tv_sec) + (now.tv_nsec - run->started.tv_nsec) / 1e9;
-	print_message("  %" PRIu64 " packets in %.1f s, %.0f a second: %" PRIu64 " passed, %" PRIu64 " dropped, %" PRIu64
-		      " sent, %" PRIu64 " redirected\n",
+	print_message("  %" PRIu64 " packets in %.1f s, %.0f a second: %" PRIu64 " passed, %" PRIu64 " dropped, "
+		      "%" PRIu64 " sent, %" PRIu64 " redirected\n",
 		      run->n, seconds, run->n / seconds, run->fates[XDP_PASS], run->fates[XDP_DROP], run->fates[XDP_TX],
 		      run->fates[XDP_REDIRECT]);
 	oracle_free(&run->oracle);
@@ -127,7 +128,8 @@ static uint32_t next(struct random *random, uint32_t below)
 
 static uint8_t edge(struct random *random)
 {
-	static const uint8_t edges[] = {0, 1, 2, 4, 5, 6, 7, 8, 0x0f, 0x10, 0x40, 0x44, 0x45, 0x4f, 0x60, 0x7f, 0x80, 0xfe, 0xff};
+	static const uint8_t edges[] = {0,    1,    2,    4,    5,    6,    7,    8,    0x0f, 0x10,
+					0x40, 0x44, 0x45, 0x4f, 0x60, 0x7f, 0x80, 0xfe, 0xff};
 
 	return next(random, 3) ? edges[next(random, N(edges))] : next(random, 256);
 }
@@ -181,7 +183,8 @@ static void swap_parts(struct random *random, struct frame *frame)
 
 	if (frame->len < ETHERNET_LEN + 2 * n)
 		return;
-	uint32_t a = 12 + next(random, frame->len - 12 - 2 * n + 1), b = a + n + next(random, frame->len - a - 2 * n + 1);
+	uint32_t a = 12 + next(random, frame->len - 12 - 2 * n + 1);
+	uint32_t b = a + n + next(random, frame->len - a - 2 * n + 1);
 
 	memcpy(kept, frame->byte + a, n);
 	memcpy(frame->byte + a, frame->byte + b, n);
@@ -244,7 +247,8 @@ static void lead_astray(struct random *random, struct frame *frame)
 }
 
 static void (*const mutations[])(struct random *, struct frame *) = {
-	flip_bits, set_bytes, lie_about_lengths, lie_about_lengths, swap_parts, splice, insert_or_remove, random_tail, lead_astray,
+	flip_bits, set_bytes,	     lie_about_lengths, lie_about_lengths, swap_parts,
+	splice,	   insert_or_remove, random_tail,	lead_astray,
 };
 
 /* The nth packet of a seed, whatever came before it. */

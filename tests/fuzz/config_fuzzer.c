@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Any bytes as a configuration: told what is wrong with at least one line of it, or understood, equal to itself, and freed. */
+/*
+ * Any bytes as a configuration: told what is wrong with at least one line of it, or understood, equal to itself,
+ * and freed.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,8 @@
 FUZZ_SECONDS ?= 300
 FUZZ_MUTATIONS ?= 10000000
 FUZZERS := $(O)/tests/fuzz/parse_fuzzer $(O)/tests/fuzz/config_fuzzer
-FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Wall -Wextra -Werror
+FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	-Wall -Wextra -Werror
 FUZZ_CONFIG_SRC := $(wildcard user/base/*.c user/net/address.c user/config/*.c)
 
 # Packets are read at any alignment, and the code of the data path has no line of its own to say so.
@@ -12,10 +13,11 @@ $(O)/tests/fuzz/parse_fuzzer: tests/fuzz/parse_fuzzer.c tests/lib/strict_parser.
 		$(wildcard bpf/*.h headers/shunt/*.h)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fno-sanitize=alignment -fno-strict-aliasing -Wno-unused-function -Wno-unused-parameter \
-		-Iheaders -Ibpf -o $@ $(filter %.c,$^)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fno-sanitize=alignment -fno-strict-aliasing -Wno-unused-function \
+		-Wno-unused-parameter -Iheaders -Ibpf -o $@ $(filter %.c,$^)
 
-$(O)/tests/fuzz/config_fuzzer: tests/fuzz/config_fuzzer.c $(FUZZ_CONFIG_SRC) $(wildcard user/config/*.h headers/shunt/*.h)
+$(O)/tests/fuzz/config_fuzzer: tests/fuzz/config_fuzzer.c $(FUZZ_CONFIG_SRC) \
+		$(wildcard user/config/*.h headers/shunt/*.h)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(CPPFLAGS_ALL) -o $@ $(filter %.c,$^) $(LIBS)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * bpf/parse.h, compiled for this machine, beside the strict parser: both must read the same from any bytes. The frame ends where
- * a page ends behind which nothing may be read, so that a byte too many is a crash; xdp_md has 32-bit pointers, hence MAP_32BIT.
+ * bpf/parse.h, compiled for this machine, beside the strict parser: both must read the same from any bytes. The
+ * frame ends where a page ends behind which nothing may be read, so that a byte too many is a crash; xdp_md has
+ * 32-bit pointers, hence MAP_32BIT.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,8 @@ static uint8_t *page_end;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	uint8_t *pages = mmap(NULL, 2 * FRAME_MOST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	uint8_t *pages = mmap(NULL, 2 * FRAME_MOST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT,
+			      -1, 0);
 
 	(void)argc;
 	(void)argv;
@@ -86,7 +88,8 @@ static void compare(int verdict, const struct packet *p, const struct strict *s)
 	if (!s->has_ports)
 		return;
 	must(p->l4_offset == s->l4, "place of the transport header", s);
-	must(bpf_ntohs(p->source_port) == s->source_port && bpf_ntohs(p->destination_port) == s->destination_port, "ports", s);
+	must(bpf_ntohs(p->source_port) == s->source_port, "source port", s);
+	must(bpf_ntohs(p->destination_port) == s->destination_port, "destination port", s);
 	must(p->starts_flow == s->starts_flow, "whether it starts a flow", s);
 }
 

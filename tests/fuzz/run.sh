@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# run.sh parse|config SECONDS: a fuzzer, from the packets or configurations that the tests have, and what it found in earlier runs.
-# What it finds wrong is kept as build/tests/fuzz/NAME-crash-… and shown again by running build/tests/fuzz/NAME_fuzzer on it.
+# run.sh parse|config SECONDS: a fuzzer, from the packets or configurations that the tests have, and what it found earlier.
+# What it finds wrong is kept as build/tests/fuzz/NAME-crash-…: run build/tests/fuzz/NAME_fuzzer on it to see it again.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -25,8 +25,8 @@ config)
 esac
 log=$folder/$name.log
 status=0
-"$folder/${name}_fuzzer" -max_total_time="$seconds" -artifact_prefix="$folder/$name-" -print_final_stats=1 -verbosity=0 \
-	"${options[@]}" "$corpus" >"$log" 2>&1 || status=$?
+"$folder/${name}_fuzzer" -max_total_time="$seconds" -artifact_prefix="$folder/$name-" -print_final_stats=1 \
+	-verbosity=0 "${options[@]}" "$corpus" >"$log" 2>&1 || status=$?
 if [ "$status" -ne 0 ]; then
 	grep -vE '^"|NEW_FUNC' "$log" | tail -n 40
 	exit "$status"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reads the file of cases: lines of a word and its value, a blank line between cases.
- *   name, world · before HEX (0 to 4 of them) · in HEX · fate pass|drop|answer|tx|redirect · reason LABEL · out HEX
- * Without `out` the frame leaves as it came. `reason` stands with a drop, and with an answer that is counted as one.
+ *   name, world, before HEX (0 to 4 of them), flow HEX, in HEX, fate WORD, reason LABEL, out HEX
+ * Without `out` the frame leaves as it came. `reason` stands with a drop, and with an answer that is counted as
+ * one; `flow` where the packet does not show its flow itself (struct packet_case).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,6 +55,22 @@ static void one_down(struct world *w)
 	datapath_backend_alive(w->f.datapath, w->v6, false);
 }
 
+/* Its program has the code for refusals, which the others do not load. */
+static void refusing(struct world *w)
+{
+	struct datapath_options options = fixture_defaults;
+	uint32_t nobody;
+
+	options.features |= SHUNT_FEATURE_REJECT;
+	fixture_close(&w->f);
+	fixture_open(&w->f, &options);
+	nobody = fixture_group(&w->f, 1);
+	fixture_service(&w->f, IPPROTO_TCP, VIP("90"), nobody, SHUNT_FORWARD_L2, SHUNT_SERVICE_REJECT);
+	fixture_service(&w->f, IPPROTO_UDP, VIP("90"), nobody, SHUNT_FORWARD_L2, SHUNT_SERVICE_REJECT);
+	fixture_service(&w->f, IPPROTO_TCP, VIP6("90"), nobody, SHUNT_FORWARD_IPIP, SHUNT_SERVICE_REJECT);
+	fixture_service(&w->f, IPPROTO_UDP, VIP6("90"), nobody, SHUNT_FORWARD_IPIP, SHUNT_SERVICE_REJECT);
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct world *w);
@@ -63,6 +80,7 @@ static const struct {
 	{"moving", all_moving},
 	{"resolving", all_resolving},
 	{"one down", one_down},
+	{"reject", refusing},
 };
 
 const char *golden_world_name(size_t i)
@@ -145,6 +163,8 @@ static bool read_line(struct golden_case *c, const char *word, const char *value
 		return read_reason(value, &c->packet);
 	if (strcmp(word, "in") == 0)
 		frame = &c->packet.in;
+	else if (strcmp(word, "flow") == 0)
+		frame = (struct frame **)&c->packet.flow;
 	else if (strcmp(word, "out") == 0)
 		frame = &c->packet.out;
 	else if (strcmp(word, "before") == 0 && c->n_before < GOLDEN_BEFORE_MAX)
@@ -203,6 +223,7 @@ void golden_free(struct golden *golden)
 			free(c->before[n]);
 		free(c->packet.in);
 		free(c->packet.out);
+		free((struct frame *)c->packet.flow);
 		free(c->world);
 		free((char *)c->packet.sentence);
 	}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The cases of tests/packets/cases.txt, which scripts of their own wrote (tests/packets/generate.py), and their worlds. */
+/*
+ * The cases of tests/packets/cases.txt, which scripts of their own wrote (tests/packets/generate.py), and their
+ * worlds.
+ */
 #ifndef SHUNT_TEST_GOLDEN_H
 #define SHUNT_TEST_GOLDEN_H
 

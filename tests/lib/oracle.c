@@ -95,14 +95,14 @@ void oracle_free(struct oracle *oracle)
 static unsigned int allowed_icmp(const struct strict *s)
 {
 	bool right_family = s->protocol == (s->ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-	bool is_error = s->ipv4 ? s->icmp_type == 3 || s->icmp_type == 11 || s->icmp_type == 12
-				: s->icmp_type >= 1 && s->icmp_type <= 4;
+	bool is_error = right_family && (s->ipv4 ? s->icmp_type == 3 || s->icmp_type == 11 || s->icmp_type == 12
+						 : s->icmp_type >= 1 && s->icmp_type <= 4);
 
 	if (s->refused || (s->suspicious && !is_error))
 		return MAY_DROP;
 	if (right_family && s->icmp_type == (s->ipv4 ? ICMP_ECHO : ICMPV6_ECHO))
 		return MAY_ANSWER;
-	if (right_family && is_error)
+	if (is_error)
 		return MAY_PASS | MAY_DROP | (s->suspicious ? 0 : MAY_FORWARD); /* by what it quotes (RFC 7690) */
 	return MAY_PASS;
 }
@@ -141,7 +141,10 @@ static unsigned int allowed(const struct oracle *o, const struct strict *s)
 
 /* ---- what leaves ---- */
 
-/* Towards a backend: right in itself, with the tags it had, and behind whatever was put in front the packet as it came. */
+/*
+ * Towards a backend: right in itself, with the tags it had, and behind whatever was put in front the packet as it
+ * came.
+ */
 static const char *objects_to_forwarded(const struct frame *in, const struct strict *was, const struct frame *out)
 {
 	struct strict is = strict_parse(out->byte, out->len);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Says of any frame at all what may become of it in a world: from what the strict parser reads and the services that there
- * are. Where more than one fate is defensible it allows each; what it never allows is to forward what a careful host refuses,
- * to keep what is nobody's, or to change what it should not.
+ * Says of any frame at all what may become of it in a world: from what the strict parser reads and the services
+ * that there are. Where more than one fate is defensible it allows each; what it never allows is to forward what a
+ * careful host refuses, to keep what is nobody's, or to change what it should not.
  */
 #ifndef SHUNT_TEST_ORACLE_H
 #define SHUNT_TEST_ORACLE_H

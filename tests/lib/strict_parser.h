@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A second reading of the standards, pedantic and slow: what a frame is, and whether a careful host would refuse it. It
- * shares nothing with bpf/parse.h, so that a mistake must be made twice to stay unseen. Knows of no services.
+ * A second reading of the standards, pedantic and slow: what a frame is, and whether a careful host would refuse
+ * it. It shares nothing with bpf/parse.h, so that a mistake must be made twice to stay unseen. Knows of no
+ * services.
  *
- * Internet checksums are not judged: a balancer passes on what it does not change, and the backend looks (RFC 1122 3.2.1.2).
+ * Internet checksums are not judged: a balancer passes on what it does not change, and the backend looks (RFC 1122
+ * 3.2.1.2).
  */
 #ifndef SHUNT_TEST_STRICT_PARSER_H
 #define SHUNT_TEST_STRICT_PARSER_H

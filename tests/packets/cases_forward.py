@@ -82,9 +82,10 @@ def tagged():
 def any_port():
     world = {"world": "any port", "mode": "l2"}
     for port in 1, 80, 65535:
-        forwards("any port takes port %d" % port, ip(4, destination=ANY[4]) / tcp(port, "S"), V4, service_port=0, **world)
-        forwards("any port takes UDP port %d over IPv6" % port, ip(6, destination=ANY[6]) / udp(port), V6, service_port=0,
+        forwards("any port takes port %d" % port, ip(4, destination=ANY[4]) / tcp(port, "S"), V4, service_port=0,
                  **world)
+        forwards("any port takes UDP port %d over IPv6" % port, ip(6, destination=ANY[6]) / udp(port), V6,
+                 service_port=0, **world)
     forwards("the exact port wins", ip(4, destination=ANY[4]) / tcp(443, "A"), V4_OUT, **world)
     passes("any TCP port is not UDP", frame(ip(4, destination=ANY[4]) / udp(80)), world="any port")
     passes("any UDP port is not TCP", frame(ip(6, destination=ANY[6]) / tcp(80, "S")), world="any port")

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Writes tests/packets/cases.txt: packets to the balancer and, byte for byte, what must become of them.
 
-The frames are built by scapy from the RFCs and docs, never by shunt's own code, so that a misreading there shows here. Needs
-python3-scapy; the tests read the committed file and do not. Change this script, run it, commit both:
+The frames are built by scapy from the RFCs and docs, never by shunt's own code, so that a misreading there shows here.
+Needs python3-scapy; the tests read the committed file and do not. Change this script, run it, commit both:
 
     tests/packets/generate.py            writes cases.txt
     tests/packets/generate.py --check    exit status 1 when cases.txt is not what this script writes
@@ -24,7 +24,7 @@ ROUTER, BALANCER, OUT = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:0
 CLIENT, VIP, OTHER = {4: "198.51.100.7", 6: "2001:db8:c::7"}, {4: "192.0.2.10", 6: "2001:db8::10"}, \
     {4: "192.0.2.11", 6: "2001:db8::11"}
 ANY = {4: "192.0.2.20", 6: "2001:db8::20"}  # takes every port, in the world "any port"
-L2, TO_V4, TO_V6, OTHER_LINK, TO_V4_OTHER_LINK, EMPTY, NO_NEXT_HOP, NO_GROUP, UNUSED = 80, 81, 82, 83, 84, 85, 86, 87, 99
+L2, TO_V4, TO_V6, OTHER_LINK, TO_V4_OTHER_LINK, EMPTY, NO_NEXT_HOP, NO_GROUP, UNUSED = *range(80, 88), 99
 TUNNEL_SOURCE = {4: "10.0.0.1", 6: "fd00::1"}
 MTU = 1500
 HASH_SEED = 0x5eed
@@ -85,7 +85,7 @@ DATA = bytes(i & 255 for i in range(2000))
 
 
 def frame(packet, tags=(), destination=BALANCER, source=ROUTER, kind=None, pad=0):
-    """An Ethernet frame of the packet, behind tags of (TPID, priority, DEI, VLAN id); padded with zeros to `pad` bytes."""
+    """An Ethernet frame of the packet, behind tags of (TPID, priority, DEI, VLAN id); zeros up to `pad` bytes."""
     kind = kind or (0x0800 if isinstance(packet, IP) else 0x86dd)
     types = [tag[0] for tag in tags] + [kind]
     out = Ether(dst=destination, src=source, type=types[0])
@@ -142,11 +142,12 @@ names = set()
 FORWARD_BY_PORT = {L2: "l2", OTHER_LINK: "l2", TO_V4: "ipip", TO_V6: "ipip", TO_V4_OTHER_LINK: "ipip"}
 
 
-def case(name, given, fate, out=None, reason=None, world="settled", before=()):
-    """fate: pass, drop, answer, tx, redirect. `out` is None when the frame leaves as it came."""
+def case(name, given, fate, out=None, reason=None, world="settled", before=(), flow=None):
+    """fate: pass, drop, answer, tx, redirect. `out` is None: the frame leaves as it came. `flow`: see forwards()."""
     assert name not in names, name
     names.add(name)
     lines = ["name " + name, "world " + world] + ["before " + one.hex() for one in before]
+    lines += ["flow " + flow.hex()] if flow else []
     lines += ["in " + given.hex(), "fate " + fate] + (["reason " + reason] if reason else [])
     lines += ["out " + out.hex()] if out is not None and out != given else []
     cases.append("\n".join(lines) + "\n")
@@ -160,10 +161,12 @@ def drops(name, given, reason, **more):
     case(name, given, "drop", reason=reason, **more)
 
 
-def forwards(name, packet, backend, mode=None, tags=(), pad=0, service_port=None, world="settled", before=()):
-    """The packet goes to the backend, as the mode of its port says."""
-    layer = packet.getlayer(TCP) or packet.getlayer(UDP)
-    source, destination = packet.src, packet.dst
+def forwards(name, packet, backend, mode=None, tags=(), pad=0, service_port=None, world="settled", before=(),
+             flow=None):
+    """The packet goes to the backend, as the mode of its port says; `flow` is a plain packet of the flow it belongs to."""
+    flow = flow or packet
+    layer = flow.getlayer(TCP) or flow.getlayer(UDP)
+    source, destination = flow.src, flow.dst
     given = frame(packet, tags, pad=pad)
     mode = mode or FORWARD_BY_PORT[layer.dport]
     packet_len = len(raw(packet))
@@ -176,7 +179,8 @@ def forwards(name, packet, backend, mode=None, tags=(), pad=0, service_port=None
     else:
         kind = 0x0800 if backend.family == 4 else 0x86dd
         out = frame(tunnelled(packet, backend, hashed), tags, kind=kind, **to) + behind
-    case(name, given, backend.way, out, world=world, before=before)
+    case(name, given, backend.way, out, world=world, before=before,
+         flow=None if flow is packet else frame(flow))
 
 
 # Every mix of the families of packet and tunnel, and the room that the tunnel takes.
@@ -191,8 +195,9 @@ TAGS = [("an 802.1Q tag", [(0x8100, 3, 0, 100)]), ("a priority tag", [(0x8100, 5
 def sections():
     """In the order of the file: the functions that the modules tests/packets/cases_*.py list."""
     import cases_forward
+    import cases_odd
     import cases_other
-    return [*cases_forward.SECTIONS, *cases_other.SECTIONS]
+    return [*cases_forward.SECTIONS, *cases_other.SECTIONS, *cases_odd.SECTIONS]
 
 
 def text():
