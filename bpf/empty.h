@@ -228,7 +228,7 @@ stage int reject(struct packet *p)
 	int verdict;
 
 	/* Errors are not answered, nor fragments but the first; and what a first one of TCP acknowledges is not known (RFC 1122 3.2.2). */
-	if (p->is_icmp_error || p->fragment_offset || (p->is_fragment && p->protocol == IPPROTO_TCP))
+	if (p->is_icmp_error || p->unusual->fragment_offset || (p->is_fragment && p->protocol == IPPROTO_TCP))
 		return drop(p, SHUNT_DROP_NO_BACKEND);
 	verdict = p->protocol == IPPROTO_TCP ? reject_tcp(p) : reject_udp(p);
 	if (verdict != XDP_TX)

@@ -13,14 +13,14 @@
 #define DATAGRAM_MAX 65535
 #define TCP_FLAGS_IN 16 /* a later TCP fragment may not begin in the first bytes of the header */
 
-/* What the lengths say: len bytes at p->fragment_offset of the datagram. */
+/* What the lengths say: len bytes at p->unusual->fragment_offset of the datagram. */
 stage void judge_fragment(struct packet *p, __u32 len, bool more)
 {
-	if ((more && len % 8) || !len || p->fragment_offset + len > DATAGRAM_MAX)
+	if ((more && len % 8) || !len || p->unusual->fragment_offset + len > DATAGRAM_MAX)
 		p->fault = SHUNT_DROP_MALFORMED;
-	else if (p->protocol == IPPROTO_TCP && p->fragment_offset && p->fragment_offset < TCP_FLAGS_IN)
+	else if (p->protocol == IPPROTO_TCP && p->unusual->fragment_offset && p->unusual->fragment_offset < TCP_FLAGS_IN)
 		p->fault = SHUNT_DROP_FRAGMENT;
-	p->fragment_len = len;
+	p->unusual->fragment_len = len;
 }
 
 /* RFC 791: source, destination, identification and protocol; RFC 8200 section 4.5: without the protocol. */
@@ -29,7 +29,7 @@ stage struct shunt_fragment_key fragment_key(const struct packet *p)
 	return (struct shunt_fragment_key){
 		.source = p->source,
 		.destination = p->destination,
-		.id = p->fragment_id,
+		.id = p->unusual->fragment_id,
 		.protocol = p->family == ETH_P_IP ? p->protocol : 0,
 	};
 }
@@ -50,18 +50,19 @@ static __always_inline void recall(struct packet *p)
 			p->fault = SHUNT_DROP_FRAGMENT_UNKNOWN;
 		return;
 	}
-	if (p->fragment_offset < first->len)
+	if (p->unusual->fragment_offset < first->len)
 		p->fault = SHUNT_DROP_FRAGMENT;
 	p->protocol = first->protocol;
 	p->source_port = first->source_port;
 	p->destination_port = first->destination_port;
-	p->remembered_backend = first->backend;
+	p->unusual->remembered_backend = first->backend;
+	p->is_remembered = true;
 	p->has_ports = true;
 }
 
 stage int recall_fragment(struct packet *p)
 {
-	if (unlikely(p->is_fragment && p->fragment_offset && !p->fault))
+	if (unlikely(p->is_fragment && p->unusual->fragment_offset && !p->fault))
 		recall(p);
 	return SHUNT_NEXT;
 }
@@ -74,7 +75,7 @@ static __always_inline void remember(const struct packet *p)
 		.source_port = p->source_port,
 		.destination_port = p->destination_port,
 		.backend = p->backend_id,
-		.len = p->fragment_len,
+		.len = p->unusual->fragment_len,
 		.protocol = p->protocol,
 	};
 
@@ -83,7 +84,7 @@ static __always_inline void remember(const struct packet *p)
 
 stage int remember_fragment(struct packet *p)
 {
-	if (unlikely(p->is_fragment && !p->fragment_offset && !p->dry))
+	if (unlikely(p->is_fragment && !p->unusual->fragment_offset && !p->dry))
 		remember(p);
 	return SHUNT_NEXT;
 }

@@ -27,6 +27,14 @@ struct vlan_tag {
 	__be16 protocol, control;        /* TPID and TCI: priority and VLAN id */
 };
 
+/* What few packets have. In memory of its own, so that the others do not carry it through registers from stage to stage. */
+struct unusual {
+	struct vlan_tag tag[VLAN_TAGS_MAX];
+	__u16 fragment_offset, fragment_len; /* bytes; offset 0: the first */
+	__be32 fragment_id;
+	__u32 remembered_backend;        /* where the first fragment went */
+};
+
 struct packet {
 	struct xdp_md *ctx;
 	bool dry;                        /* explain: find out, change nothing; constant at compile time */
@@ -44,13 +52,11 @@ struct packet {
 	bool has_ports;                  /* they are known: of TCP or UDP, not truncated */
 	bool is_icmp_error;              /* addresses, ports and protocol are those of the client's flow it is about */
 	bool is_fragment;                /* and not the whole of its datagram */
-	__u16 fragment_offset, fragment_len; /* bytes; offset 0: the first */
-	__be32 fragment_id;
-	__u32 remembered_backend;        /* where the first fragment went */
+	bool is_remembered;              /* a later fragment whose first one is known */
+	struct unusual *unusual;
 	bool starts_flow;                /* TCP SYN without ACK */
 	__u8 icmp_type;
-	__u8 tags;                       /* how many of `tag` the frame has */
-	struct vlan_tag tag[VLAN_TAGS_MAX];
+	__u8 tags;                       /* how many of unusual->tag the frame has */
 
 	/* service, slot, backend */
 	const struct shunt_service *service;

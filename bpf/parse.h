@@ -18,6 +18,12 @@
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define ICMP_MIN_LEN 8 /* RFC 792, 4443: every message has as much */
 
+/* One branch for all: before each the compiler writes to the stack what it knows of the packet by then. */
+stage bool any_negative(__s32 a, __s32 b, __s32 c)
+{
+	return (a | b | c) < 0;
+}
+
 /* The transport header is cut short; a fragment that ends within it was made so. */
 stage void too_short(struct packet *p)
 {
@@ -32,7 +38,7 @@ stage void parse_ports(struct packet *p, __u32 l4_len)
 	if (p->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
 
-		if ((void *)(tcp + 1) > frame_end(p) || tcp->doff < 5 || tcp->doff * 4U > l4_len) {
+		if ((void *)(tcp + 1) > frame_end(p) || any_negative(tcp->doff - 5, l4_len - tcp->doff * 4, 0)) {
 			too_short(p);
 			return;
 		}
@@ -46,8 +52,9 @@ stage void parse_ports(struct packet *p, __u32 l4_len)
 		struct udphdr *udp = l4;
 
 		/* The length is that of the datagram, of which a first fragment has not all. */
-		if ((void *)(udp + 1) > frame_end(p) || l4_len < sizeof(*udp) || bpf_ntohs(udp->len) < sizeof(*udp) ||
-		    (bpf_ntohs(udp->len) > l4_len && !p->is_fragment)) {
+		if ((void *)(udp + 1) > frame_end(p) ||
+		    any_negative(l4_len - sizeof(*udp), bpf_ntohs(udp->len) - sizeof(*udp),
+				 p->is_fragment ? 0 : l4_len - bpf_ntohs(udp->len))) {
 			too_short(p);
 			return;
 		}
@@ -66,7 +73,7 @@ stage void parse_ports(struct packet *p, __u32 l4_len)
 /* What follows the IP header, once the header itself is right. */
 stage void parse_transport(struct packet *p, __u32 l4_len)
 {
-	if (likely(!p->is_fragment || !p->fragment_offset))
+	if (likely(!p->is_fragment || !p->unusual->fragment_offset))
 		parse_ports(p, l4_len);
 }
 
@@ -74,7 +81,9 @@ stage void parse_transport(struct packet *p, __u32 l4_len)
 stage int parse_ipv4(struct packet *p)
 {
 	struct iphdr *ip = frame_start(p) + p->l3_offset;
-	__u16 header_len, fragment;
+	__u32 header_len;
+	__u16 fragment;
+	__u8 first_byte;
 
 	if ((void *)(ip + 1) > frame_end(p))
 		return XDP_PASS;
@@ -87,16 +96,18 @@ stage int parse_ipv4(struct packet *p)
 	p->protocol = ip->protocol;
 	p->traffic_class = ip->tos;
 	p->l4_offset = p->l3_offset + header_len;
-	if (unlikely(ip->version != 4 || header_len < sizeof(*ip) || p->ip_len < header_len ||
-		     p->ip_len > p->frame_len - p->l3_offset)) {
+	/* The first byte says version 4 and at least 5 words, the packet has room for its header, the frame for the packet. */
+	first_byte = *(__u8 *)ip;
+	if (unlikely(any_negative((0x4f - 0x45) - (__u8)(first_byte - 0x45), p->ip_len - header_len,
+				  p->frame_len - p->l3_offset - p->ip_len))) {
 		p->fault = SHUNT_DROP_MALFORMED;
 		return SHUNT_NEXT;
 	}
 	fragment = bpf_ntohs(ip->frag_off);
 	if (unlikely(fragment & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET))) {
 		p->is_fragment = true;
-		p->fragment_offset = (fragment & IPV4_FRAGMENT_OFFSET) * 8;
-		p->fragment_id = ip->id;
+		p->unusual->fragment_offset = (fragment & IPV4_FRAGMENT_OFFSET) * 8;
+		p->unusual->fragment_id = ip->id;
 		judge_fragment(p, p->ip_len - header_len, fragment & IPV4_MORE_FRAGMENTS);
 	}
 	if (likely(!p->fault))
@@ -119,8 +130,8 @@ static __always_inline void parse_extensions(struct packet *p, __u32 end)
 	p->is_fragment = chain.is_fragment && chain.fragment & (FRAGMENT_OFFSET | FRAGMENT_MORE); /* else atomic: RFC 6946 */
 	if (!p->is_fragment)
 		return;
-	p->fragment_offset = chain.fragment & FRAGMENT_OFFSET;
-	p->fragment_id = chain.fragment_id;
+	p->unusual->fragment_offset = chain.fragment & FRAGMENT_OFFSET;
+	p->unusual->fragment_id = chain.fragment_id;
 	judge_fragment(p, end - chain.fragment_start, chain.fragment & FRAGMENT_MORE);
 }
 
@@ -144,7 +155,7 @@ stage int parse_ipv6(struct packet *p)
 	p->l4_offset = p->l3_offset + sizeof(*ip);
 	hop_limit = ip->hop_limit;
 	end = p->l4_offset + bpf_ntohs(ip->payload_len);
-	if (unlikely(ip->version != 6 || end > p->frame_len)) {
+	if (unlikely(any_negative(-(ip->version ^ 6), p->frame_len - end, 0))) {
 		p->fault = SHUNT_DROP_MALFORMED;
 		return SHUNT_NEXT;
 	}

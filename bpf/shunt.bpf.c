@@ -27,6 +27,13 @@ stage void count(const struct packet *p)
 	}
 }
 
+/* Keeps it there, whatever the compiler thinks. */
+stage struct unusual *in_memory(struct unusual *unusual)
+{
+	asm volatile("" : "+r"(unusual) : : "memory");
+	return unusual;
+}
+
 stage int run_stages(struct packet *p)
 {
 	int verdict;
@@ -40,7 +47,8 @@ stage int run_stages(struct packet *p)
 SEC("xdp")
 int xdp_shunt(struct xdp_md *ctx)
 {
-	struct packet p = {.ctx = ctx, .dry = false};
+	struct unusual unusual = {};
+	struct packet p = {.ctx = ctx, .dry = false, .unusual = in_memory(&unusual)};
 	int verdict = run_stages(&p);
 
 	if (p.service && p.backend && verdict != XDP_DROP)
@@ -52,7 +60,8 @@ int xdp_shunt(struct xdp_md *ctx)
 SEC("xdp")
 int xdp_explain(struct xdp_md *ctx)
 {
-	struct packet p = {.ctx = ctx, .dry = true};
+	struct unusual unusual = {};
+	struct packet p = {.ctx = ctx, .dry = true, .unusual = in_memory(&unusual)};
 	__u32 verdict = run_stages(&p), first = 0;
 	struct shunt_explanation *answer = bpf_map_lookup_elem(&explanation, &first);
 

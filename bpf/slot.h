@@ -69,8 +69,8 @@ stage int pick_backend(struct packet *p)
 	p->slot_index = shunt_slot_index(shunt_fingerprint(p->hash), cfg.table_size);
 	p->slot = slot_read(table, p->slot_index);
 
-	if (unlikely(p->remembered_backend) && backend_is_alive(backend_lookup(p->remembered_backend))) {
-		p->backend_id = p->remembered_backend;
+	if (unlikely(p->is_remembered) && backend_is_alive(backend_lookup(p->unusual->remembered_backend))) {
+		p->backend_id = p->unusual->remembered_backend;
 		p->backend = backend_lookup(p->backend_id);
 		return p->backend ? SHUNT_NEXT : drop(p, SHUNT_DROP_INTERNAL);
 	}

@@ -25,7 +25,7 @@ static __always_inline void parse_tags(struct packet *p)
 
 		if ((void *)(type + 1) > frame_end(p))
 			return;
-		p->tag[i] = tag[i];
+		p->unusual->tag[i] = tag[i];
 		p->tags = i + 1;
 		p->l3_offset += sizeof(*tag);
 		p->family = bpf_ntohs(*type);
@@ -39,9 +39,9 @@ stage void write_tags(const struct packet *p, struct ethhdr *eth)
 
 	if (likely(!p->tags))
 		return;
-	tag[0] = p->tag[0];
+	tag[0] = p->unusual->tag[0];
 	if (p->tags > 1)
-		tag[1] = p->tag[1];
+		tag[1] = p->unusual->tag[1];
 }
 
 #endif

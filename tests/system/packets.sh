@@ -142,11 +142,11 @@ a_tagged_network() { # once|twice FORWARD BACKENDS-FAMILY
 	serve b3 80 53
 	balanced "$3" "$2"
 	for address in $VIP4 $VIP6; do
-		on client ping -c 5 -i 0.01 -W 1 -q $address | grep -q ' 0% packet loss' || fail "echo of $address"
-		on client "$FLOWS" connect $address 80 --every 3ms --count 100 >"$T/log" || fail "TCP: $(tail -n 4 "$T/log")"
+		on client ping -c 5 -i 0.01 -W 1 -q "$address" | grep -q ' 0% packet loss' || fail "echo of $address"
+		on client "$FLOWS" connect "$address" 80 --every 3ms --count 100 >"$T/log" || fail "TCP: $(tail -n 4 "$T/log")"
 		expect "$(grep -c '^server b' "$T/log")" -eq 3 "servers that answered TCP"
-		on client "$FLOWS" connect $address 53 --udp --every 3ms --count 100 >"$T/log" || fail "UDP: $(tail -n 4 "$T/log")"
-		on client "$FLOWS" hold 10 $address 80 --every 10ms --block 4096 --for 500ms >"$T/log" ||
+		on client "$FLOWS" connect "$address" 53 --udp --every 3ms --count 100 >"$T/log" || fail "UDP: $(tail -n 4 "$T/log")"
+		on client "$FLOWS" hold 10 "$address" 80 --every 10ms --block 4096 --for 500ms >"$T/log" ||
 			fail "streams: $(tail -n 4 "$T/log")"
 	done
 	expect "$(all_drops)" -eq 0 "drops"
