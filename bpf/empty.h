@@ -252,17 +252,11 @@ stage bool fail_open(struct packet *p)
 	return true;
 }
 
-/* An ICMP error and a fragment are never answered with an error (RFC 1122 section 3.2.2, RFC 4443 section 2.4). */
-stage bool may_be_answered(const struct packet *p)
-{
-	return !p->is_icmp_error && !p->is_fragment;
-}
-
 stage int nobody_serves(struct packet *p)
 {
 	if (cfg.features & SHUNT_FEATURE_FAIL_OPEN && p->service->flags & SHUNT_SERVICE_FAIL_OPEN && fail_open(p))
 		return SHUNT_NEXT;
-	if (cfg.features & SHUNT_FEATURE_REJECT && p->service->flags & SHUNT_SERVICE_REJECT && may_be_answered(p))
+	if (cfg.features & SHUNT_FEATURE_REJECT && p->service->flags & SHUNT_SERVICE_REJECT)
 		return reject(p);
 	return drop(p, SHUNT_DROP_NO_BACKEND);
 }

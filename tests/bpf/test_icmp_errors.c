@@ -233,8 +233,10 @@ static void errors_and_fragments_are_never_answered(void **state)
 	answer = payload(tcp(VIP(L2), CLIENT, ACK), 100);
 	const struct packet_case cases[] = {
 		drops("an error about a flow of an empty group", too_big(answer), SHUNT_DROP_NO_BACKEND),
-		drops("a first fragment", piece(whole, 7, 0, 504, true), SHUNT_DROP_NO_BACKEND),
-		drops("a later one: its first was not forwarded", piece(whole, 7, 504, 504, false), SHUNT_DROP_FRAGMENT_UNKNOWN),
+		drops("a first fragment of TCP", piece(payload(tcp(CLIENT, VIP(L2), ACK), 1000), 7, 0, 504, true),
+		      SHUNT_DROP_NO_BACKEND),
+		drops("a later one: its first was not forwarded", piece(whole, 7, 504, 504, false),
+		      SHUNT_DROP_FRAGMENT_UNKNOWN),
 	};
 
 	check_cases(w, cases, N(cases));

@@ -96,7 +96,8 @@ static void compare(int verdict, const struct packet *p, const struct strict *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct xdp_md ctx = {.data_end = (uintptr_t)page_end};
-	struct packet p = {.ctx = &ctx};
+	struct unusual unusual = {0};
+	struct packet p = {.ctx = &ctx, .unusual = &unusual};
 	struct strict s;
 	int verdict;
 
