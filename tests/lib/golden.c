@@ -55,15 +55,44 @@ static void one_down(struct world *w)
 	datapath_backend_alive(w->f.datapath, w->v6, false);
 }
 
-/* Its program has the code for refusals, which the others do not load. */
-static void refusing(struct world *w)
+/* Its program has the code of features that the others do not load. Nothing of world_setup() stays. */
+static void reopen_with(struct world *w, uint32_t features)
 {
 	struct datapath_options options = fixture_defaults;
-	uint32_t nobody;
 
-	options.features |= SHUNT_FEATURE_REJECT;
+	options.features |= features;
 	fixture_close(&w->f);
 	fixture_open(&w->f, &options);
+}
+
+static uint32_t group_to(struct world *w, uint64_t identity, const char *address, enum link link)
+{
+	uint32_t group = fixture_group(&w->f, identity);
+
+	fixture_slots(&w->f, group, settled(fixture_backend(&w->f, address, link)));
+	return group;
+}
+
+static void prefixes(struct world *w)
+{
+	uint32_t v4, v6, v4_out, v6_out;
+
+	reopen_with(w, SHUNT_FEATURE_PREFIXES);
+	v4 = group_to(w, 1, "10.0.1.11", LINK_IN);
+	v6 = group_to(w, 2, "fd00::1:12", LINK_IN);
+	v4_out = group_to(w, 3, "10.0.1.13", LINK_OUT);
+	v6_out = group_to(w, 4, "fd00::1:14", LINK_OUT);
+	fixture_prefix(&w->f, IPPROTO_TCP, "192.0.2.0/24", 80, v4, SHUNT_FORWARD_L2, 0);
+	fixture_prefix(&w->f, IPPROTO_TCP, "192.0.2.128/25", 80, v4_out, SHUNT_FORWARD_L2, 0);
+	fixture_prefix(&w->f, IPPROTO_UDP, "2001:db8:1::/64", 0, v6, SHUNT_FORWARD_L2, 0);
+	fixture_service(&w->f, IPPROTO_UDP, "[2001:db8:1::5]:53", v6_out, SHUNT_FORWARD_L2, 0);
+}
+
+static void refusing(struct world *w)
+{
+	uint32_t nobody;
+
+	reopen_with(w, SHUNT_FEATURE_REJECT);
 	nobody = fixture_group(&w->f, 1);
 	fixture_service(&w->f, IPPROTO_TCP, VIP("90"), nobody, SHUNT_FORWARD_L2, SHUNT_SERVICE_REJECT);
 	fixture_service(&w->f, IPPROTO_UDP, VIP("90"), nobody, SHUNT_FORWARD_L2, SHUNT_SERVICE_REJECT);
@@ -81,6 +110,7 @@ static const struct {
 	{"resolving", all_resolving},
 	{"one down", one_down},
 	{"reject", refusing},
+	{"prefixes", prefixes},
 };
 
 const char *golden_world_name(size_t i)

@@ -91,6 +91,27 @@ def any_port():
     passes("any UDP port is not TCP", frame(ip(6, destination=ANY[6]) / tcp(80, "S")), world="any port")
 
 
+def prefixes():
+    """The very address first, then the longest prefix (docs/policy.md)."""
+    world = {"world": "prefixes", "mode": "l2"}
+    for last, backend in (0, V4), (1, V4), (127, V4), (128, V4_OUT), (255, V4_OUT):
+        address = "192.0.2.%d" % last
+        forwards("a prefix takes %s" % address, ip(4, destination=address) / tcp(80, "S"), backend, **world)
+        passes("a prefix takes no other port of %s" % address, frame(ip(4, destination=address) / tcp(81)),
+               world="prefixes")
+    for address, backend in (("2001:db8:1::", V6), ("2001:db8:1::5", V6), ("2001:db8:1:0:ffff:ffff:ffff:ffff", V6)):
+        forwards("a prefix takes %s" % address, ip(6, destination=address) / udp(5000) / data(3), backend, **world)
+    forwards("the very address of a prefix", ip(6, destination="2001:db8:1::5") / udp(53), V6_OUT, **world)
+    for address in "2001:db8:1:1::", "2001:db8:0:ffff::":
+        passes("beside a prefix, %s" % address, frame(ip(6, destination=address) / udp(53)), world="prefixes")
+    passes("beside a prefix, 192.0.1.255", frame(ip(4, destination="192.0.1.255") / tcp(80)), world="prefixes")
+    drops("malformed, to a prefix", frame(ip(4, destination="192.0.2.77") / tcp(80))[:-1], "malformed",
+          world="prefixes")
+    case("echo to a prefix", frame(ip(4, destination="192.0.2.77") / ICMP(id=1) / data(5)), "answer",
+         frame(ip(4, source="192.0.2.77", destination=CLIENT[4], ttl=64) / ICMP(type=0, id=1) / data(5),
+               destination=ROUTER, source=BALANCER), world="prefixes")
+
+
 def slots():
     """A client port a case, so that no case meets the flow of another."""
     port = 10000
@@ -108,4 +129,4 @@ def slots():
                  world="moving", before=[frame(ip(family) / tcp(service, "S", port))])
 
 
-SECTIONS = [modes, sizes, fields, flows, tagged, any_port, slots]
+SECTIONS = [modes, sizes, fields, flows, tagged, any_port, prefixes, slots]
