@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include <shunt/abi.h>
+#include <shunt/deny_filter.h>
 #include <shunt/names.h>
 #include <shunt/reasons.h>
 
@@ -28,6 +29,15 @@
 		__type(key, __u32); \
 		__type(value, value_type); \
 		__uint(max_entries, entries); \
+	} name SEC(".maps")
+
+#define SHUNT_PREFIXES(name) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE); \
+		__type(key, struct shunt_list_key); \
+		__type(value, struct shunt_listed); \
+		__uint(max_entries, SHUNT_MAX_LISTED); \
+		__uint(map_flags, BPF_F_NO_PREALLOC); \
 	} name SEC(".maps")
 
 /* Controller writes once at creation; adopters read. */
@@ -64,6 +74,15 @@ struct {
 	__type(value, struct shunt_fragment);
 	__uint(max_entries, SHUNT_MAX_FRAGMENTED);
 } fragments SEC(".maps");
+
+/* Controller writes; packets read, and count in deny. Memory is taken as prefixes come. */
+SHUNT_PREFIXES(deny);
+SHUNT_PREFIXES(allow);
+SHUNT_ARRAY(deny_filter, struct shunt_deny_filter, SHUNT_DENY_FILTER_WORDS, BPF_F_MMAPABLE);
+
+/* Controller writes the limits, packets their buckets, by compare-and-swap. clients is not pinned; entries at load. */
+SHUNT_ARRAY(limits, struct shunt_limit, SHUNT_MAX_SERVICES, BPF_F_MMAPABLE);
+SHUNT_ARRAY(clients, struct shunt_client_line, 1, 0);
 
 /* Packets write; controller sums up. */
 SHUNT_COUNTERS(service_stats, struct shunt_service_stats, SHUNT_MAX_SERVICES);

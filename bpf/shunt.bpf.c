@@ -4,6 +4,8 @@
 #include "packet.h"
 #include "parse.h"
 #include "service.h"
+#include "deny.h"
+#include "limit.h"
 #include "icmp_error.h"
 #include "icmp.h"
 #include "slot.h"
@@ -39,8 +41,9 @@ stage int run_stages(struct packet *p)
 	int verdict;
 
 	(verdict = parse(p)) || (verdict = recall_fragment(p)) || (verdict = follow_icmp_error(p)) ||
-		(verdict = find_service(p)) || (verdict = admit(p)) || (verdict = answer_icmp(p)) ||
-		(verdict = pick_backend(p)) || (verdict = remember_fragment(p)) || (verdict = send_on(p));
+		(verdict = find_service(p)) || (verdict = admit(p)) || (verdict = deny_client(p)) || (verdict = limit_flows(p)) ||
+		(verdict = answer_icmp(p)) || (verdict = pick_backend(p)) || (verdict = remember_fragment(p)) ||
+		(verdict = send_on(p));
 	return verdict;
 }
 

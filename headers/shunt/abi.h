@@ -21,6 +21,7 @@
 #define SHUNT_SLOTS_PER_LINE 16
 #define SHUNT_FLOWS_PER_LINE 8
 #define SHUNT_MAX_FRAGMENTED 8192    /* datagrams whose first fragment is remembered */
+#define SHUNT_MAX_LISTED (1 << 20)   /* in each of deny and allow; memory is taken for those there are */
 
 /* An IPv6 address, or an IPv4 address mapped into ::ffff:0:0/96; network byte order. */
 struct shunt_addr {
@@ -62,6 +63,9 @@ enum shunt_service_flags {
 	SHUNT_SERVICE_SOURCE_IP = 1 << 0,     /* hash the client's address only */
 	SHUNT_SERVICE_TRACK_ALWAYS = 1 << 1,  /* pin every flow, settled slot or not */
 	SHUNT_SERVICE_TRACK_NEVER = 1 << 2,   /* flows move with their slot */
+	SHUNT_SERVICE_DENY = 1 << 8,          /* has a list of its own in deny */
+	SHUNT_SERVICE_ALLOW = 1 << 9,         /* only clients of its list in allow */
+	SHUNT_SERVICE_LIMIT = 1 << 10,        /* has limits */
 	SHUNT_SERVICE_REJECT = 1 << 16,       /* nobody fit: TCP reset, ICMP port unreachable */
 	SHUNT_SERVICE_FAIL_OPEN = 1 << 17,    /* nobody alive: to the slot's backend all the same */
 };
@@ -176,6 +180,45 @@ struct shunt_fragment {
 	__u8 pad;
 };
 
+/* ---- clients: who is denied, who is allowed, how much each may ---- */
+
+/* Key of the tries deny and allow; the longest prefix is found. */
+struct shunt_list_key {
+	__u32 length;                /* bits of what follows that count: 32 + those of the address, an IPv4 one being mapped */
+	__u16 service;               /* id, 0: of all services */
+	__u16 version;               /* 4 or 6: ::/0 is not 0.0.0.0/0 */
+	struct shunt_addr address;
+};
+#define SHUNT_LISTED_WHOLE (32 + 128)
+
+struct shunt_listed {
+	__u64 packets;               /* that it has decided, while they were dropped */
+};
+
+struct shunt_deny_filter {
+	__u64 bits;                  /* deny_filter.h */
+};
+
+/* Of a service; index is its id. */
+struct shunt_limit {
+	__u64 due_ns;                /* the service's bucket (bucket.h); packets write it */
+	__u64 interval_ns;           /* between two new flows of the service, 0: no limit */
+	__u64 burst_ns;              /* how far they may come ahead of that */
+	__u64 client_interval_us;    /* the same of each client, 0: no limit */
+	__u64 client_burst_us;
+	__u64 client_mask[2];        /* bits of the address that make a client, as shunt_addr_half() reads them */
+	__u64 reserved;
+};
+
+#define SHUNT_CLIENTS_PER_LINE 8
+struct shunt_client {
+	__u64 due_us : 40;           /* its bucket */
+	__u64 client : 24;           /* fingerprint; 0: free */
+};
+struct shunt_client_line {
+	struct shunt_client client[SHUNT_CLIENTS_PER_LINE];
+} __attribute__((aligned(64)));
+
 /* ---- counters, per CPU ---- */
 
 struct shunt_service_stats {
@@ -213,6 +256,10 @@ struct shunt_info {
 
 enum shunt_features {
 	SHUNT_FEATURE_ANY_PORT = 1 << 0,      /* some service takes every port */
+	SHUNT_FEATURE_DENY = 1 << 8,          /* some prefix is denied */
+	SHUNT_FEATURE_ALLOW = 1 << 9,         /* some service has a list of who is allowed */
+	SHUNT_FEATURE_ALLOW_ALL = 1 << 10,    /* there is such a list for all services */
+	SHUNT_FEATURE_LIMIT = 1 << 11,        /* some service has limits */
 	SHUNT_FEATURE_REJECT = 1 << 16,       /* some service answers where nobody is fit */
 	SHUNT_FEATURE_PREFIXES = 1 << 19,     /* some service has a whole prefix */
 	SHUNT_FEATURE_SCHEDULERS = 1 << 18,   /* some service has one */
@@ -226,6 +273,7 @@ struct shunt_config {
 	__u32 features;              /* enum shunt_features */
 	__be32 source_entropy_ipv4;  /* host bits of the outer IPv4 source that the flow hash may set */
 	__u32 flow_timeout;          /* coarse units, shunt_coarse_time(): an established entry may go when it is older */
+	__u32 client_lines;          /* lines in clients, a power of two */
 };
 
 /* ---- what xdp_explain found ---- */
@@ -268,6 +316,11 @@ _Static_assert(sizeof(struct shunt_backend) == 64, "a backend is one cache line"
 _Static_assert(sizeof(struct shunt_service_seed) == 8, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_link) == 16, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_info) == 24, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(sizeof(struct shunt_list_key) == 24, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(SHUNT_MAX_SERVICES <= 1 << 16, "a service id fits a prefix key");
+_Static_assert(sizeof(struct shunt_limit) == 64, "limits are one cache line");
+_Static_assert(sizeof(struct shunt_client) == 8, "a bucket changes by one compare-and-swap");
+_Static_assert(sizeof(struct shunt_client_line) == 64, "a line of clients is one cache line");
 _Static_assert(sizeof(struct shunt_flow) == 8, "a flow changes by one compare-and-swap");
 _Static_assert(sizeof(struct shunt_fragment_key) == 40, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_fragment) == 12, "ABI: bump SHUNT_ABI_VERSION");

@@ -24,7 +24,11 @@
 	X(LAND, "land", "the service's own address as the source") \
 	X(TCP_FLAGS, "tcp_flags", "TCP flags that contradict each other") \
 	X(FRAGMENT_UNKNOWN, "fragment_unknown", "a later fragment whose first one was not seen") \
-	X(ICMP_ERROR, "icmp_error", "an ICMP error that quotes no packet of the service")
+	X(ICMP_ERROR, "icmp_error", "an ICMP error that quotes no packet of the service") \
+	X(DENIED, "denied", "the client is on a deny list") \
+	X(NOT_ALLOWED, "not_allowed", "there is a list of who is allowed, and the client is not on it") \
+	X(SERVICE_LIMIT, "service_limit", "more new flows than the service's limit") \
+	X(CLIENT_LIMIT, "client_limit", "more new flows of one client than the service's limit")
 
 enum shunt_drop_reason {
 #define X(name, label, text) SHUNT_DROP_##name,

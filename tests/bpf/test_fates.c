@@ -149,6 +149,10 @@ static const struct {
 	{SHUNT_DROP_NO_HEADROOM, "has a test of its own: it needs a driver without headroom"},
 	{SHUNT_DROP_REJECTED, "has its table in test_policy.c: it needs a service that rejects"},
 	{SHUNT_DROP_REJECT_LIMIT, "has a test of its own in test_policy.c"},
+	{SHUNT_DROP_DENIED, "has its tables in test_protect.c: they need lists"},
+	{SHUNT_DROP_NOT_ALLOWED, "as well"},
+	{SHUNT_DROP_SERVICE_LIMIT, "as well: it needs limits"},
+	{SHUNT_DROP_CLIENT_LIMIT, "as well"},
 };
 
 static struct frame *many_extensions(struct frame *frame)

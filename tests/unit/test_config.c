@@ -470,6 +470,26 @@ static void only_the_way_back_from_a_scheduler_scatters(void **state)
 	      "10.0.0.3}]\n"                                                                                           \
 	      "failover_groups:\n"
 
+static void a_change_of_protection_is_told_in_numbers(void **state)
+{
+	(void)state;
+	assert_changes(IFACE SERVICE GROUP BACKENDS,
+		       IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, deny: [10.0.0.0/8, 10.0.0.0/8], "
+			     "allow: [], limits: {new_flows: 50, burst: 9, per_client: 5, client_prefix: {ipv4: 24}}}]\n"
+			     "deny: [203.0.113.7, \"2001:db8::/32\"]\nclient_table_size: 2048\n" GROUP BACKENDS,
+		       "client_table_size 65536 -> 2048\n"
+		       "deny: 2 added, 0 removed\n"
+		       "service s: allow everybody -> only its list\n"
+		       "service s: new flows unlimited -> 50/s, burst 9\n"
+		       "service s: new flows of a client unlimited -> 5/s, burst 5, a client is a /24\n"
+		       "service s: deny: 1 added, 0 removed\n");
+	assert_changes(IFACE "deny: [203.0.113.7, 10.0.0.0/8]\n" SERVICE GROUP BACKENDS,
+		       IFACE "deny: [10.0.0.0/8, 10.0.0.0/9]\nallow: [192.0.2.0/24]\n" SERVICE GROUP BACKENDS,
+		       "allow everybody -> only its list\n"
+		       "deny: 1 added, 1 removed\n"
+		       "allow: 1 added, 0 removed\n");
+}
+
 static void a_group_says_who_came_and_went(void **state)
 {
 	(void)state;
@@ -517,6 +537,7 @@ int main(void)
 		cmocka_unit_test(a_service_may_have_a_whole_prefix),
 		cmocka_unit_test(only_the_way_back_from_a_scheduler_scatters),
 		cmocka_unit_test(a_group_says_who_came_and_went),
+		cmocka_unit_test(a_change_of_protection_is_told_in_numbers),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

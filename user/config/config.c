@@ -63,8 +63,13 @@ void config_free(struct config *config)
 {
 	if (!config)
 		return;
-	for (size_t i = 0; i < config->n_services; i++)
+	for (size_t i = 0; i < config->n_services; i++) {
 		free(config->services[i].name);
+		free(config->services[i].deny.list);
+		free(config->services[i].allow.list);
+	}
+	free(config->deny.list);
+	free(config->allow.list);
 	for (size_t i = 0; i < config->n_backends; i++)
 		free(config->backends[i].name);
 	for (size_t i = 0; i < config->n_groups; i++) {

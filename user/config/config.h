@@ -40,6 +40,24 @@ struct config_check {
 	uint32_t healthy_threshold, unhealthy_threshold;
 };
 
+struct config_prefix {
+	struct shunt_addr address;
+	uint8_t length;               /* of the address's family: 0…32, 0…128 */
+};
+
+struct config_prefixes {
+	struct config_prefix *list;   /* sorted, each once */
+	size_t n;
+	bool given;                   /* a list of who is allowed may be empty: nobody is */
+};
+
+/* New flows (TCP connections) a second; 0: no limit. */
+struct config_limits {
+	uint32_t new_flows, burst;
+	uint32_t per_client, client_burst;
+	uint8_t client_ipv4, client_ipv6; /* length of the prefix that makes one client */
+};
+
 struct config_service {
 	char *name;
 	struct shunt_addr address;    /* the first one of a prefix */
@@ -52,6 +70,8 @@ struct config_service {
 	enum shunt_scheduler scheduler;
 	enum config_tracking tracking; /* with a scheduler other than maglev always TRACKING_ALWAYS */
 	enum config_on_empty on_empty; /* what becomes of packets when nobody of the group is fit */
+	struct config_prefixes deny, allow;
+	struct config_limits limits;
 };
 
 struct config_member {
@@ -90,6 +110,8 @@ struct config {
 	uint32_t table_size;
 	uint32_t flow_timeout_ms;
 	uint32_t flow_table_size;     /* flows; a power of two */
+	struct config_prefixes deny, allow; /* of all services */
+	uint32_t client_table_size;   /* clients whose limits are kept; a power of two */
 	enum config_on_exit on_exit;
 	char *api_listen;             /* "address:port" or NULL */
 	char *api_token_file;         /* or NULL */
@@ -152,6 +174,11 @@ size_t config_find_backend(const struct config *config, const char *name); /* SI
 size_t config_find_group(const struct config *config, const char *name);
 size_t config_find_service(const struct config *config, const char *name);
 bool config_check_equal(const struct config_check *a, const struct config_check *b);
+
+/* As deny and allow have them: 0, -EINVAL for no prefix, or for bits set behind it (then *ret_prefix is without them). */
+int config_prefix_parse(const char *text, struct config_prefix *ret_prefix);
+const char *config_prefix_format(const struct config_prefix *prefix, char *buffer, size_t size); /* returns `buffer` */
+int config_prefix_order(const void *a, const void *b);             /* for qsort */
 
 const char *config_group_mode_text(enum config_group_mode mode);   /* "active-passive" | "active-active" */
 const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" */

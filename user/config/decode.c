@@ -349,10 +349,17 @@ void config_decode(yaml_document_t *document, struct draft *draft, struct report
 
 void draft_release(struct draft *draft)
 {
+	struct draft_service *services = draft->services.list;
 	struct draft_group *groups = draft->groups.list;
 
 	for (size_t i = 0; i < draft->groups.n; i++)
 		free(groups[i].members.list);
+	for (size_t i = 0; i < draft->services.n; i++) {
+		free(services[i].deny.list);
+		free(services[i].allow.list);
+	}
+	free(draft->deny.list);
+	free(draft->allow.list);
 	free(draft->interfaces.list);
 	free(draft->services.list);
 	free(draft->groups.list);

@@ -16,7 +16,7 @@
 
 #include "config/config.h"
 
-#define FACTS_MAX 16
+#define FACTS_MAX 24
 
 struct fact {
 	const char *label, *text; /* text: `room`, or of the configuration */
@@ -120,6 +120,16 @@ static void compare_facts(struct diff *diff, const char *noun, const char *name,
 				   *noun ? ": " : "", old->list[i].label, old->list[i].text, new->list[i].text);
 }
 
+static void add_limit(struct facts *facts, const char *label, uint32_t rate, uint32_t burst, uint8_t prefix)
+{
+	if (!rate)
+		add_text(facts, label, "unlimited");
+	else if (prefix)
+		add_fact(facts, label, "%" PRIu32 "/s, burst %" PRIu32 ", a client is a /%u", rate, burst, prefix);
+	else
+		add_fact(facts, label, "%" PRIu32 "/s, burst %" PRIu32, rate, burst);
+}
+
 /* ---- what each kind is ---- */
 
 static const char *port_text(uint16_t port, const char *none, char buffer[8])
@@ -138,6 +148,8 @@ static void describe_settings(const struct config *config, struct facts *facts)
 	add_fact(facts, "table_size", "%" PRIu32, config->table_size)->scatters = true;
 	add_duration(facts, "flow_timeout", config->flow_timeout_ms);
 	add_fact(facts, "flow_table_size", "%" PRIu32, config->flow_table_size);
+	add_text(facts, "allow", config->allow.given ? "only its list" : "everybody");
+	add_fact(facts, "client_table_size", "%" PRIu32, config->client_table_size);
 	add_text(facts, "on_exit", word_text(on_exit_words, config->on_exit));
 	add_text(facts, "api listen", config->api_listen ? config->api_listen : "off");
 	add_text(facts, "api token_file", config->api_token_file ? config->api_token_file : "none");
@@ -181,6 +193,10 @@ static void describe_service(const struct config *config, size_t index, struct f
 	add_text(facts, "hash", config_hash_text(service->hash))->scatters = true;
 	add_text(facts, "tracking", config_tracking_text(service->tracking));
 	add_text(facts, "on_empty", config_on_empty_text(service->on_empty));
+	add_text(facts, "allow", service->allow.given ? "only its list" : "everybody");
+	add_limit(facts, "new flows", service->limits.new_flows, service->limits.burst, 0);
+	add_limit(facts, "new flows of a client", service->limits.per_client, service->limits.client_burst,
+		  address_is_ipv4(&service->address) ? service->limits.client_ipv4 : service->limits.client_ipv6);
 }
 
 static size_t count_groups(const struct config *config)
@@ -291,9 +307,38 @@ static void compare_members(struct diff *diff, const struct config *old, size_t 
 	keymap_clear(&new_members);
 }
 
+/* Lists may be long: how many came and went is enough. */
+static void compare_prefixes(struct diff *diff, const char *noun, const char *name, const char *key,
+			     const struct config_prefixes *old, const struct config_prefixes *new)
+{
+	size_t i = 0, j = 0, added = 0, removed = 0;
+
+	while (i < old->n || j < new->n) {
+		int order = i == old->n ? 1 : j == new->n ? -1 : config_prefix_order(&old->list[i], &new->list[j]);
+
+		removed += order < 0;
+		added += order > 0;
+		i += order <= 0;
+		j += order >= 0;
+	}
+	if (added || removed)
+		add_change(diff, false, "%s%s%s%s: %zu added, %zu removed", noun, name, *noun ? ": " : "", key, added,
+			   removed);
+}
+
+static void compare_services(struct diff *diff, const struct config *old, size_t old_index, const struct config *new,
+			     size_t new_index)
+{
+	const struct config_service *before = &old->services[old_index], *after = &new->services[new_index];
+
+	compare_schedulers(diff, old, old_index, new, new_index);
+	compare_prefixes(diff, "service ", before->name, "deny", &before->deny, &after->deny);
+	compare_prefixes(diff, "service ", before->name, "allow", &before->allow, &after->allow);
+}
+
 static const struct kind kinds[] = {
 	{"interface", count_interfaces, name_interface, describe_interface, NULL},
-	{"service", count_services, name_service, describe_service, compare_schedulers},
+	{"service", count_services, name_service, describe_service, compare_services},
 	{"group", count_groups, name_group, describe_group, compare_members},
 	{"backend", count_backends, name_backend, describe_backend, NULL},
 };
@@ -353,6 +398,8 @@ int config_diff(const struct config *old, const struct config *new, struct confi
 	describe_settings(old, &before);
 	describe_settings(new, &after);
 	compare_facts(&diff, "", "", &before, &after);
+	compare_prefixes(&diff, "", "", "deny", &old->deny, &new->deny);
+	compare_prefixes(&diff, "", "", "allow", &old->allow, &new->allow);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		compare_kind(&diff, &kinds[i], old, new);
 	if (diff.error) {

@@ -54,9 +54,27 @@ struct draft_defaults {
 	struct draft_check check;
 };
 
+struct draft_prefix {
+	struct place at;
+	struct item prefix;
+};
+
+struct draft_client_prefix {
+	struct place at;
+	struct item ipv4, ipv6;
+};
+
+struct draft_limits {
+	struct place at;
+	struct item new_flows, burst, per_client, client_burst;
+	struct draft_client_prefix client_prefix;
+};
+
 struct draft_service {
 	struct place at;
 	struct item name, address, protocol, port, group, forward, hash, scheduler, tracking, on_empty;
+	struct items deny, allow;    /* struct draft_prefix */
+	struct draft_limits limits;
 };
 
 struct draft_member {
@@ -81,6 +99,8 @@ struct draft {
 	struct items interfaces;     /* struct draft_interface */
 	struct draft_source source;
 	struct item hash_seed, table_size, flow_timeout, flow_table_size, on_exit;
+	struct items deny, allow;    /* struct draft_prefix */
+	struct item client_table_size;
 	struct draft_api api;
 	struct draft_defaults defaults;
 	struct items services;       /* struct draft_service */

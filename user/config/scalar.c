@@ -116,6 +116,18 @@ static int parse_ipv6(const struct field *field, struct item *item)
 	return check(!parse_address(field, item) && !address_is_ipv4(&item->address));
 }
 
+static int parse_prefix(const struct field *field, struct item *item)
+{
+	struct config_prefix prefix;
+
+	(void)field;
+	if (config_prefix_parse(item->text, &prefix))
+		return -EINVAL;
+	item->address = prefix.address;
+	item->number = prefix.length;
+	return 0;
+}
+
 static int parse_listen(const struct field *field, struct item *item)
 {
 	uint16_t port;
@@ -166,6 +178,7 @@ static const struct {
 				     "an IPv4 or IPv6 unicast address, or a prefix such as 192.0.2.0/24 or 2001:db8::/64"},
 	[FIELD_IPV4_PREFIX] = {parse_ipv4_prefix, "an IPv4 address such as 10.0.0.1, or a prefix such as 10.0.0.0/24"},
 	[FIELD_IPV6] = {parse_ipv6, "an IPv6 unicast address"},
+	[FIELD_PREFIX] = {parse_prefix, "a prefix such as 203.0.113.0/24 or 2001:db8:bad::/48, no bits set behind it"},
 	[FIELD_LISTEN] = {parse_listen, "an address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\""},
 	[FIELD_URL_PATH] = {parse_url_path, "a path such as /health"},
 	[FIELD_HOST] = {parse_host, "a host name"},

@@ -13,6 +13,9 @@
 #define PRIORITY_MAX 65535
 #define THRESHOLD_MAX 1000
 #define FLOW_TABLE_SIZE_MAX (1 << 30)
+#define NEW_FLOWS_MAX 10000000
+#define PER_CLIENT_MAX 100000
+#define PREFIXES_MAX 250000 /* of one list; all lists of a kind share SHUNT_MAX_LISTED */
 
 /* A reload holds the old and the new at once, hence the halves. */
 #define SERVICES_MAX (SHUNT_MAX_SERVICES / 2)
@@ -52,6 +55,35 @@ static const struct field check_fields[] = {
 	{},
 };
 
+static const struct field prefix_fields[] = {
+	{"prefix", FIELD_PREFIX, AT(draft_prefix, prefix), .required = true},
+	{},
+};
+
+static const struct field client_prefix_fields[] = {
+	{"ipv4", FIELD_NUMBER, AT(draft_client_prefix, ipv4), .min = 1, .max = 32},
+	{"ipv6", FIELD_NUMBER, AT(draft_client_prefix, ipv6), .min = 1, .max = 128},
+	{},
+};
+
+static const struct schema prefix_schema = {"client", .size = sizeof(struct draft_prefix), .bare_name = true,
+					    .fields = prefix_fields};
+static const struct schema client_prefix_schema = {"client_prefix", .size = sizeof(struct draft_client_prefix),
+						   .fields = client_prefix_fields};
+
+static const struct field limits_fields[] = {
+	{"new_flows", FIELD_NUMBER, AT(draft_limits, new_flows), .min = 1, .max = NEW_FLOWS_MAX},
+	{"burst", FIELD_NUMBER, AT(draft_limits, burst), .min = 1, .max = NEW_FLOWS_MAX},
+	{"per_client", FIELD_NUMBER, AT(draft_limits, per_client), .min = 1, .max = PER_CLIENT_MAX},
+	{"client_burst", FIELD_NUMBER, AT(draft_limits, client_burst), .min = 1, .max = PER_CLIENT_MAX},
+	{"client_prefix", FIELD_MAPPING, AT(draft_limits, client_prefix), .schema = &client_prefix_schema},
+	{},
+};
+
+static const struct schema limits_schema = {"limits", .size = sizeof(struct draft_limits), .fields = limits_fields};
+
+#define PREFIX_LIST(type, member) FIELD_LIST, AT(type, member), .max = PREFIXES_MAX, .schema = &prefix_schema
+
 static const struct field service_fields[] = {
 	{"name", FIELD_NAME, AT(draft_service, name), .required = true},
 	{"address", FIELD_ADDRESS_OR_PREFIX, AT(draft_service, address), .required = true},
@@ -63,6 +95,9 @@ static const struct field service_fields[] = {
 	{"scheduler", FIELD_WORD, AT(draft_service, scheduler), .words = scheduler_words},
 	{"tracking", FIELD_WORD, AT(draft_service, tracking), .words = tracking_words},
 	{"on_empty", FIELD_WORD, AT(draft_service, on_empty), .words = on_empty_words},
+	{"deny", PREFIX_LIST(draft_service, deny)},
+	{"allow", PREFIX_LIST(draft_service, allow)},
+	{"limits", FIELD_MAPPING, AT(draft_service, limits), .schema = &limits_schema},
 	{},
 };
 
@@ -123,6 +158,9 @@ static const struct field config_fields[] = {
 	{"table_size", FIELD_POWER_OF_TWO, AT(draft, table_size), .min = 16, .max = 1 << 20},
 	{"flow_timeout", FIELD_DURATION, AT(draft, flow_timeout), .min = MS_PER_S, .max = 2 * MS_PER_HOUR},
 	{"flow_table_size", FIELD_POWER_OF_TWO, AT(draft, flow_table_size), .min = 8, .max = FLOW_TABLE_SIZE_MAX},
+	{"deny", PREFIX_LIST(draft, deny)},
+	{"allow", PREFIX_LIST(draft, allow)},
+	{"client_table_size", FIELD_POWER_OF_TWO, AT(draft, client_table_size), .min = 1024, .max = 1 << 24},
 	{"on_exit", FIELD_WORD, AT(draft, on_exit), .words = on_exit_words},
 	{"api", FIELD_MAPPING, AT(draft, api), .schema = &api_schema},
 	{"defaults", FIELD_MAPPING, AT(draft, defaults), .schema = &defaults_schema},

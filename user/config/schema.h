@@ -17,6 +17,7 @@ enum field_kind {
 	FIELD_ADDRESS_OR_PREFIX,     /* unicast; number: length of the prefix, 32 or 128 for an address */
 	FIELD_IPV4_PREFIX,           /* unicast; number: its length */
 	FIELD_IPV6,                  /* unicast */
+	FIELD_PREFIX,                /* of clients; number: its length */
 	FIELD_LISTEN,                /* address:port; number: the port */
 	FIELD_URL_PATH,
 	FIELD_HOST,
@@ -47,7 +48,7 @@ struct schema {
 extern const struct schema config_schema;
 
 #define EXPECTATION_MAX 256
-#define FIELDS_MAX 16 /* of a schema */
+#define FIELDS_MAX 24 /* of a schema */
 
 /* Fills number and address of an item from its text: 0 | -EINVAL | -EOPNOTSUPP: comes in a later version. */
 int scalar_parse(const struct field *field, struct item *item);

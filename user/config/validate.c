@@ -194,6 +194,7 @@ void config_validate(const struct draft *draft, struct config *config, struct re
 		validate_groups(&v);
 	if (!report->out_of_memory)
 		validate_services(&v);
+	validate_protection(&v);
 	if (!report->out_of_memory && !report->n_errors)
 		note_unused(&v);
 	keymap_clear(&v.backends);

@@ -22,6 +22,11 @@ struct validation {
 void validate_groups(struct validation *validation);
 void validate_services(struct validation *validation);
 
+/* validate_protection.c: of one service, and of all. `who` begins the messages. */
+void build_prefixes(struct report *report, const struct items *draft, struct config_prefixes *ret_prefixes);
+void build_limits(struct report *report, const char *who, const struct draft_service *draft, struct config_service *service);
+void validate_protection(struct validation *validation);
+
 /* A group's health check: its own keys over the defaults over the built-in ones. */
 struct draft_check check_defaults(const struct draft *draft);
 struct draft_check check_merge(const struct draft_check *own, const struct draft_check *fallback);

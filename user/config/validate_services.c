@@ -72,7 +72,7 @@ static void build_service(struct validation *v, size_t index)
 	const struct draft_service *draft = draft_of(v, index);
 	struct config_service *service = &v->config->services[index];
 	const struct item *forward = draft->forward.ok ? &draft->forward : &v->draft->defaults.forward;
-	char name[QUOTE_MAX], group[QUOTE_MAX];
+	char name[QUOTE_MAX], group[QUOTE_MAX], who[QUOTE_MAX + 16];
 
 	service->name = copy_text(v->report, draft->name.text);
 	service->address = draft->address.address;
@@ -85,6 +85,10 @@ static void build_service(struct validation *v, size_t index)
 	service->tracking = number_or(&draft->tracking, TRACKING_AUTO);
 	validate_scheduler(v, draft, service);
 	service->on_empty = number_or(&draft->on_empty, ON_EMPTY_DROP);
+	build_prefixes(v->report, &draft->deny, &service->deny);
+	build_prefixes(v->report, &draft->allow, &service->allow);
+	snprintf(who, sizeof(who), "service %s", quote(draft->name.text, name));
+	build_limits(v->report, who, draft, service);
 	service->group = find_name(&v->groups, &draft->group);
 	if (service->group == KEYMAP_NONE && draft->group.ok && (v->draft->groups.ok || !v->draft->groups.at.line))
 		report_error(v->report, draft->group.at,

@@ -24,6 +24,7 @@ struct datapath_options {
 	uint32_t flow_table_size;       /* flows, a power of two ≥ SHUNT_FLOWS_PER_LINE */
 	uint32_t flow_timeout_ms;       /* an established flow idle for longer may lose its place to another; 0: never */
 	uint32_t groups;                /* there must be room for so many */
+	uint32_t client_table_size;     /* clients whose limits are kept, a power of two ≥ SHUNT_CLIENTS_PER_LINE */
 	uint32_t features;              /* enum shunt_features */
 	__be32 source_entropy_ipv4;
 	bool fresh;                     /* do not adopt what is pinned: put empty maps in its place */
@@ -41,6 +42,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret_
 void datapath_close(struct datapath *datapath);
 bool datapath_adopted(const struct datapath *datapath);  /* maps were there already */
 const char *datapath_error(void);                        /* why the last call failed, for people; "" when there is no more to say than errno */
+uint32_t datapath_features(const struct datapath *datapath); /* that it was opened with */
 uint32_t datapath_room(const struct datapath *datapath); /* groups that fit */
 
 /* ---- interfaces ---- */
@@ -88,6 +90,20 @@ void datapath_backend_load(struct datapath *datapath, uint32_t id, uint32_t flow
 void datapath_backend_next_hop(struct datapath *datapath, uint32_t id, int ifindex, const uint8_t mac[6],
 			       const uint8_t link_mac[6], uint16_t mtu);
 
+/* ---- who is denied, who is allowed, how much each may ---- */
+enum datapath_list { DATAPATH_DENY, DATAPATH_ALLOW };
+/* `prefix_bits`: of the address's family. Bits behind it are cleared. */
+struct shunt_list_key datapath_prefix_key(const struct shunt_addr *address, uint8_t prefix_bits, uint32_t service);
+/*
+ * The complete list; `keys` are sorted by this. `keep`: nothing is taken away yet, so that lines of services that refer to
+ * the old can change first. -ENOSPC: more than SHUNT_MAX_LISTED.
+ */
+int datapath_set_prefixes(struct datapath *datapath, enum datapath_list list, struct shunt_list_key *keys, size_t n,
+			  bool keep);
+uint64_t datapath_prefix_packets(const struct datapath *datapath, const struct shunt_list_key *key); /* dropped by deny */
+/* Buckets go on as they are. */
+void datapath_set_limit(struct datapath *datapath, uint32_t service, const struct shunt_limit *limit);
+
 /* ---- reading ---- */
 void datapath_service_stats(struct datapath *datapath, uint32_t id, struct shunt_service_stats *ret_stats);
 void datapath_service_clear_stats(struct datapath *datapath, uint32_t id);
@@ -115,7 +131,7 @@ int datapath_explain(struct datapath *datapath, const struct datapath_flow *flow
 
 struct datapath_map {
 	const char *name, *path;        /* path: where it is pinned; both hold until the next call or close */
-	const char *type;               /* "array" | "percpu_array" | "lru_hash" */
+	const char *type;               /* "array" | "percpu_array" | "lru_hash" | "lpm_trie" */
 	uint32_t entries, key_bytes, value_bytes;
 	uint64_t memory_bytes;
 };

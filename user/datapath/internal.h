@@ -13,7 +13,7 @@
 #include <shunt/names.h>
 
 #define ATTACHMENTS_MAX 64
-#define PINNED_MAPS 12
+#define PINNED_MAPS 16
 
 /* Where the backend with this identity is. */
 struct backend_index {
@@ -26,6 +26,11 @@ struct backend_index {
 struct mapped {
 	void *start;
 	size_t bytes;
+};
+
+struct list_keys {
+	struct shunt_list_key *list;
+	size_t n;
 };
 
 struct datapath {
@@ -50,6 +55,10 @@ struct datapath {
 	uint32_t next_backend;                /* where to look for a free id */
 	uint32_t *retired_lines;              /* of `services`: switched away from, cleared at the next change */
 	size_t n_retired_lines;
+	struct list_keys lists[2];          /* what deny and allow hold, sorted */
+	struct mapped filter_map, limits_map;
+	struct shunt_deny_filter *filter;
+	struct shunt_limit *limits;
 	int cpus;
 	char paths[PINNED_MAPS][256];         /* of datapath_maps() */
 
@@ -74,6 +83,8 @@ int services_adopt(struct datapath *datapath);
 struct shunt_bpf *skeleton_sharing_maps(const struct datapath *datapath);
 void links_restore(struct datapath *datapath);
 int backends_adopt(struct datapath *datapath);
+int lists_adopt(struct datapath *datapath);
+void lists_forget(struct datapath *datapath);
 void backends_forget(struct datapath *datapath);
 
 #endif

@@ -46,6 +46,7 @@ void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[P
 		skeleton->maps.slots,	 skeleton->maps.backends, skeleton->maps.links,		skeleton->maps.flows,
 		skeleton->maps.service_stats, skeleton->maps.backend_stats, skeleton->maps.drop_stats,
 		skeleton->maps.fragments,
+		skeleton->maps.deny,	 skeleton->maps.deny_filter, skeleton->maps.allow,	skeleton->maps.limits,
 	};
 
 	memcpy(ret_maps, maps, sizeof(maps));
@@ -178,6 +179,8 @@ static int map_all(struct datapath *d)
 		{s->maps.backends, &d->backends_map, &d->backends},
 		{s->maps.links, &d->links_map, &d->links},
 		{s->maps.flows, &d->flows_map, &d->flows},
+		{s->maps.deny_filter, &d->filter_map, &d->filter},
+		{s->maps.limits, &d->limits_map, &d->limits},
 	};
 	int r = 0;
 
@@ -189,7 +192,8 @@ static int map_all(struct datapath *d)
 static void unmap_all(struct datapath *d)
 {
 	struct mapped *all[] = {&d->info_map, &d->services_map, &d->seeds_map, &d->groups_map,
-				&d->slots_map, &d->backends_map, &d->links_map, &d->flows_map};
+				&d->slots_map, &d->backends_map, &d->links_map, &d->flows_map,
+				&d->filter_map, &d->limits_map};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i]->start)
@@ -243,6 +247,14 @@ static uint32_t tables_for(uint32_t groups)
 	return room * 2;
 }
 
+/* Who does not limit has no memory taken for it. */
+static uint32_t client_lines(const struct datapath_options *options)
+{
+	if (!(options->features & SHUNT_FEATURE_LIMIT) || options->client_table_size < SHUNT_CLIENTS_PER_LINE)
+		return 1;
+	return options->client_table_size / SHUNT_CLIENTS_PER_LINE;
+}
+
 static void configure(struct datapath *d, const struct datapath_options *options)
 {
 	shunt_hash_keys(options->hash_seed, d->cfg.hash_key);
@@ -251,11 +263,13 @@ static void configure(struct datapath *d, const struct datapath_options *options
 	d->cfg.features = options->features;
 	d->cfg.source_entropy_ipv4 = options->source_entropy_ipv4;
 	d->cfg.flow_timeout = options->flow_timeout_ms ? coarse_units(options->flow_timeout_ms) : UINT16_MAX;
+	d->cfg.client_lines = client_lines(options);
 	memcpy((void *)(uintptr_t)&d->skeleton->rodata->cfg, &d->cfg, sizeof(d->cfg));
 	bpf_map__set_max_entries(d->skeleton->maps.slots, d->tables * (options->table_size / SHUNT_SLOTS_PER_LINE));
 	bpf_map__set_max_entries(d->skeleton->maps.flows, d->cfg.flow_lines);
 	if (!(options->features & SHUNT_FEATURE_SCHEDULERS))
 		bpf_map__set_max_entries(d->skeleton->maps.turns, 1);
+	bpf_map__set_max_entries(d->skeleton->maps.clients, d->cfg.client_lines);
 }
 
 /* Uses the pinned maps, all but `slots` when it has become too small. */
@@ -378,6 +392,8 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 	r = services_adopt(d);
 	if (r == 0)
 		r = backends_adopt(d);
+	if (r == 0)
+		r = lists_adopt(d);
 	return r < 0 ? r : pin_all(d);
 }
 
@@ -417,6 +433,7 @@ void datapath_close(struct datapath *d)
 	if (!d)
 		return;
 	backends_forget(d);
+	lists_forget(d);
 	unmap_all(d);
 	shunt_bpf__destroy(d->skeleton);
 	free(d->retired_lines);
@@ -474,20 +491,24 @@ static const char *map_type_name(const struct bpf_map *map)
 		return "percpu_array";
 	case BPF_MAP_TYPE_LRU_HASH:
 		return "lru_hash";
+	case BPF_MAP_TYPE_LPM_TRIE:
+		return "lpm_trie";
 	default:
 		return "array";
 	}
 }
 
 /* As the kernel counts it, but for the few pages of the map itself. */
-static uint64_t map_memory(const struct bpf_map *map, int cpus)
+static uint64_t map_memory(const struct datapath *d, const struct bpf_map *map)
 {
-	const uint64_t hash_element = 48, hash_bucket = 16;
+	const uint64_t hash_element = 48, hash_bucket = 16, trie_node = 96;
 	uint64_t value = (bpf_map__value_size(map) + 7) & ~7U, key = (bpf_map__key_size(map) + 7) & ~7U;
 
 	switch (bpf_map__type(map)) {
 	case BPF_MAP_TYPE_PERCPU_ARRAY:
-		return value * bpf_map__max_entries(map) * (uint64_t)cpus;
+		return value * bpf_map__max_entries(map) * (uint64_t)d->cpus;
+	case BPF_MAP_TYPE_LPM_TRIE:
+		return 2 * trie_node * d->lists[map == d->skeleton->maps.deny ? DATAPATH_DENY : DATAPATH_ALLOW].n;
 	case BPF_MAP_TYPE_LRU_HASH:
 		return (key + value + hash_element + hash_bucket) * bpf_map__max_entries(map);
 	default:
@@ -510,8 +531,13 @@ size_t datapath_maps(struct datapath *d, struct datapath_map *ret_maps, size_t m
 			.entries = bpf_map__max_entries(maps[i]),
 			.key_bytes = bpf_map__key_size(maps[i]),
 			.value_bytes = bpf_map__value_size(maps[i]),
-			.memory_bytes = map_memory(maps[i], d->cpus),
+			.memory_bytes = map_memory(d, maps[i]),
 		};
 	}
 	return n;
+}
+
+uint32_t datapath_features(const struct datapath *d)
+{
+	return d->cfg.features;
 }

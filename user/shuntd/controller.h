@@ -165,6 +165,12 @@ int controller_reload(struct controller *controller, bool force, json_t **ret_ch
 int services_publish(struct controller *controller);
 uint32_t services_features(const struct config *config);
 
+/* ---- protect.c: who is denied, who is allowed, how much each may ---- */
+uint32_t protect_flags(const struct config_service *service); /* of its line */
+uint32_t protect_features(const struct config *config);
+/* Lists and limits of all services, with the ids they have. `keep`: what is not wanted any more stays for now. */
+int protect_publish(struct controller *controller, const uint32_t *service_ids, bool keep);
+
 /* ---- backends.c ---- */
 /* (Re)starts its probe; in maintenance there is none, and its health is not known until it is back. */
 int endpoint_start(struct controller *controller, struct endpoint *endpoint);

@@ -200,7 +200,7 @@ static size_t list_events(void *userdata, uint64_t since, struct event *ret_even
 static size_t list_maps(void *userdata, struct snapshot_map *ret_maps, size_t max)
 {
 	struct controller *c = userdata;
-	struct datapath_map maps[16];
+	struct datapath_map maps[32];
 	size_t n = datapath_maps(c->datapath, maps, sizeof(maps) / sizeof(maps[0]));
 
 	for (size_t i = 0; i < n && i < max; i++)

@@ -31,6 +31,7 @@ static struct datapath_options datapath_options_of(const struct controller *c, c
 		.flow_table_size = config->flow_table_size,
 		.flow_timeout_ms = config->flow_timeout_ms,
 		.groups = config->n_groups,
+		.client_table_size = config->client_table_size,
 		.features = services_features(config),
 		.source_entropy_ipv4 = source_entropy(config),
 		.fresh = fresh,
@@ -44,6 +45,7 @@ static bool same_program(const struct controller *c, const struct config *config
 	       c->config->table_size == config->table_size && c->config->flow_table_size == config->flow_table_size &&
 	       config->n_groups <= datapath_room(c->datapath) && c->config->n_groups <= datapath_room(c->datapath) &&
 	       services_features(c->config) == services_features(config) &&
+	       c->config->client_table_size == config->client_table_size &&
 	       source_entropy(c->config) == source_entropy(config) &&
 	       c->config->flow_timeout_ms == config->flow_timeout_ms;
 }

@@ -32,13 +32,13 @@ static uint32_t flags_of(const struct config_service *service)
 		[ON_EMPTY_FAIL_OPEN] = SHUNT_SERVICE_FAIL_OPEN,
 	};
 
-	return tracking[service->tracking] | on_empty[service->on_empty] | (service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0);
+	return protect_flags(service) | tracking[service->tracking] | on_empty[service->on_empty] | (service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0);
 }
 
 /* What the program must be able to do; everything else is dead code to it. */
 uint32_t services_features(const struct config *config)
 {
-	uint32_t features = 0;
+	uint32_t features = protect_features(config);
 
 	for (size_t i = 0; i < config->n_services; i++) {
 		if (config->services[i].port == 0)
@@ -105,7 +105,10 @@ int services_publish(struct controller *c)
 			.scheduler = from->scheduler,
 		};
 	}
-	r = datapath_set_services(c->datapath, services, config->n_services);
+	/* Lists that lines refer to are there before, and those of old lines go after them. */
+	if ((r = protect_publish(c, ids, true)) == 0 &&
+	    (r = datapath_set_services(c->datapath, services, config->n_services)) == 0)
+		r = protect_publish(c, ids, false);
 end:
 	free(services);
 	if (r < 0) {

@@ -42,7 +42,7 @@ static const struct refused {
 	{"no interfaces", "backends: []\n", "1:1: interfaces is missing: give a list of interfaces\n"},
 	{"an unknown key", IFACE "shape: round\n",
 	 "2:1: unknown key \"shape\": the keys are interfaces, source, hash_seed, table_size, flow_timeout, "
-	 "flow_table_size, on_exit, api, defaults, services, failover_groups, backends\n"},
+	 "flow_table_size, deny, allow, client_table_size, on_exit, api, defaults, services, failover_groups, backends\n"},
 	{"a key misspelt", IFACE "failover_group: []\n",
 	 "2:1: unknown key \"failover_group\": did you mean failover_groups?\n"},
 	{"a key misspelt in a list", IFACE "backends: [{name: b1, address: 10.0.0.1, wieght: 5}]\n",
@@ -378,6 +378,35 @@ static const struct refused {
 	 IFACE SERVICE
 	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {intervall: 1s}}]\n" BACKENDS,
 	 "3:78: group \"g\": health_check: unknown key \"intervall\": did you mean interval?\n"},
+
+	/* ---- protection ---- */
+	{"a prefix with bits behind it", IFACE "deny: [203.0.113.0/24, 203.0.113.5/24]\n",
+	 "2:24: client: prefix must be a prefix such as 203.0.113.0/24 or 2001:db8:bad::/48, no bits set behind it, not "
+	 "\"203.0.113.5/24\"\n"},
+	{"no prefix at all", IFACE "allow: [\"::/129\", web]\n",
+	 "2:9: client: prefix must be a prefix such as 203.0.113.0/24 or 2001:db8:bad::/48, no bits set behind it, not "
+	 "\"::/129\"\n"
+	 "2:19: client: prefix must be a prefix such as 203.0.113.0/24 or 2001:db8:bad::/48, no bits set behind it, not "
+	 "\"web\"\n"},
+	{"one prefix that is no list", IFACE "deny: 203.0.113.0/24\n",
+	 "2:7: deny must be a list of clients, not \"203.0.113.0/24\"\n"},
+	{"limits without a limit",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, limits: {}}]\n" GROUP BACKENDS,
+	 "2:70: service \"s\": limits has no limit: give new_flows or per_client\n"},
+	{"a burst of nothing",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, limits: {burst: 5, client_burst: 6, "
+	       "client_prefix: {ipv4: 24}, new_flows: 0}}]\n" GROUP BACKENDS,
+	 "2:95: service \"s\": limits: client_burst means nothing without per_client: give that too, or remove it\n"
+	 "2:113: service \"s\": limits: client_prefix means nothing without per_client: give that too, or remove it\n"
+	 "2:136: service \"s\": limits: new_flows must be a whole number from 1 to 10000000, not \"0\"\n"},
+	{"limits of UDP",
+	 IFACE "services: [{name: s, address: 192.0.2.1, protocol: udp, port: 80, group: g, limits: {per_client: 5}}]\n"
+	 GROUP BACKENDS,
+	 "2:85: service \"s\": limits count the packets that begin a flow, and only TCP tells them: remove limits\n"},
+	{"a client that is everybody",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, limits: {per_client: 5, client_prefix: "
+	       "{ipv4: 0}}}]\n" GROUP BACKENDS,
+	 "2:108: service \"s\": limits: client_prefix: ipv4 must be a whole number from 1 to 32, not \"0\"\n"},
 
 	/* ---- many at once ---- */
 	{"errors come sorted by line, all at once",

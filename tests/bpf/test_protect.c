@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who is denied, who is allowed, and how many new flows a service and each of its clients may begin. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <cmocka.h>
+
+#include "../lib/packet_odd.h"
+#include "../lib/world.h"
+#include "net/address.h"
+
+#define FEATURES (SHUNT_FEATURE_ANY_PORT | SHUNT_FEATURE_DENY | SHUNT_FEATURE_ALLOW | SHUNT_FEATURE_LIMIT)
+#define GUARDED "90"
+#define MANY 100000
+enum { MINUTE_US = 60 * 1000000 };
+
+struct guarded_world {
+	struct world w;
+	uint32_t backend, plain[2], guarded[2], udp[2]; /* services, by family */
+};
+
+static int setup_with(void **state, uint32_t features, uint32_t flags)
+{
+	struct guarded_world *g = calloc(1, sizeof(*g));
+	struct datapath_options options = fixture_defaults;
+	struct fixture *f = &g->w.f;
+	uint32_t group;
+
+	options.features = features;
+	options.client_table_size = 1024;
+	fixture_open(f, &options);
+	group = fixture_group(f, 1);
+	g->backend = fixture_backend(f, "10.0.1.11", LINK_IN);
+	fixture_slots(f, group, settled(g->backend));
+	g->plain[0] = fixture_service(f, IPPROTO_TCP, VIP(L2), group, SHUNT_FORWARD_IPIP, 0);
+	g->plain[1] = fixture_service(f, IPPROTO_TCP, VIP6(L2), group, SHUNT_FORWARD_IPIP, 0);
+	g->guarded[0] = fixture_service(f, IPPROTO_TCP, VIP(GUARDED), group, SHUNT_FORWARD_IPIP, flags);
+	g->guarded[1] = fixture_service(f, IPPROTO_TCP, VIP6(GUARDED), group, SHUNT_FORWARD_IPIP, flags);
+	g->udp[0] = fixture_service(f, IPPROTO_UDP, VIP(GUARDED), group, SHUNT_FORWARD_IPIP, flags);
+	g->udp[1] = fixture_service(f, IPPROTO_UDP, VIP6(GUARDED), group, SHUNT_FORWARD_IPIP, flags);
+	*state = g;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, FEATURES, 0);
+}
+
+static int setup_denying(void **state)
+{
+	return setup_with(state, FEATURES, SHUNT_SERVICE_DENY);
+}
+
+static int setup_allowing(void **state)
+{
+	return setup_with(state, FEATURES, SHUNT_SERVICE_ALLOW);
+}
+
+static int setup_allowing_all(void **state)
+{
+	return setup_with(state, FEATURES | SHUNT_FEATURE_ALLOW_ALL, 0);
+}
+
+static int setup_limiting(void **state)
+{
+	return setup_with(state, FEATURES, SHUNT_SERVICE_LIMIT);
+}
+
+static int setup_without(void **state)
+{
+	return setup_with(state, 0, SHUNT_SERVICE_DENY | SHUNT_SERVICE_ALLOW | SHUNT_SERVICE_LIMIT);
+}
+
+static int teardown(void **state)
+{
+	struct guarded_world *g = *state;
+
+	fixture_close(&g->w.f);
+	free(g);
+	return 0;
+}
+
+static struct shunt_list_key prefix(const char *text, uint32_t service)
+{
+	struct shunt_addr address;
+	uint8_t length;
+
+	assert_int_equal(address_prefix_parse(text, &address, &length), 0);
+	return datapath_prefix_key(&address, length, service);
+}
+
+static void set_list(struct guarded_world *g, enum datapath_list list, struct shunt_list_key *keys, size_t n)
+{
+	assert_int_equal(datapath_set_prefixes(g->w.f.datapath, list, keys, n, false), 0);
+}
+
+#define SET(g, which, ...) \
+	set_list(g, which, (struct shunt_list_key[]){__VA_ARGS__}, N(((struct shunt_list_key[]){__VA_ARGS__})))
+
+static struct packet_case goes(struct guarded_world *g, const char *sentence, struct frame *in, uint32_t service)
+{
+	return forwards(&g->w, sentence, in, service, g->backend);
+}
+
+/* ---- deny ---- */
+
+static void a_denied_client_is_dropped_whatever_it_sends_to_a_service(void **state)
+{
+	struct guarded_world *g = *state;
+	struct shunt_list_key eight;
+
+	SET(g, DATAPATH_DENY, prefix("198.51.100.0/25", 0), prefix("203.0.113.9/32", 0), prefix("10.0.0.0/8", 0),
+	    prefix("2001:db8:bad::/48", 0), prefix("2001:db9::/32", 0), prefix("2620::/16", 0),
+	    prefix("2001:db8:c::7/128", 0));
+	const struct packet_case cases[] = {
+		drops("a SYN", tcp(CLIENT, VIP(L2), SYN), SHUNT_DROP_DENIED),
+		drops("of an established flow", tcp(CLIENT, VIP(L2), ACK), SHUNT_DROP_DENIED),
+		drops("UDP", udp(CLIENT, VIP(GUARDED)), SHUNT_DROP_DENIED),
+		drops("an echo request", echo(CLIENT_HOST, VIP_HOST, true), SHUNT_DROP_DENIED),
+		drops("the last address of a /25", tcp("198.51.100.127:1", VIP(L2), SYN), SHUNT_DROP_DENIED),
+		goes(g, "the first one behind it", tcp("198.51.100.128:1", VIP(L2), SYN), g->plain[0]),
+		drops("a whole address", tcp("203.0.113.9:1", VIP(L2), SYN), SHUNT_DROP_DENIED),
+		goes(g, "its neighbour", tcp("203.0.113.8:1", VIP(L2), SYN), g->plain[0]),
+		drops("the first of a /8", tcp("10.0.0.1:1", VIP(L2), SYN), SHUNT_DROP_DENIED),
+		drops("the last of a /8", tcp("10.255.255.254:1", VIP(L2), SYN), SHUNT_DROP_DENIED),
+		goes(g, "behind the /8", tcp("11.0.0.1:1", VIP(L2), SYN), g->plain[0]),
+		drops("an IPv6 host", tcp(CLIENT6, VIP6(L2), SYN), SHUNT_DROP_DENIED),
+		goes(g, "its IPv6 neighbour", tcp("[2001:db8:c::8]:1", VIP6(L2), SYN), g->plain[1]),
+		drops("a /48", udp("[2001:db8:bad:1::1]:1", VIP6(GUARDED)), SHUNT_DROP_DENIED),
+		goes(g, "the /48 after it", tcp("[2001:db8:bae::1]:1", VIP6(L2), SYN), g->plain[1]),
+		drops("a /32", tcp("[2001:db9:1::1]:1", VIP6(L2), SYN), SHUNT_DROP_DENIED),
+		drops("a /16", tcp("[2620:1:2::1]:1", VIP6(L2), SYN), SHUNT_DROP_DENIED),
+		goes(g, "behind the /16", tcp("[2621::1]:1", VIP6(L2), SYN), g->plain[1]),
+		passes("to a port without service", tcp(CLIENT, VIP(UNUSED), SYN)),
+		passes("to another address", tcp(CLIENT, "192.0.2.77:80", SYN)),
+	};
+
+	check_cases(&g->w, cases, N(cases));
+	eight = prefix("10.0.0.0/8", 0);
+	assert_int_equal(datapath_prefix_packets(g->w.f.datapath, &eight), 2);
+}
+
+static void everybody_of_a_family_can_be_denied_without_the_other(void **state)
+{
+	struct guarded_world *g = *state;
+	const struct packet_case four[] = {
+		drops("IPv4", tcp(CLIENT, VIP(L2), SYN), SHUNT_DROP_DENIED),
+		goes(g, "IPv6", tcp(CLIENT6, VIP6(L2), SYN), g->plain[1]),
+	}, six[] = {
+		goes(g, "IPv4", tcp(CLIENT, VIP(L2), SYN), g->plain[0]),
+		drops("IPv6", tcp(CLIENT6, VIP6(L2), SYN), SHUNT_DROP_DENIED),
+	};
+
+	SET(g, DATAPATH_DENY, prefix("0.0.0.0/0", 0));
+	check_cases(&g->w, four, N(four));
+	SET(g, DATAPATH_DENY, prefix("::/0", 0));
+	check_cases(&g->w, six, N(six));
+}
+
+static void a_service_denies_for_itself(void **state)
+{
+	struct guarded_world *g = *state;
+	const struct packet_case cases[] = {
+		drops("its own list", tcp(CLIENT, VIP(GUARDED), SYN), SHUNT_DROP_DENIED),
+		goes(g, "another service", tcp(CLIENT, VIP(L2), SYN), g->plain[0]),
+		goes(g, "the other protocol of its port", udp(CLIENT, VIP(GUARDED)), g->udp[0]),
+		drops("its own list, IPv6", tcp(CLIENT6, VIP6(GUARDED), SYN), SHUNT_DROP_DENIED),
+		drops("the list of all", tcp("203.0.113.1:1", VIP(GUARDED), SYN), SHUNT_DROP_DENIED),
+	};
+
+	SET(g, DATAPATH_DENY, prefix("198.51.100.0/24", g->guarded[0]), prefix("2001:db8:c::/48", g->guarded[1]),
+	    prefix("203.0.113.0/24", 0));
+	check_cases(&g->w, cases, N(cases));
+}
+
+static void what_is_taken_off_the_list_is_served_again(void **state)
+{
+	struct guarded_world *g = *state;
+	const struct packet_case denied = drops("on it", tcp(CLIENT, VIP(L2), ACK), SHUNT_DROP_DENIED);
+	const struct packet_case served = goes(g, "off it", tcp(CLIENT, VIP(L2), ACK), g->plain[0]);
+
+	SET(g, DATAPATH_DENY, prefix("198.51.100.0/24", 0), prefix("198.51.0.0/16", 0));
+	SET(g, DATAPATH_DENY, prefix("198.51.0.0/16", 0), prefix("198.51.0.0/16", 0));
+	check_cases(&g->w, &denied, 1);
+	fixture_reopen(&g->w.f);
+	check_cases(&g->w, &denied, 1);
+	set_list(g, DATAPATH_DENY, NULL, 0);
+	check_cases(&g->w, &served, 1);
+}
+
+static void a_hundred_thousand_prefixes_deny_exactly_their_own(void **state)
+{
+	struct guarded_world *g = *state;
+	struct shunt_list_key *keys = calloc(MANY, sizeof(*keys));
+	struct packet_case cases[200];
+
+	/* Every other /32 of a range, and every other /64 behind. */
+	for (uint32_t i = 0; i < MANY; i++) {
+		char text[64];
+
+		if (i % 2)
+			snprintf(text, sizeof(text), "100.%u.%u.%u/32", 64 + (i >> 16), i >> 8 & 255, i & 255);
+		else
+			snprintf(text, sizeof(text), "2001:db8:%x:%x::/64", i >> 8, i & 255);
+		keys[i] = prefix(text, 0);
+	}
+	set_list(g, DATAPATH_DENY, keys, MANY);
+	free(keys);
+	for (uint32_t i = 1, n = 0; n < N(cases); i += 997, n += 2) {
+		char in4[64], in6[64];
+		struct packet_case *c = &cases[n];
+
+		snprintf(in4, sizeof(in4), "100.%u.%u.%u:9", 64 + (i >> 16), i >> 8 & 255, i & 255);
+		snprintf(in6, sizeof(in6), "[2001:db8:%x:%x::9]:9", i >> 8, i & 255);
+		c[0] = i % 2 ? drops(in4, tcp(in4, VIP(L2), ACK), SHUNT_DROP_DENIED)
+			     : goes(g, in4, tcp(in4, VIP(L2), ACK), g->plain[0]);
+		c[1] = i % 2 ? goes(g, in6, tcp(in6, VIP6(L2), ACK), g->plain[1])
+			     : drops(in6, tcp(in6, VIP6(L2), ACK), SHUNT_DROP_DENIED);
+		c[0].sentence = c[1].sentence = "every 997th";
+	}
+	check_cases(&g->w, cases, N(cases));
+}
+
+/* ---- allow ---- */
+
+static void a_service_with_a_list_serves_nobody_else(void **state)
+{
+	struct guarded_world *g = *state;
+	const struct packet_case cases[] = {
+		goes(g, "on the list", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]),
+		drops("not on it", tcp("203.0.113.1:1", VIP(GUARDED), SYN), SHUNT_DROP_NOT_ALLOWED),
+		drops("not on it, established", tcp("203.0.113.1:1", VIP(GUARDED), ACK), SHUNT_DROP_NOT_ALLOWED),
+		drops("an empty list", udp(CLIENT, VIP(GUARDED)), SHUNT_DROP_NOT_ALLOWED),
+		goes(g, "a service without list", tcp("203.0.113.1:1", VIP(L2), SYN), g->plain[0]),
+		goes(g, "on the list, IPv6", tcp(CLIENT6, VIP6(GUARDED), SYN), g->guarded[1]),
+		drops("not on it, IPv6", tcp("[2001:db8:d::1]:1", VIP6(GUARDED), SYN), SHUNT_DROP_NOT_ALLOWED),
+		drops("denied goes before allowed", tcp("198.51.100.66:1", VIP(GUARDED), SYN), SHUNT_DROP_DENIED),
+	};
+
+	SET(g, DATAPATH_ALLOW, prefix("198.51.100.0/24", g->guarded[0]), prefix("2001:db8:c::/48", g->guarded[1]));
+	SET(g, DATAPATH_DENY, prefix("198.51.100.66/32", 0));
+	check_cases(&g->w, cases, N(cases));
+}
+
+static void a_list_of_all_services_keeps_everybody_else_out(void **state)
+{
+	struct guarded_world *g = *state;
+	const struct packet_case cases[] = {
+		goes(g, "on the list", tcp(CLIENT, VIP(L2), SYN), g->plain[0]),
+		drops("not on it", tcp("203.0.113.1:1", VIP(L2), SYN), SHUNT_DROP_NOT_ALLOWED),
+		drops("an echo request", echo("203.0.113.1", VIP_HOST, true), SHUNT_DROP_NOT_ALLOWED),
+		drops("IPv6", tcp(CLIENT6, VIP6(L2), SYN), SHUNT_DROP_NOT_ALLOWED),
+		passes("not for a service", tcp("203.0.113.1:1", VIP(UNUSED), SYN)),
+	};
+
+	SET(g, DATAPATH_ALLOW, prefix("198.51.100.0/24", 0));
+	check_cases(&g->w, cases, N(cases));
+}
+
+/* ---- limits ---- */
+
+static void set_limit(struct guarded_world *g, struct shunt_limit limit)
+{
+	for (int i = 0; i < 2; i++) {
+		datapath_set_limit(g->w.f.datapath, g->guarded[i], &limit);
+		datapath_set_limit(g->w.f.datapath, g->udp[i], &limit);
+	}
+}
+
+/* So slow that no new flow is due again within the test. */
+static void over_its_limit_a_service_begins_no_more_flows(void **state)
+{
+	struct guarded_world *g = *state;
+
+	set_limit(g, (struct shunt_limit){.interval_ns = MINUTE_US * 1000ULL, .burst_ns = MINUTE_US * 1000ULL});
+	const struct packet_case cases[] = {
+		goes(g, "the first", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]),
+		goes(g, "the burst", tcp("203.0.113.1:1", VIP(GUARDED), SYN), g->guarded[0]),
+		drops("over it", tcp("203.0.113.2:1", VIP(GUARDED), SYN), SHUNT_DROP_SERVICE_LIMIT),
+		drops("again", tcp(CLIENT, VIP(GUARDED), SYN), SHUNT_DROP_SERVICE_LIMIT),
+		goes(g, "an established flow", tcp(CLIENT, VIP(GUARDED), ACK), g->guarded[0]),
+		goes(g, "the end of one", tcp(CLIENT, VIP(GUARDED), FIN | ACK), g->guarded[0]),
+		goes(g, "UDP tells no new flows", udp(CLIENT, VIP(GUARDED)), g->udp[0]),
+		goes(g, "a service without limit", tcp(CLIENT, VIP(L2), SYN), g->plain[0]),
+		goes(g, "another service has its own", tcp(CLIENT6, VIP6(GUARDED), SYN), g->guarded[1]),
+	};
+
+	check_cases(&g->w, cases, N(cases));
+}
+
+static void over_its_limit_a_client_begins_no_more_flows_while_others_do(void **state)
+{
+	struct guarded_world *g = *state;
+	struct shunt_limit limit = {.client_interval_us = MINUTE_US, .client_burst_us = MINUTE_US};
+	const uint8_t mask[16] = {255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0};
+
+	memcpy(limit.client_mask, mask, 16);
+	datapath_set_limit(g->w.f.datapath, g->guarded[1], &limit);
+	memset(limit.client_mask, 255, 16);
+	datapath_set_limit(g->w.f.datapath, g->guarded[0], &limit);
+	const struct packet_case cases[] = {
+		goes(g, "the first", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]),
+		goes(g, "the burst, from another port", tcp("198.51.100.7:5", VIP(GUARDED), SYN), g->guarded[0]),
+		drops("over it", tcp("198.51.100.7:6", VIP(GUARDED), SYN), SHUNT_DROP_CLIENT_LIMIT),
+		goes(g, "its neighbour", tcp("198.51.100.8:6", VIP(GUARDED), SYN), g->guarded[0]),
+		goes(g, "its established flow", tcp(CLIENT, VIP(GUARDED), ACK), g->guarded[0]),
+		goes(g, "IPv6", tcp(CLIENT6, VIP6(GUARDED), SYN), g->guarded[1]),
+		goes(g, "the burst of a /64", tcp("[2001:db8:c::8]:6", VIP6(GUARDED), SYN), g->guarded[1]),
+		drops("over it", tcp("[2001:db8:c::ffff:9]:6", VIP6(GUARDED), SYN), SHUNT_DROP_CLIENT_LIMIT),
+		goes(g, "the next /64", tcp("[2001:db8:c:1::9]:6", VIP6(GUARDED), SYN), g->guarded[1]),
+	};
+
+	check_cases(&g->w, cases, N(cases));
+}
+
+static void a_limited_client_does_not_use_up_what_the_service_has_for_others(void **state)
+{
+	struct guarded_world *g = *state;
+	struct shunt_limit limit = {.interval_ns = MINUTE_US * 1000ULL, .burst_ns = MINUTE_US * 1000ULL,
+				    .client_interval_us = MINUTE_US};
+
+	memset(limit.client_mask, 255, 16);
+	set_limit(g, limit);
+	const struct packet_case cases[] = {
+		goes(g, "one", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]),
+		drops("too many of one client", tcp(CLIENT, VIP(GUARDED), SYN), SHUNT_DROP_CLIENT_LIMIT),
+		drops("and again", tcp(CLIENT, VIP(GUARDED), SYN), SHUNT_DROP_CLIENT_LIMIT),
+		goes(g, "another client", tcp("203.0.113.1:1", VIP(GUARDED), SYN), g->guarded[0]),
+		drops("one too many of the service", tcp("203.0.113.2:1", VIP(GUARDED), SYN), SHUNT_DROP_SERVICE_LIMIT),
+	};
+
+	check_cases(&g->w, cases, N(cases));
+}
+
+static void a_flood_of_clients_that_come_once_does_not_free_the_one_that_came_often(void **state)
+{
+	struct guarded_world *g = *state;
+	struct shunt_limit limit = {.client_interval_us = MINUTE_US, .client_burst_us = 9 * MINUTE_US};
+	const struct packet_case over = drops("still over", tcp(CLIENT, VIP(GUARDED), SYN), SHUNT_DROP_CLIENT_LIMIT);
+	struct frame *often = tcp(CLIENT, VIP(GUARDED), SYN), *once = tcp("100.64.0.0:1", VIP(GUARDED), SYN);
+
+	memset(limit.client_mask, 255, 16);
+	set_limit(g, limit);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(fixture_run_quietly(&g->w.f, often), XDP_TX);
+	for (uint32_t i = 0; i < 20000; i++)
+		fixture_run_quietly(&g->w.f, poke(once, ETHERNET_LEN + 12, 4, 100U << 24 | 64 << 16 | i));
+	check_cases(&g->w, &over, 1);
+}
+
+static void explaining_takes_nothing_from_a_limit(void **state)
+{
+	struct guarded_world *g = *state;
+	struct datapath_flow flow = {.protocol = IPPROTO_TCP, .destination_port = 90, .starts = true};
+	struct shunt_limit limit = {.interval_ns = MINUTE_US * 1000ULL, .client_interval_us = MINUTE_US};
+	const struct packet_case first = goes(g, "the first", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]);
+	struct shunt_explanation explanation;
+
+	memset(limit.client_mask, 255, 16);
+	set_limit(g, limit);
+	assert_int_equal(address_parse(CLIENT_HOST, &flow.source), 0);
+	assert_int_equal(address_parse(VIP_HOST, &flow.destination), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(datapath_explain(g->w.f.datapath, &flow, &explanation), 0);
+		assert_int_equal(explanation.reason, SHUNT_DROP_NONE);
+	}
+	check_cases(&g->w, &first, 1);
+	assert_int_equal(datapath_explain(g->w.f.datapath, &flow, &explanation), 0);
+	assert_int_equal(explanation.reason, SHUNT_DROP_CLIENT_LIMIT);
+}
+
+/* ---- not used ---- */
+
+static void a_program_without_these_features_looks_nothing_up(void **state)
+{
+	struct guarded_world *g = *state;
+	const struct packet_case cases[] = {
+		goes(g, "on a list", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]),
+		goes(g, "over a limit", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]),
+	};
+
+	SET(g, DATAPATH_DENY, prefix("198.51.100.0/24", 0));
+	set_limit(g, (struct shunt_limit){.interval_ns = MINUTE_US * 1000ULL});
+	check_cases(&g->w, cases, N(cases));
+}
+
+int main(void)
+{
+#define test(name, setup) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		test(a_denied_client_is_dropped_whatever_it_sends_to_a_service, setup),
+		test(everybody_of_a_family_can_be_denied_without_the_other, setup),
+		test(a_service_denies_for_itself, setup_denying),
+		test(what_is_taken_off_the_list_is_served_again, setup),
+		test(a_hundred_thousand_prefixes_deny_exactly_their_own, setup),
+		test(a_service_with_a_list_serves_nobody_else, setup_allowing),
+		test(a_list_of_all_services_keeps_everybody_else_out, setup_allowing_all),
+		test(over_its_limit_a_service_begins_no_more_flows, setup_limiting),
+		test(over_its_limit_a_client_begins_no_more_flows_while_others_do, setup_limiting),
+		test(a_limited_client_does_not_use_up_what_the_service_has_for_others, setup_limiting),
+		test(a_flood_of_clients_that_come_once_does_not_free_the_one_that_came_often, setup_limiting),
+		test(explaining_takes_nothing_from_a_limit, setup_limiting),
+		test(a_program_without_these_features_looks_nothing_up, setup_without),
+	};
+
+	fixture_isolate();
+	return cmocka_run_group_tests_name("protect", tests, NULL, NULL);
+}

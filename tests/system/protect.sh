@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Clients that are denied or come too often are kept out while others go on.
+# shellcheck source=tests/lib/suite.sh
+. "$(dirname "$0")/../lib/suite.sh"
+
+VIP=192.0.2.10 VIP6=2001:db8::10
+
+# guarded TOP SERVICE-KEYS: web on both families, one backend; TOP are lines of the configuration, SERVICE-KEYS of services.
+configure() {
+	config <<-END
+		interfaces: [eth0]
+		$1
+		defaults: {health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: $VIP, port: 80, group: app$2}
+		  - {name: web6, address: "$VIP6", port: 80, group: app$2}
+		failover_groups: [{name: app, mode: active-active, backends: [b1], health_check: {type: tcp, port: 80}}]
+		$(some_backends 1)
+	END
+}
+
+guarded() {
+	net_make client client2 lb b1
+	serve b1 80
+	configure "$@"
+	start_shuntd
+	wait_for 10 "every backend is up" all_up
+}
+
+# Whether a host gets an answer, within the second.
+reaches() { on "$1" "$FLOWS" connect "$2" 80 --every 2ms --count 3 --timeout 400ms >"$T/log" 2>&1; }
+expect_served() {
+	reaches "$1" $VIP || fail "$1 is not served: $(tail -n 3 "$T/log")"
+	reaches "$1" $VIP6 || fail "$1 is not served over IPv6: $(tail -n 3 "$T/log")"
+}
+expect_kept_out() {
+	! reaches "$1" $VIP || fail "$1 is served"
+	! reaches "$1" $VIP6 || fail "$1 is served over IPv6"
+}
+
+a_denied_client() {
+	guarded "deny: [$(ip4 client2), \"$(ip6 client2)/128\"]" ""
+	hold others 20 $VIP 80 --every 20ms --block 500
+	expect_served client
+	expect_kept_out client2
+	expect "$(drops denied)" -ge 6 "drops"
+	on client2 ping -c 2 -i 0.05 -W 1 -q 10.77.0.2 | grep -q ' 0% packet loss' || fail "the balancer itself is out of reach"
+	bpftool map dump pinned "$BPF_DIR/deny" | grep -q '"packets": *[1-9]' || fail "the pinned list counts nothing"
+	configure "" ""
+	shunt reload >/dev/null
+	expect_served client2
+	configure "" ", deny: [10.77.0.0/24, \"fd77::/64\"]"
+	shunt reload >/dev/null
+	expect_kept_out client2
+	configure "" ", allow: [$(ip4 client), \"$(ip6 client)\", $(ip4 client2)/32, \"$(ip6 client2)\"]"
+	shunt reload >/dev/null
+	expect_served client2
+	configure "" ", allow: [$(ip4 client), \"$(ip6 client)\"]"
+	shunt reload >/dev/null
+	expect_kept_out client2
+	expect_served client
+	expect "$(drops not_allowed)" -ge 6 "drops"
+}
+
+a_long_list() {
+	guarded "" ""
+	hold others 20 $VIP 80 --every 20ms --block 500
+	configure "$(awk 'BEGIN { printf "deny: [10.77.0.3"
+		for (i = 0; i < 100000; i++) printf ", 100.%d.%d.%d", 64 + int(i / 65536), int(i / 256) % 256, i % 256
+		printf ", \"fd77::3\"]" }')" ""
+	shunt reload >"$T/reload"
+	expect_contains "$(cat "$T/reload")" "100002 added" "what the reload says"
+	expect_kept_out client2
+	expect_served client
+	kill_shuntd
+	start_shuntd
+	expect_kept_out client2
+	stop_traffic others
+	expect_unbroken others
+}
+
+# The kernel of the client sends a lost SYN again after a second and after three, hence the count of SYNs that came through.
+a_limit_of_new_flows() {
+	local before after
+	guarded "" ""
+	hold others 20 $VIP 80 --every 20ms --block 500
+	configure "" ", limits: {new_flows: 50, burst: 5}"
+	shunt reload >/dev/null
+	before=$(json .new_flows services web)
+	on client2 "$FLOWS" connect $VIP 80 --every 4ms --count 1000 --timeout 300ms >"$T/flood" 2>&1 &&
+		fail "a flood went through whole"
+	after=$(json .new_flows services web)
+	note "$((after - before)) of 1000 connections in 4 s at 50 a second"
+	expect "$((after - before))" -ge 160 "new flows in four seconds"
+	expect "$((after - before))" -le 240 "new flows in four seconds"
+	expect "$(drops service_limit)" -ge 500 "drops"
+	stop_traffic others
+	expect_unbroken others
+}
+
+a_limit_of_each_client() {
+	guarded "" ", limits: {per_client: 5, client_burst: 5}"
+	on client2 "$FLOWS" connect $VIP 80 --every 2ms --count 200 --timeout 300ms >"$T/flood" 2>&1 &&
+		fail "a flood went through whole"
+	on client "$FLOWS" connect $VIP 80 --every 300ms --count 8 >"$T/log" || fail "the other client: $(tail -n 3 "$T/log")"
+	expect "$(drops client_limit)" -ge 100 "drops"
+}
+
+suite protect
+run_test "A denied client is kept out while others go on, and a reload changes who" a_denied_client
+run_test "A hundred thousand denied prefixes are kept over a reload and a crash" a_long_list
+run_test "A limit of new flows holds and established connections lose nothing" a_limit_of_new_flows
+run_test "A limit of each client leaves others alone" a_limit_of_each_client
+finish

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who is denied, who is allowed, how much each may. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/validate.h"
+#include "net/address.h"
+
+#define CLIENT_TABLE_SIZE_DEFAULT 65536
+#define CLIENT_IPV4_DEFAULT 32
+#define CLIENT_IPV6_DEFAULT 64
+
+/* ---- prefixes ---- */
+
+int config_prefix_parse(const char *text, struct config_prefix *ret_prefix)
+{
+	struct config_prefix prefix;
+	bool as_given = true;
+	int r = address_prefix_parse(text, &prefix.address, &prefix.length);
+	size_t first = r == 0 && address_is_ipv4(&prefix.address) ? 12 : 0;
+
+	if (r < 0)
+		return r;
+	for (size_t i = first; i < sizeof(prefix.address.byte); i++) {
+		uint32_t bits_before = (i - first) * 8;
+		uint8_t mask = prefix.length <= bits_before ? 0 : prefix.length - bits_before >= 8 ? 0xff :
+			       0xff << (8 - (prefix.length - bits_before));
+
+		as_given = as_given && !(prefix.address.byte[i] & ~mask);
+		prefix.address.byte[i] &= mask;
+	}
+	*ret_prefix = prefix;
+	return as_given ? 0 : -EINVAL;
+}
+
+const char *config_prefix_format(const struct config_prefix *prefix, char *buffer, size_t size)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	snprintf(buffer, size, "%s/%u", address_format(&prefix->address, text), prefix->length);
+	return buffer;
+}
+
+int config_prefix_order(const void *a, const void *b)
+{
+	const struct config_prefix *left = a, *right = b;
+	int order = memcmp(&left->address, &right->address, sizeof(left->address));
+
+	return order ? order : (left->length > right->length) - (left->length < right->length);
+}
+
+void build_prefixes(struct report *report, const struct items *draft, struct config_prefixes *ret_prefixes)
+{
+	const struct draft_prefix *drafts = draft->list;
+	struct config_prefixes *to = ret_prefixes;
+	size_t n;
+
+	to->given = draft->at.line != 0;
+	to->list = new_list(report, draft->n, sizeof(*to->list), &n);
+	for (size_t i = 0; i < n; i++)
+		to->list[i] = (struct config_prefix){drafts[i].prefix.address, drafts[i].prefix.number};
+	if (n)
+		qsort(to->list, n, sizeof(*to->list), config_prefix_order);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || config_prefix_order(&to->list[i], &to->list[to->n - 1]))
+			to->list[to->n++] = to->list[i];
+}
+
+/* ---- limits ---- */
+
+static void needs(struct report *report, const char *who, const struct item *item, const char *key, const char *other,
+		  const struct item *needed)
+{
+	if (item->at.line && !needed->at.line)
+		report_error(report, item->at, "%s: limits: %s means nothing without %s: give that too, or remove it", who,
+			     key, other);
+}
+
+void build_limits(struct report *report, const char *who, const struct draft_service *draft, struct config_service *service)
+{
+	const struct draft_limits *limits = &draft->limits;
+	const struct draft_client_prefix *client = &limits->client_prefix;
+
+	if (!limits->at.line)
+		return;
+	service->limits = (struct config_limits){
+		.new_flows = number_or(&limits->new_flows, 0),
+		.burst = number_or(&limits->burst, number_or(&limits->new_flows, 0)),
+		.per_client = number_or(&limits->per_client, 0),
+		.client_burst = number_or(&limits->client_burst, number_or(&limits->per_client, 0)),
+		.client_ipv4 = number_or(&client->ipv4, CLIENT_IPV4_DEFAULT),
+		.client_ipv6 = number_or(&client->ipv6, CLIENT_IPV6_DEFAULT),
+	};
+	needs(report, who, &limits->burst, "burst", "new_flows", &limits->new_flows);
+	needs(report, who, &limits->client_burst, "client_burst", "per_client", &limits->per_client);
+	if (client->at.line && !limits->per_client.at.line)
+		report_error(report, client->at,
+			     "%s: limits: client_prefix means nothing without per_client: give that too, or remove it", who);
+	if (!limits->new_flows.at.line && !limits->per_client.at.line)
+		report_error(report, limits->at, "%s: limits has no limit: give new_flows or per_client", who);
+	if (service->protocol != IPPROTO_TCP && draft->protocol.ok)
+		report_error(report, limits->at,
+			     "%s: limits count the packets that begin a flow, and only TCP tells them: remove limits", who);
+}
+
+void validate_protection(struct validation *v)
+{
+	build_prefixes(v->report, &v->draft->deny, &v->config->deny);
+	build_prefixes(v->report, &v->draft->allow, &v->config->allow);
+	v->config->client_table_size = number_or(&v->draft->client_table_size, CLIENT_TABLE_SIZE_DEFAULT);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Deny and allow lists and limits: from the configuration to the maps that packets find. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/address.h"
+#include "shuntd/controller.h"
+
+#define NS_PER_S 1000000000ULL
+#define US_PER_S 1000000ULL
+
+uint32_t protect_flags(const struct config_service *service)
+{
+	return (service->deny.n ? SHUNT_SERVICE_DENY : 0) | (service->allow.given ? SHUNT_SERVICE_ALLOW : 0) |
+	       (service->limits.new_flows || service->limits.per_client ? SHUNT_SERVICE_LIMIT : 0);
+}
+
+uint32_t protect_features(const struct config *config)
+{
+	uint32_t features = (config->deny.n ? SHUNT_FEATURE_DENY : 0) | (config->allow.given ? SHUNT_FEATURE_ALLOW_ALL : 0);
+
+	for (size_t i = 0; i < config->n_services; i++) {
+		uint32_t flags = protect_flags(&config->services[i]);
+
+		features |= (flags & SHUNT_SERVICE_DENY ? SHUNT_FEATURE_DENY : 0) |
+			    (flags & SHUNT_SERVICE_ALLOW ? SHUNT_FEATURE_ALLOW : 0) |
+			    (flags & SHUNT_SERVICE_LIMIT ? SHUNT_FEATURE_LIMIT : 0);
+	}
+	return features;
+}
+
+/* ---- lists ---- */
+
+static const struct config_prefixes *list_of(const struct config_service *service, enum datapath_list list)
+{
+	return list == DATAPATH_DENY ? &service->deny : &service->allow;
+}
+
+static size_t add_keys(struct shunt_list_key *to, const struct config_prefixes *prefixes, uint32_t service)
+{
+	for (size_t i = 0; i < prefixes->n; i++)
+		to[i] = datapath_prefix_key(&prefixes->list[i].address, prefixes->list[i].length, service);
+	return prefixes->n;
+}
+
+static int publish_list(struct controller *c, enum datapath_list list, const uint32_t *ids, bool keep)
+{
+	const struct config *config = c->config;
+	const struct config_prefixes *all = list == DATAPATH_DENY ? &config->deny : &config->allow;
+	struct shunt_list_key *keys;
+	size_t n = all->n;
+	int r;
+
+	for (size_t i = 0; i < config->n_services; i++)
+		n += list_of(&config->services[i], list)->n;
+	keys = calloc(n + 1, sizeof(*keys));
+	if (!keys)
+		return -ENOMEM;
+	n = add_keys(keys, all, 0);
+	for (size_t i = 0; i < config->n_services; i++)
+		n += add_keys(keys + n, list_of(&config->services[i], list), ids[i]);
+	r = datapath_set_prefixes(c->datapath, list, keys, n, keep);
+	free(keys);
+	return r;
+}
+
+/* ---- limits ---- */
+
+/* How far ahead of the steady rate one may come: that many, the one that is due included. */
+static uint64_t burst_time(uint64_t interval, uint32_t burst)
+{
+	return interval * (burst - 1);
+}
+
+static uint64_t mask_half(uint32_t bits, int half)
+{
+	uint8_t byte[8];
+	uint64_t word;
+
+	for (uint32_t i = 0; i < 8; i++) {
+		uint32_t before = (half * 8 + i) * 8;
+
+		byte[i] = bits <= before ? 0 : bits - before >= 8 ? 0xff : 0xff << (8 - (bits - before));
+	}
+	memcpy(&word, byte, sizeof(word));
+	return word;
+}
+
+static struct shunt_limit limit_of(const struct config_service *service)
+{
+	const struct config_limits *limits = &service->limits;
+	uint32_t bits = address_is_ipv4(&service->address) ? 96U + limits->client_ipv4 : limits->client_ipv6;
+	struct shunt_limit limit = {.client_mask = {mask_half(bits, 0), mask_half(bits, 1)}};
+
+	if (limits->new_flows) {
+		limit.interval_ns = NS_PER_S / limits->new_flows;
+		limit.burst_ns = burst_time(limit.interval_ns, limits->burst);
+	}
+	if (limits->per_client) {
+		limit.client_interval_us = US_PER_S / limits->per_client;
+		limit.client_burst_us = burst_time(limit.client_interval_us, limits->client_burst);
+	}
+	return limit;
+}
+
+int protect_publish(struct controller *c, const uint32_t *ids, bool keep)
+{
+	int r = publish_list(c, DATAPATH_DENY, ids, keep);
+
+	for (size_t i = 0; i < c->config->n_services; i++) {
+		struct shunt_limit limit = limit_of(&c->config->services[i]);
+
+		datapath_set_limit(c->datapath, ids[i], &limit);
+	}
+	return r < 0 ? r : publish_list(c, DATAPATH_ALLOW, ids, keep);
+}
