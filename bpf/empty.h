@@ -13,10 +13,10 @@
 #include "vlan.h"
 
 #define REJECT_TTL 64
-#define REJECT_INTERVAL_NS 100000ULL        /* between answers, a CPU: 10,000 a second */
-#define REJECT_BURST 1000                   /* answers that may come at once, a CPU */
-#define QUOTE_IPV4_MAX (576 - 20 - 8)       /* RFC 1812 4.3.2.3 */
-#define CHECKSUM_STEP 512                   /* bpf_csum_diff takes so many bytes at once */
+#define REJECT_INTERVAL_NS 100000ULL /* between answers, a CPU: 10,000 a second */
+#define REJECT_BURST 1000 /* answers that may come at once, a CPU */
+#define QUOTE_IPV4_MAX (576 - 20 - 8) /* RFC 1812 4.3.2.3 */
+#define CHECKSUM_STEP 512 /* bpf_csum_diff takes so many bytes at once */
 
 enum { ICMP_UNREACHABLE = 3, ICMP_PORT = 3, ICMPV6_UNREACHABLE = 1, ICMPV6_PORT = 4 };
 
@@ -227,7 +227,7 @@ stage int reject(struct packet *p)
 {
 	int verdict;
 
-	/* Errors are not answered, nor fragments but the first; and what a first one of TCP acknowledges is not known (RFC 1122 3.2.2). */
+	/* RFC 1122 3.2.2: no answer to errors and later fragments. How long the segment is, a first fragment does not say. */
 	if (p->is_icmp_error || p->unusual->fragment_offset || (p->is_fragment && p->protocol == IPPROTO_TCP))
 		return drop(p, SHUNT_DROP_NO_BACKEND);
 	verdict = p->protocol == IPPROTO_TCP ? reject_tcp(p) : reject_udp(p);

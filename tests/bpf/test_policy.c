@@ -14,8 +14,9 @@
 #include "../lib/world.h"
 #include "net/address.h"
 
-#define FEATURES (SHUNT_FEATURE_ANY_PORT | SHUNT_FEATURE_REJECT | SHUNT_FEATURE_FAIL_OPEN | \
-		  SHUNT_FEATURE_SCHEDULERS | SHUNT_FEATURE_PREFIXES)
+#define FEATURES                                                                                                       \
+	(SHUNT_FEATURE_ANY_PORT | SHUNT_FEATURE_REJECT | SHUNT_FEATURE_FAIL_OPEN | SHUNT_FEATURE_SCHEDULERS |          \
+	 SHUNT_FEATURE_PREFIXES)
 #define V6 ETHERNET_LEN + 40
 #define V4 ETHERNET_LEN + 20
 #define REJECT VIP_HOST ":90"
@@ -26,7 +27,7 @@ enum { ANSWER_TTL = 64 };
 
 struct policy_world {
 	struct world w;
-	uint32_t group, dead, down;      /* down: a backend that is not alive; dead: the group that has it in every slot */
+	uint32_t group, dead, down; /* down: a backend that is not alive; dead: the group that has it in every slot */
 	uint32_t open_tcp, open_udp;
 };
 
@@ -72,7 +73,8 @@ static struct frame *answer(struct frame *frame)
 	return ttl(macs(frame, router_mac, balancer_mac), ANSWER_TTL);
 }
 
-static struct frame *reset(const char *from, const char *to, unsigned int flags, uint32_t sequence, uint32_t acknowledged)
+static struct frame *reset(const char *from, const char *to, unsigned int flags, uint32_t sequence,
+			   uint32_t acknowledged)
 {
 	struct frame *frame = tcp(from, to, flags);
 	size_t l4 = frame->byte[ETHERNET_LEN] >> 4 == 4 ? V4 : V6;
@@ -104,17 +106,24 @@ static void tcp_without_a_fit_backend_is_reset(void **state)
 {
 	struct policy_world *p = *state;
 	const struct packet_case cases[] = {
-		rejects("SYN: acknowledged with one more", tcp(CLIENT, REJECT, SYN), reset(REJECT, CLIENT, RST | ACK, 0, 0x01020305)),
-		rejects("SYN with data", payload(tcp(CLIENT, REJECT, SYN), 7), reset(REJECT, CLIENT, RST | ACK, 0, 0x0102030c)),
-		rejects("SYN with IP options", options(tcp(CLIENT, REJECT, SYN), 12), reset(REJECT, CLIENT, RST | ACK, 0, 0x01020305)),
-		rejects("SYN, padded", padded(tcp(CLIENT, REJECT, SYN), 60), reset(REJECT, CLIENT, RST | ACK, 0, 0x01020305)),
-		rejects("ACK: from where it acknowledges", tcp(CLIENT, REJECT, ACK), reset(REJECT, CLIENT, RST, 0x05060708, 0)),
-		rejects("data", payload(tcp(CLIENT, REJECT, ACK | PSH), 1400), reset(REJECT, CLIENT, RST, 0x05060708, 0)),
+		rejects("SYN: acknowledged with one more", tcp(CLIENT, REJECT, SYN),
+			reset(REJECT, CLIENT, RST | ACK, 0, 0x01020305)),
+		rejects("SYN with data", payload(tcp(CLIENT, REJECT, SYN), 7),
+			reset(REJECT, CLIENT, RST | ACK, 0, 0x0102030c)),
+		rejects("SYN with IP options", options(tcp(CLIENT, REJECT, SYN), 12),
+			reset(REJECT, CLIENT, RST | ACK, 0, 0x01020305)),
+		rejects("SYN, padded", padded(tcp(CLIENT, REJECT, SYN), 60),
+			reset(REJECT, CLIENT, RST | ACK, 0, 0x01020305)),
+		rejects("ACK: from where it acknowledges", tcp(CLIENT, REJECT, ACK),
+			reset(REJECT, CLIENT, RST, 0x05060708, 0)),
+		rejects("data", payload(tcp(CLIENT, REJECT, ACK | PSH), 1400),
+			reset(REJECT, CLIENT, RST, 0x05060708, 0)),
 		rejects("SYN and ACK", tcp(CLIENT, REJECT, SYN | ACK), reset(REJECT, CLIENT, RST, 0x05060708, 0)),
 		drops("what cannot be is not answered: FIN alone", tcp(CLIENT, REJECT, FIN), SHUNT_DROP_TCP_FLAGS),
 		rejects("SYN, IPv6, the slot's backend is down", tcp(CLIENT6, REJECT6, SYN),
 			reset(REJECT6, CLIENT6, RST | ACK, 0, 0x01020305)),
-		rejects("data, IPv6", payload(tcp(CLIENT6, REJECT6, ACK), 100), reset(REJECT6, CLIENT6, RST, 0x05060708, 0)),
+		rejects("data, IPv6", payload(tcp(CLIENT6, REJECT6, ACK), 100),
+			reset(REJECT6, CLIENT6, RST, 0x05060708, 0)),
 		drops("a reset is never answered", tcp(CLIENT, REJECT, RST), SHUNT_DROP_NO_BACKEND),
 		drops("a reset is never answered, IPv6", tcp(CLIENT6, REJECT6, RST | ACK), SHUNT_DROP_NO_BACKEND),
 	};
@@ -159,7 +168,8 @@ static void an_answer_has_the_tags_of_what_it_answers(void **state)
 		rejects("one tag, UDP", vlan(copy(datagram), ETH_P_8021Q, 7),
 			vlan(unreachable(datagram, VIP6_HOST, CLIENT6_HOST, 78), ETH_P_8021Q, 7)),
 		rejects("two tags, UDP", vlan(vlan(copy(datagram), ETH_P_8021Q, 7), ETH_P_8021AD, 8),
-			vlan(vlan(unreachable(datagram, VIP6_HOST, CLIENT6_HOST, 78), ETH_P_8021Q, 7), ETH_P_8021AD, 8)),
+			vlan(vlan(unreachable(datagram, VIP6_HOST, CLIENT6_HOST, 78), ETH_P_8021Q, 7), ETH_P_8021AD,
+			     8)),
 	};
 
 	check_cases(&p->w, cases, N(cases));
@@ -192,7 +202,8 @@ static void errors_and_fragments_are_not_rejected(void **state)
 	const struct packet_case cases[] = {
 		drops("an error about a flow", error_about(udp(REJECT, CLIENT)), SHUNT_DROP_NO_BACKEND),
 		drops("an error about a TCP flow", error_about(tcp(REJECT, CLIENT, ACK)), SHUNT_DROP_NO_BACKEND),
-		drops("the first fragment of a segment", fragment(payload(tcp(CLIENT, REJECT, ACK), 100), 0, true), SHUNT_DROP_NO_BACKEND),
+		drops("the first fragment of a segment", fragment(payload(tcp(CLIENT, REJECT, ACK), 100), 0, true),
+		      SHUNT_DROP_NO_BACKEND),
 	};
 
 	check_cases(&p->w, cases, N(cases));

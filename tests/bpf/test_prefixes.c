@@ -19,7 +19,7 @@
 
 struct prefixes {
 	struct world w;
-	uint32_t backend[8];             /* each service has its own */
+	uint32_t backend[8]; /* each service has its own */
 	uint32_t exact, half, whole, any, udp_whole, exact_any, six, six_long;
 };
 
@@ -69,10 +69,13 @@ static void the_address_itself_comes_first_then_the_longest_prefix(void **state)
 	const struct world *w = &p->w;
 	const struct packet_case cases[] = {
 		forwards(w, "the very address", tcp(FROM, "192.0.2.10:80", SYN), p->exact, p->backend[0]),
-		forwards(w, "the very address for every port beats prefixes", tcp(FROM, "192.0.2.11:80", SYN), p->exact_any, p->backend[5]),
-		forwards(w, "a longer prefix for every port beats a shorter one for the port", tcp(FROM, "192.0.2.9:80", SYN), p->any, p->backend[3]),
+		forwards(w, "the very address for every port beats prefixes", tcp(FROM, "192.0.2.11:80", SYN),
+			 p->exact_any, p->backend[5]),
+		forwards(w, "a longer prefix for every port beats a shorter one for the port",
+			 tcp(FROM, "192.0.2.9:80", SYN), p->any, p->backend[3]),
 		forwards(w, "every port", tcp(FROM, "192.0.2.10:81", SYN), p->any, p->backend[3]),
-		forwards(w, "the last address of every port's prefix", tcp(FROM, "192.0.2.63:80", ACK), p->any, p->backend[3]),
+		forwards(w, "the last address of every port's prefix", tcp(FROM, "192.0.2.63:80", ACK), p->any,
+			 p->backend[3]),
 		forwards(w, "the first behind it", tcp(FROM, "192.0.2.64:80", ACK), p->half, p->backend[1]),
 		forwards(w, "the last of the half", tcp(FROM, "192.0.2.127:80", SYN), p->half, p->backend[1]),
 		forwards(w, "the first of the other half", tcp(FROM, "192.0.2.128:80", SYN), p->whole, p->backend[2]),
@@ -80,10 +83,14 @@ static void the_address_itself_comes_first_then_the_longest_prefix(void **state)
 		forwards(w, "the first of all", tcp(FROM, "192.0.2.0:80", SYN), p->any, p->backend[3]),
 		forwards(w, "UDP, tunnelled", udp(FROM, "192.0.2.77:53"), p->udp_whole, p->backend[4]),
 		forwards(w, "IPv6", tcp(FROM6, "[2001:db8:1::1]:7", SYN), p->six, p->backend[6]),
-		forwards(w, "IPv6, the last address", tcp(FROM6, "[2001:db8:1::ffff:ffff]:443", SYN), p->six, p->backend[6]),
-		forwards(w, "IPv6, longer and for one port", tcp(FROM6, "[2001:db8:1::ff7f]:443", SYN), p->six_long, p->backend[7]),
-		forwards(w, "IPv6, another port of the longer one", tcp(FROM6, "[2001:db8:1::ff7f]:80", SYN), p->six, p->backend[6]),
-		forwards(w, "IPv6, right behind the longer one", tcp(FROM6, "[2001:db8:1::ff80]:443", SYN), p->six, p->backend[6]),
+		forwards(w, "IPv6, the last address", tcp(FROM6, "[2001:db8:1::ffff:ffff]:443", SYN), p->six,
+			 p->backend[6]),
+		forwards(w, "IPv6, longer and for one port", tcp(FROM6, "[2001:db8:1::ff7f]:443", SYN), p->six_long,
+			 p->backend[7]),
+		forwards(w, "IPv6, another port of the longer one", tcp(FROM6, "[2001:db8:1::ff7f]:80", SYN), p->six,
+			 p->backend[6]),
+		forwards(w, "IPv6, right behind the longer one", tcp(FROM6, "[2001:db8:1::ff80]:443", SYN), p->six,
+			 p->backend[6]),
 		passes("outside", tcp(FROM, "192.0.3.0:80", SYN)),
 		passes("below", tcp(FROM, "192.0.1.255:80", SYN)),
 		passes("another port", tcp(FROM, "192.0.2.64:81", SYN)),
@@ -104,7 +111,8 @@ static void what_has_no_ports_is_answered_for_the_whole_prefix(void **state)
 {
 	struct prefixes *p = *state;
 	const struct packet_case cases[] = {
-		answers("echo", echo("203.0.113.7", "192.0.2.200", true), reply(echo("192.0.2.200", "203.0.113.7", false))),
+		answers("echo", echo("203.0.113.7", "192.0.2.200", true),
+			reply(echo("192.0.2.200", "203.0.113.7", false))),
 		answers("echo, IPv6", echo("2001:db8:c::7", "2001:db8:1::abcd", true),
 			reply(echo("2001:db8:1::abcd", "2001:db8:c::7", false))),
 		passes("echo to another address", echo("203.0.113.7", "192.0.3.1", true)),
@@ -142,9 +150,11 @@ static void prefixes_come_and_go_and_survive_a_restart(void **state)
 	struct prefixes *p = *state;
 	struct fixture *f = &p->w.f;
 	const struct shunt_service_key whole = fixture_service_by_id(f, p->whole)->key;
-	const struct packet_case before = forwards(&p->w, "the whole prefix", tcp(FROM, "192.0.2.200:80", SYN), p->whole, p->backend[2]);
+	const struct packet_case before =
+		forwards(&p->w, "the whole prefix", tcp(FROM, "192.0.2.200:80", SYN), p->whole, p->backend[2]);
 	const struct packet_case gone = passes("removed", tcp(FROM, "192.0.2.200:80", SYN));
-	const struct packet_case no_echo = passes("no echo without a service", echo("203.0.113.7", "192.0.2.200", true));
+	const struct packet_case no_echo =
+		passes("no echo without a service", echo("203.0.113.7", "192.0.2.200", true));
 
 	check_cases(&p->w, &before, 1);
 	fixture_reopen(f);

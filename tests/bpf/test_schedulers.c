@@ -43,7 +43,9 @@ static int setup(void **state)
 	s->c = fixture_backend(&s->f, "10.0.1.3", LINK_IN);
 	for (uint32_t slot = 0; slot < SLOTS; slot++)
 		fixture_slot(&s->f, s->group, slot,
-			     settled(slot < SLOTS_A ? s->a : slot < SLOTS_A + SLOTS_B ? s->b : s->c));
+			     settled(slot < SLOTS_A             ? s->a
+				     : slot < SLOTS_A + SLOTS_B ? s->b
+								: s->c));
 	s->tcp = fixture_service(&s->f, IPPROTO_TCP, TO, s->group, SHUNT_FORWARD_L2, 0);
 	s->udp = fixture_service(&s->f, IPPROTO_UDP, TO, s->group, SHUNT_FORWARD_L2, 0);
 	*state = s;
@@ -212,7 +214,8 @@ static void a_flow_that_cannot_be_remembered_goes_by_its_hash(void **state)
 
 				for (uint32_t g = 0; g < SHUNT_FLOWS_PER_LINE; g++)
 					seen = line->flow[g].fingerprint ? line->flow[g].seen : seen;
-				line->flow[f] = (struct shunt_flow){.fingerprint = 7 + f, .backend = s->a, .established = 1, .seen = seen};
+				line->flow[f] = (struct shunt_flow){
+					.fingerprint = 7 + f, .backend = s->a, .established = 1, .seen = seen};
 			}
 			for (int times = 0; times < 5; times++)
 				assert_int_equal(backend_for(s, both[k]), by_hash(s, both[k], service));

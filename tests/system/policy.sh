@@ -43,8 +43,8 @@ rejected() {
 	die b2
 	wait_for 5 "the group is down" is_state app down
 	for address in $VIP $VIP6; do
-		expect_contains "$(what_a_flow_meets $address 80)" refused "TCP to $address"
-		expect_contains "$(what_a_flow_meets $address 53 --udp)" refused "UDP to $address"
+		expect_contains "$(what_a_flow_meets "$address" 80)" refused "TCP to $address"
+		expect_contains "$(what_a_flow_meets "$address" 53 --udp)" refused "UDP to $address"
 	done
 	expect "$(drops rejected)" -ge 4 "answers that were counted"
 	wait_for 5 "connections that were open are reset" said established broken

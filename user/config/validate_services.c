@@ -49,7 +49,8 @@ static void validate_prefix(struct validation *v, const struct draft_service *dr
 	service->prefix = length;
 	if (has_bits_beyond(&service->address, start + length))
 		report_error(v->report, draft->address.at,
-			     "service %s: address \"%s\" has bits beyond its prefix: clear them, or give the address alone",
+			     "service %s: address \"%s\" has bits beyond its prefix: clear them, or give the address "
+			     "alone",
 			     quote(draft->name.text, name), draft->address.text);
 }
 
@@ -62,7 +63,8 @@ static void validate_scheduler(struct validation *v, const struct draft_service 
 		return;
 	if (draft->tracking.ok && service->tracking == TRACKING_NEVER)
 		report_error(v->report, draft->tracking.at,
-			     "service %s: scheduler %s needs every flow remembered: remove tracking never, or use scheduler maglev",
+			     "service %s: scheduler %s needs every flow remembered: remove tracking never, or use "
+			     "scheduler maglev",
 			     quote(draft->name.text, name), draft->scheduler.text);
 	service->tracking = TRACKING_ALWAYS;
 }

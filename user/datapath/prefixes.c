@@ -82,8 +82,8 @@ int prefixes_add(struct datapath *d, const struct shunt_service *services, size_
 
 		r = bpf_map_update_elem(trie(d), &keys[i], &prefix, BPF_ANY);
 		if (r < 0)
-			datapath_fail(r, "map %s: a prefix cannot be added: %s", bpf_map__name(d->skeleton->maps.service_prefixes),
-				      strerror(-r));
+			datapath_fail(r, "map %s: a prefix cannot be added: %s",
+				      bpf_map__name(d->skeleton->maps.service_prefixes), strerror(-r));
 	}
 	free(keys);
 	return r;

@@ -32,7 +32,8 @@ static uint32_t flags_of(const struct config_service *service)
 		[ON_EMPTY_FAIL_OPEN] = SHUNT_SERVICE_FAIL_OPEN,
 	};
 
-	return protect_flags(service) | tracking[service->tracking] | on_empty[service->on_empty] | (service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0);
+	return protect_flags(service) | tracking[service->tracking] | on_empty[service->on_empty] |
+	       (service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0);
 }
 
 /* What the program must be able to do; everything else is dead code to it. */
