@@ -212,7 +212,7 @@ static void a_hostile_file_is_refused_in_time(void **state)
 	assert_quickly_refused(
 		"interfaces: [eth0]\n", "x: 1\n", 1 << 20,
 		"unknown key \"x\": the keys are interfaces, source, hash_seed, table_size, flow_timeout, "
-		"flow_table_size, on_exit, api, defaults, services, failover_groups, backends");
+		"flow_table_size, deny, allow, client_table_size, on_exit, api, defaults, services, failover_groups, backends");
 }
 
 /* A list of all backends, by alias the members of every group, is small on disk and huge in memory. */
