@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The backend's side: takes the outer header off IPv4 and IPv6 in IPv4 and IPv6 (RFC 2003, 4213, 2473), for hosts
- * without tunnel modules. Whatever is not such a packet, or not to a unicast address, passes untouched. Every
- * unicast destination is taken for this host's own: not for routers on the way of other people's tunnels. An outer
- * IPv6 header followed by extension headers is left to the stack; shunt sends none. Keeps nothing but counters.
+ * The backend's side: takes the outer header off IPv4 and IPv6 in IPv4 and IPv6 (RFC 2003, 4213, 2473), and with it UDP
+ * and GUE where they follow it (gue.h), for hosts without tunnel modules. Whatever is not such a packet, or not to a
+ * unicast address, passes untouched. Every unicast destination is taken for this host's own: not for routers on the
+ * way of other people's tunnels. An outer IPv6 header followed by extension headers is left to the stack; shunt sends
+ * none. So is GUE that is more than a plain data message. The UDP checksum of GUE is not looked at: what is inside has
+ * its own (RFC 6936). Keeps nothing but counters.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <linux/bpf.h>
@@ -18,6 +21,8 @@
 
 #include <shunt/decap.h>
 #include <shunt/hash.h>
+
+#include "gue.h"
 
 #define VLAN_TAGS_MAX 2
 #define LINK_BYTES_MAX (ETH_HLEN + VLAN_TAGS_MAX * 4)
@@ -33,8 +38,10 @@ struct vlan_tag {
 
 struct tunnel {
 	__u32 link_bytes;        /* Ethernet header and VLAN tags */
-	__u32 outer_bytes;       /* outer IP header */
-	__u32 inner_bytes;       /* what the outer header says follows it */
+	__u32 outer_bytes;       /* outer IP header, and for gue UDP and GUE */
+	__u32 inner_bytes;       /* what the outer headers say follows them */
+	bool is_gue;
+	__u32 udp_bytes;         /* of GUE, as the UDP header says */
 	__u8 inner_protocol;     /* IPPROTO_IPIP | IPPROTO_IPV6 */
 	__u8 outer_ecn;
 	struct shunt_addr source;
@@ -64,6 +71,46 @@ static __always_inline void *header_at(struct xdp_md *ctx, __u32 offset, __u32 b
 static __always_inline int is_tunnel(__u8 protocol)
 {
 	return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
+}
+
+/* A layer of GUE, `offset` bytes into the frame, that is for our port and that we understand. */
+static __always_inline const struct gue_layer *find_gue(struct xdp_md *ctx, __u32 offset)
+{
+	const struct gue_layer *layer = config.gue_port ? header_at(ctx, offset, sizeof(*layer)) : NULL;
+
+	if (!layer || layer->udp.dest != config.gue_port || layer->gue.variant_control_hlen || layer->gue.flags ||
+	    !is_tunnel(layer->gue.protocol))
+		return NULL;
+	return layer;
+}
+
+/* What follows an outer IP header: a packet, or GUE with a packet. False: neither. */
+static __always_inline bool find_inner(struct xdp_md *ctx, struct tunnel *tunnel, __u8 protocol, __u32 offset)
+{
+	const struct gue_layer *layer;
+
+	tunnel->inner_protocol = protocol;
+	if (protocol != IPPROTO_UDP)
+		return is_tunnel(protocol);
+	layer = find_gue(ctx, offset);
+	if (!layer)
+		return false;
+	tunnel->is_gue = true;
+	tunnel->inner_protocol = layer->gue.protocol;
+	tunnel->udp_bytes = bpf_ntohs(layer->udp.len);
+	return true;
+}
+
+/* Counts UDP and GUE among the outer headers. False: the lengths of IP and UDP contradict each other. */
+static __always_inline bool step_over_gue(struct tunnel *tunnel)
+{
+	if (!tunnel->is_gue)
+		return true;
+	if (tunnel->udp_bytes < sizeof(struct gue_layer) || tunnel->udp_bytes > tunnel->inner_bytes)
+		return false;
+	tunnel->inner_bytes = tunnel->udp_bytes - sizeof(struct gue_layer);
+	tunnel->outer_bytes += sizeof(struct gue_layer);
+	return true;
 }
 
 static __always_inline int is_wanted(const struct shunt_addr *source)
@@ -105,7 +152,7 @@ static __always_inline enum decap_outcome parse_outer_ipv4(struct xdp_md *ctx, s
 	const __u8 *destination;
 	__u32 total_bytes;
 
-	if (!ip || ip->version != 4 || !is_tunnel(ip->protocol))
+	if (!ip || ip->version != 4 || !find_inner(ctx, tunnel, ip->protocol, tunnel->link_bytes + ip->ihl * 4))
 		return DECAP_PASSED;
 	destination = (const __u8 *)&ip->daddr;
 	if (destination[0] == 0 || destination[0] >= 224) /* unspecified, multicast, broadcast */
@@ -122,9 +169,8 @@ static __always_inline enum decap_outcome parse_outer_ipv4(struct xdp_md *ctx, s
 	    tunnel->link_bytes + total_bytes > bpf_xdp_get_buff_len(ctx))
 		return DECAP_MALFORMED_OUTER;
 	tunnel->inner_bytes = total_bytes - tunnel->outer_bytes;
-	tunnel->inner_protocol = ip->protocol;
 	tunnel->outer_ecn = ip->tos & ECN_MASK;
-	return DECAP_GO_ON;
+	return step_over_gue(tunnel) ? DECAP_GO_ON : DECAP_MALFORMED_OUTER;
 }
 
 static __always_inline __u8 *ipv6_second_byte(struct ipv6hdr *ip)
@@ -141,7 +187,8 @@ static __always_inline enum decap_outcome parse_outer_ipv6(struct xdp_md *ctx, s
 {
 	struct ipv6hdr *ip = header_at(ctx, tunnel->link_bytes, sizeof(*ip));
 
-	if (!ip || ip->version != 6 || !is_tunnel(ip->nexthdr) || ip->daddr.s6_addr[0] == 0xff)
+	if (!ip || ip->version != 6 || ip->daddr.s6_addr[0] == 0xff ||
+	    !find_inner(ctx, tunnel, ip->nexthdr, tunnel->link_bytes + sizeof(*ip)))
 		return DECAP_PASSED;
 	__builtin_memcpy(&tunnel->source, &ip->saddr, 16);
 	if (!is_wanted(&tunnel->source))
@@ -150,9 +197,8 @@ static __always_inline enum decap_outcome parse_outer_ipv6(struct xdp_md *ctx, s
 	tunnel->inner_bytes = bpf_ntohs(ip->payload_len);
 	if (tunnel->link_bytes + tunnel->outer_bytes + tunnel->inner_bytes > bpf_xdp_get_buff_len(ctx))
 		return DECAP_MALFORMED_OUTER;
-	tunnel->inner_protocol = ip->nexthdr;
 	tunnel->outer_ecn = ipv6_ecn(ip);
-	return DECAP_GO_ON;
+	return step_over_gue(tunnel) ? DECAP_GO_ON : DECAP_MALFORMED_OUTER;
 }
 
 static __always_inline enum decap_outcome find_tunnel(struct xdp_md *ctx, struct tunnel *tunnel)

@@ -9,6 +9,7 @@
 
 #include <shunt/hash.h>
 
+#include "checksum.h"
 #include "icmp.h"
 #include "vlan.h"
 
@@ -18,7 +19,7 @@
 #define QUOTE_IPV4_MAX (576 - 20 - 8) /* RFC 1812 4.3.2.3 */
 #define CHECKSUM_STEP 512 /* bpf_csum_diff takes so many bytes at once */
 
-enum { ICMP_UNREACHABLE = 3, ICMP_PORT = 3, ICMPV6_UNREACHABLE = 1, ICMPV6_PORT = 4 };
+enum { ICMP_PORT = 3, ICMPV6_UNREACHABLE = 1, ICMPV6_PORT = 4 };
 
 /* Of TCP and ICMPv6. A mapped IPv4 address adds 0xffff, which is zero in this arithmetic, so that it serves IPv4 as well. */
 struct pseudo_header {
@@ -26,15 +27,6 @@ struct pseudo_header {
 	__be32 len;
 	__be32 protocol;
 };
-
-stage __u16 checksum_fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
 
 /* A token bucket, kept as the time at which it is full less the time it takes to fill: one word a CPU. */
 stage bool may_reject(const struct packet *p)

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Writes the frame that goes to the backend: `l2` changes the Ethernet addresses, `ipip` puts an outer IP header in front.
+ * Writes the frame that goes to the backend: `l2` changes the Ethernet addresses, `ipip` puts an outer IP header in
+ * front, `gue` an outer IP header, UDP and GUE.
  * The packet of the client itself is never touched: to it, balancer and backend are one host, not a router on the way.
  */
 #ifndef SHUNT_BPF_ENCAP_H
 #define SHUNT_BPF_ENCAP_H
 
+#include "checksum.h"
+#include "gue.h"
+#include "mss.h"
 #include "nexthop.h"
+#include "too_big.h"
 #include "vlan.h"
 
 #define OUTER_TTL 64                     /* RFC 2003 section 3.1, RFC 2473 section 6.3: its own, not the inner one */
-#define IPV4_DONT_FRAGMENT 0x4000        /* always, as Linux tunnels do: path MTU discovery needs it */
 
 stage void write_ethernet(struct ethhdr *eth, const struct exit *exit)
 {
@@ -18,21 +22,33 @@ stage void write_ethernet(struct ethhdr *eth, const struct exit *exit)
 	__builtin_memcpy(eth->h_source, exit->source_mac, ETH_ALEN);
 }
 
-/* Internet checksum (RFC 1071) of a header without options whose check field is zero. */
-stage __u16 ipv4_checksum(const struct iphdr *ip)
-{
-	const __u16 *half = (const __u16 *)ip;
-	__u32 sum = 0;
+/* What goes in front of the packet: an outer IP header and, for gue, a layer between the two. */
+struct outer {
+	bool ipv4, gue;
+	__u8 protocol;                   /* of what follows the outer IP header */
+	__u8 inner_protocol;             /* IPPROTO_IPIP | IPPROTO_IPV6 */
+	__u16 ip_len, layer_len;         /* bytes */
+};
 
-	for (int i = 0; i < (int)sizeof(*ip) / 2; i++)
-		sum += half[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
+stage struct outer outer_of(const struct packet *p)
+{
+	struct outer outer = {
+		.ipv4 = shunt_addr_is_ipv4(&p->backend->address),
+		.gue = cfg.features & SHUNT_FEATURE_GUE && p->service->forward == SHUNT_FORWARD_GUE,
+		.inner_protocol = p->family == ETH_P_IP ? IPPROTO_IPIP : IPPROTO_IPV6,
+	};
+
+	outer.protocol = outer.gue ? IPPROTO_UDP : outer.inner_protocol;
+	outer.ip_len = outer.ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	outer.layer_len = outer.gue ? sizeof(struct gue_layer) : 0;
+	return outer;
 }
 
-/* RFC 2003 and RFC 4213; TOS whole, ECN included (RFC 6040 normal mode). Host bits of the source spread flows over queues. */
-stage void write_outer_ipv4(const struct packet *p, struct iphdr *ip, __u8 inner_protocol)
+/*
+ * RFC 2003 and RFC 4213; don't-fragment always, as Linux tunnels do, for path MTU discovery; TOS whole, ECN included (RFC
+ * 6040 normal mode). Host bits of the source spread flows over queues.
+ */
+stage void write_outer_ipv4(const struct packet *p, struct iphdr *ip, const struct outer *outer)
 {
 	__be32 source;
 
@@ -42,10 +58,10 @@ stage void write_outer_ipv4(const struct packet *p, struct iphdr *ip, __u8 inner
 		.version = 4,
 		.ihl = 5,
 		.tos = p->traffic_class,
-		.tot_len = bpf_htons(p->ip_len + sizeof(*ip)),
+		.tot_len = bpf_htons(p->ip_len + outer->layer_len + sizeof(*ip)),
 		.frag_off = bpf_htons(IPV4_DONT_FRAGMENT),
 		.ttl = OUTER_TTL,
-		.protocol = inner_protocol,
+		.protocol = outer->protocol,
 		.saddr = source,
 	};
 	__builtin_memcpy(&ip->daddr, p->backend->address.byte + 12, 4);
@@ -53,16 +69,30 @@ stage void write_outer_ipv4(const struct packet *p, struct iphdr *ip, __u8 inner
 }
 
 /* RFC 2473; traffic class per RFC 6040, flow label from the flow hash per RFC 6438. */
-stage void write_outer_ipv6(const struct packet *p, struct ipv6hdr *ip, __u8 inner_protocol)
+stage void write_outer_ipv6(const struct packet *p, struct ipv6hdr *ip, const struct outer *outer)
 {
 	__be32 first_word = bpf_htonl(6U << 28 | (__u32)p->traffic_class << 20 | ((__u32)(p->hash >> 32) & 0xfffff));
 
 	__builtin_memcpy(ip, &first_word, 4);
-	ip->payload_len = bpf_htons(p->ip_len);
-	ip->nexthdr = inner_protocol;
+	ip->payload_len = bpf_htons(p->ip_len + outer->layer_len);
+	ip->nexthdr = outer->protocol;
 	ip->hop_limit = OUTER_TTL;
 	__builtin_memcpy(&ip->saddr, p->backend->source.byte, 16);
 	__builtin_memcpy(&ip->daddr, p->backend->address.byte, 16);
+}
+
+/* Zero checksums: over IPv4 as ever, over IPv6 by RFC 6935 and 6936, since what is inside has checksums of its own. */
+stage bool write_gue(const struct packet *p, struct gue_layer *layer, const struct outer *outer)
+{
+	if ((void *)(layer + 1) > frame_end(p))
+		return false;
+	*layer = (struct gue_layer){
+		.udp.source = bpf_htons(GUE_SOURCE_PORT_FIRST | ((__u32)(p->hash >> 32) & GUE_SOURCE_PORT_MASK)),
+		.udp.dest = p->service->gue_port,
+		.udp.len = bpf_htons(p->ip_len + sizeof(*layer)),
+		.gue.protocol = outer->inner_protocol,
+	};
+	return true;
 }
 
 stage bool fits(const struct packet *p, __u32 outer_len)
@@ -70,31 +100,28 @@ stage bool fits(const struct packet *p, __u32 outer_len)
 	return p->ip_len + outer_len <= p->backend->mtu || !p->backend->mtu;
 }
 
-/* Grows the frame by the outer header and writes Ethernet and outer header; the four family mixes are two writers. */
-stage int encapsulate(struct packet *p, const struct exit *exit)
+/* Grows the frame and writes all that is in front of the packet; the four family mixes are two writers. */
+stage int encapsulate(struct packet *p, const struct exit *exit, const struct outer *outer)
 {
-	bool outer_ipv4 = shunt_addr_is_ipv4(&p->backend->address);
-	__u8 inner_protocol = p->family == ETH_P_IP ? IPPROTO_IPIP : IPPROTO_IPV6;
-	int outer_len = outer_ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	struct ethhdr *eth;
-	void *outer;
+	void *at;
 
-	if (unlikely(!fits(p, outer_len)))
-		return drop(p, SHUNT_DROP_TOO_BIG);
-	if (unlikely(bpf_xdp_adjust_head(p->ctx, -outer_len)))
+	if (unlikely(bpf_xdp_adjust_head(p->ctx, -(outer->ip_len + outer->layer_len))))
 		return drop(p, SHUNT_DROP_NO_HEADROOM);
 	eth = frame_start(p);
-	outer = frame_start(p) + p->l3_offset;
+	at = frame_start(p) + p->l3_offset;
 	if ((void *)(eth + 1) + VLAN_TAGS_MAX * sizeof(struct vlan_tag) > frame_end(p) ||
-	    outer + sizeof(struct ipv6hdr) > frame_end(p))
+	    at + sizeof(struct ipv6hdr) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL); /* never: what was there is longer */
 	write_ethernet(eth, exit);
 	write_tags(p, eth);
-	((__be16 *)outer)[-1] = bpf_htons(outer_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	if (outer_ipv4)
-		write_outer_ipv4(p, outer, inner_protocol);
+	((__be16 *)at)[-1] = bpf_htons(outer->ipv4 ? ETH_P_IP : ETH_P_IPV6);
+	if (outer->ipv4)
+		write_outer_ipv4(p, at, outer);
 	else
-		write_outer_ipv6(p, outer, inner_protocol);
+		write_outer_ipv6(p, at, outer);
+	if (outer->gue && !write_gue(p, at + outer->ip_len, outer))
+		return drop(p, SHUNT_DROP_INTERNAL);
 	return SHUNT_NEXT;
 }
 
@@ -102,8 +129,6 @@ stage int rewrite_l2(struct packet *p, const struct exit *exit)
 {
 	struct ethhdr *eth = frame_start(p);
 
-	if (unlikely(!fits(p, 0)))
-		return drop(p, SHUNT_DROP_TOO_BIG);
 	if ((void *)(eth + 1) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL);
 	write_ethernet(eth, exit);
@@ -112,12 +137,21 @@ stage int rewrite_l2(struct packet *p, const struct exit *exit)
 
 stage int send_on(struct packet *p)
 {
+	bool tunnelled = p->service->forward != SHUNT_FORWARD_L2;
+	struct outer outer;
 	struct exit exit;
+	__u32 outer_len;
 	int verdict;
 
 	if (unlikely(!find_exit(p, &exit)))
 		return drop(p, SHUNT_DROP_NO_NEXT_HOP);
-	verdict = p->service->forward == SHUNT_FORWARD_IPIP ? encapsulate(p, &exit) : rewrite_l2(p, &exit);
+	outer = outer_of(p);
+	outer_len = tunnelled ? outer.ip_len + outer.layer_len : 0;
+	if (unlikely(!fits(p, outer_len)))
+		return refuse_too_big(p, outer_len);
+	if (cfg.features & SHUNT_FEATURE_MSS && p->service->mss && p->starts_flow)
+		limit_mss(p, outer_len);
+	verdict = tunnelled ? encapsulate(p, &exit, &outer) : rewrite_l2(p, &exit);
 	return verdict ?: leave(p, &exit);
 }
 

@@ -3,10 +3,12 @@
 #ifndef SHUNT_BPF_ICMP_H
 #define SHUNT_BPF_ICMP_H
 
+#include "checksum.h"
 #include "packet.h"
 
 /* Not <linux/icmp.h>, which needs the socket headers of the machine. */
-enum { ICMP_ECHO_REPLY = 0, ICMP_ECHO_REQUEST = 8, ICMPV6_ECHO_REQUEST = 128, ICMPV6_ECHO_REPLY = 129 };
+enum { ICMP_ECHO_REPLY = 0, ICMP_UNREACHABLE = 3, ICMP_ECHO_REQUEST = 8 };
+enum { ICMPV6_ECHO_REQUEST = 128, ICMPV6_ECHO_REPLY = 129 };
 
 struct icmp_header {
 	__u8 type;
@@ -24,16 +26,6 @@ stage void swap_ethernet(struct ethhdr *eth)
 	__builtin_memcpy(mac, eth->h_source, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
 	__builtin_memcpy(eth->h_dest, mac, ETH_ALEN);
-}
-
-/* Checksum update for one 16-bit word (RFC 1624, equation 3). */
-stage __u16 checksum_replace(__u16 check, __u16 old, __u16 new)
-{
-	__u32 sum = (__u16)~check + (__u16)~old + new;
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
 }
 
 /* The type is the first byte of the message and the checksum its second half word; the sums of the addresses do not change. */

@@ -57,7 +57,9 @@ struct shunt_prefix {
 	__u32 pad;
 };
 
-enum shunt_forward { SHUNT_FORWARD_L2 = 0, SHUNT_FORWARD_IPIP = 1 };
+enum shunt_forward { SHUNT_FORWARD_L2 = 0, SHUNT_FORWARD_IPIP = 1, SHUNT_FORWARD_GUE = 2 };
+
+#define SHUNT_MSS_AUTO 0xffff
 
 enum shunt_service_flags {
 	SHUNT_SERVICE_SOURCE_IP = 1 << 0,     /* hash the client's address only */
@@ -85,8 +87,10 @@ struct shunt_service {
 	__u32 flags;                 /* enum shunt_service_flags */
 	__u8 forward;                /* enum shunt_forward */
 	__u8 scheduler;              /* enum shunt_scheduler */
-	__u8 pad[2];
-	__u64 reserved[2];
+	__be16 gue_port;             /* UDP port that its backends take GUE on */
+	__u16 mss;                   /* TCP: most that the MSS option of a SYN may say; 0: any, SHUNT_MSS_AUTO: what fits */
+	__u16 pad[3];
+	__u64 reserved;
 };
 
 struct shunt_service_seed {
@@ -256,6 +260,8 @@ struct shunt_info {
 
 enum shunt_features {
 	SHUNT_FEATURE_ANY_PORT = 1 << 0,      /* some service takes every port */
+	SHUNT_FEATURE_GUE = 1 << 1,           /* some service forwards by gue */
+	SHUNT_FEATURE_MSS = 1 << 2,           /* some service limits the MSS of SYNs */
 	SHUNT_FEATURE_DENY = 1 << 8,          /* some prefix is denied */
 	SHUNT_FEATURE_ALLOW = 1 << 9,         /* some service has a list of who is allowed */
 	SHUNT_FEATURE_ALLOW_ALL = 1 << 10,    /* there is such a list for all services */

@@ -9,6 +9,7 @@
 
 #define DECAP_PROGRAM "shunt_decap"      /* as the kernel knows it: at most 15 characters */
 #define DECAP_MAP_STATS "decap_stats"
+#define DECAP_GUE_PORT 6080              /* draft-ietf-intarea-gue-09 section 8.1 */
 
 /* X(enum suffix, counter, XDP action, text for people) */
 #define DECAP_OUTCOMES(X) \
@@ -38,6 +39,9 @@ struct decap_stats {
 struct decap_config {
 	struct shunt_addr from;
 	struct shunt_addr from_mask;
+	__be16 gue_port;             /* UDP port at which GUE arrives, 0: none does */
+	__u16 pad;
+	__u32 pad2;
 };
 
 #endif

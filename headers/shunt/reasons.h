@@ -28,7 +28,9 @@
 	X(DENIED, "denied", "the client is on a deny list") \
 	X(NOT_ALLOWED, "not_allowed", "there is a list of who is allowed, and the client is not on it") \
 	X(SERVICE_LIMIT, "service_limit", "more new flows than the service's limit") \
-	X(CLIENT_LIMIT, "client_limit", "more new flows of one client than the service's limit")
+	X(CLIENT_LIMIT, "client_limit", "more new flows of one client than the service's limit") \
+	X(TOO_BIG_ANSWERED, "too_big_answered", "too big for the MTU towards the backend, and the client was told by ICMP") \
+	X(TOO_BIG_LIMITED, "too_big_limited", "too big for the MTU towards the backend, and over the rate of ICMP answers")
 
 enum shunt_drop_reason {
 #define X(name, label, text) SHUNT_DROP_##name,

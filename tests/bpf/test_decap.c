@@ -28,10 +28,12 @@
 #define PACKET_MAX 512
 #define CPUS_MAX 1024
 #define PAYLOAD_BYTES 24
+#define GUE_BYTES 12
 
 struct packet {
 	uint8_t byte[PACKET_MAX];
 	size_t length, link_bytes, outer_bytes;
+	bool gue;
 };
 
 /* What to build: the defaults (all zero) are untagged IPv4 in IPv4, no ECN. */
@@ -40,6 +42,7 @@ struct plan {
 	unsigned int tags;              /* VLAN tags */
 	unsigned int option_bytes;      /* in the outer IPv4 header, a multiple of four */
 	uint8_t outer_ecn, inner_ecn;
+	bool gue;                       /* UDP and GUE behind the outer IP header */
 };
 
 static const struct plan modes[] = {
@@ -47,6 +50,10 @@ static const struct plan modes[] = {
 	{.outer_ipv6 = false, .inner_ipv6 = true},
 	{.outer_ipv6 = true, .inner_ipv6 = false},
 	{.outer_ipv6 = true, .inner_ipv6 = true},
+	{.gue = true, .outer_ipv6 = false, .inner_ipv6 = false},
+	{.gue = true, .outer_ipv6 = false, .inner_ipv6 = true},
+	{.gue = true, .outer_ipv6 = true, .inner_ipv6 = false},
+	{.gue = true, .outer_ipv6 = true, .inner_ipv6 = true},
 };
 
 #define N_MODES (sizeof(modes) / sizeof(modes[0]))
@@ -147,15 +154,23 @@ static void append_inner(struct packet *packet, const struct plan *plan, uint8_t
 static struct packet tunnelled(const struct plan *plan)
 {
 	struct packet packet = {0};
-	uint8_t protocol = plan->inner_ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	uint8_t inner_protocol = plan->inner_ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	uint8_t protocol = plan->gue ? IPPROTO_UDP : inner_protocol;
 	size_t inner_bytes = (plan->inner_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) + PAYLOAD_BYTES;
+
+	if (plan->gue)
+		inner_bytes += GUE_BYTES;
 
 	append_link(&packet, plan->tags, plan->outer_ipv6 ? ETH_P_IPV6 : ETH_P_IP);
 	if (plan->outer_ipv6)
 		append_ipv6(&packet, protocol, plan->outer_ecn, inner_bytes);
 	else
 		append_ipv4(&packet, protocol, plan->outer_ecn, plan->option_bytes, inner_bytes);
+	if (plan->gue) /* from port 50000 to port 6080 */
+		append(&packet, (const uint8_t[]){0xc3, 0x50, 0x17, 0xc0, 0, inner_bytes, 0, 0, 0, inner_protocol, 0, 0},
+		       GUE_BYTES);
 	packet.outer_bytes = packet.length - packet.link_bytes;
+	packet.gue = plan->gue;
 	append_inner(&packet, plan, plan->inner_ecn);
 	return packet;
 }
@@ -185,14 +200,24 @@ static uint8_t *inner(struct packet *packet)
 	return packet->byte + packet->link_bytes + packet->outer_bytes;
 }
 
+/* UDP and GUE of a packet that has them. */
+static uint8_t *gue(struct packet *packet)
+{
+	return inner(packet) - GUE_BYTES;
+}
+
 static void set_outer_length(struct packet *packet, size_t inner_bytes)
 {
 	loose_iphdr *ip = outer_ipv4(packet);
 
+	if (packet->gue) {
+		gue(packet)[4] = (GUE_BYTES + inner_bytes) >> 8;
+		gue(packet)[5] = GUE_BYTES + inner_bytes;
+	}
 	if (ip->version == 4)
 		ip->tot_len = htons(packet->outer_bytes + inner_bytes);
 	else
-		outer_ipv6(packet)->payload_len = htons(inner_bytes);
+		outer_ipv6(packet)->payload_len = htons(inner_bytes + (packet->gue ? GUE_BYTES : 0));
 }
 
 /* ---- running ---- */
@@ -298,19 +323,19 @@ static void expect_bare(const struct plan *plan, uint8_t ecn)
 
 /* ---- fixture ---- */
 
-static int load(const char *from, uint8_t from_bits)
+static int load(const char *from, uint8_t from_bits, uint16_t gue_port)
 {
+	struct decap_config config = {.gue_port = htons(gue_port)};
+
 	skeleton = decap_bpf__open();
 	if (!skeleton)
 		return -errno;
 	if (from) {
-		struct decap_config config = {0};
-
 		assert_return_code(address_parse(from, &config.from), 0);
 		for (int i = 0; i < from_bits; i++)
 			config.from_mask.byte[i / 8] |= 0x80 >> i % 8;
-		memcpy((void *)&skeleton->rodata->config, &config, sizeof(config));
 	}
+	memcpy((void *)&skeleton->rodata->config, &config, sizeof(config));
 	return decap_bpf__load(skeleton);
 }
 
@@ -325,19 +350,25 @@ static int unload(void **state)
 static int setup(void **state)
 {
 	(void)state;
-	return geteuid() ? 0 : load(NULL, 0);
+	return geteuid() ? 0 : load(NULL, 0, 6080);
+}
+
+static int setup_without_gue(void **state)
+{
+	(void)state;
+	return geteuid() ? 0 : load(NULL, 0, 0);
 }
 
 static int setup_from_ipv4(void **state)
 {
 	(void)state;
-	return geteuid() ? 0 : load("10.0.0.1", 96 + 30);
+	return geteuid() ? 0 : load("10.0.0.1", 96 + 30, 6080);
 }
 
 static int setup_from_ipv6(void **state)
 {
 	(void)state;
-	return geteuid() ? 0 : load("fd00::", 8);
+	return geteuid() ? 0 : load("fd00::", 8, 6080);
 }
 
 static void require_root(void)
@@ -350,7 +381,7 @@ static void require_root(void)
 
 /* ---- tests ---- */
 
-static void all_four_modes_lose_their_outer_header(void **state)
+static void all_modes_lose_their_outer_header(void **state)
 {
 	(void)state;
 	require_root();
@@ -367,8 +398,10 @@ static void options_of_the_outer_header_go_with_it(void **state)
 {
 	(void)state;
 	require_root();
-	for (unsigned int bytes = 0; bytes <= 40; bytes += 4)
+	for (unsigned int bytes = 0; bytes <= 40; bytes += 4) {
 		expect_bare(&(struct plan){.option_bytes = bytes, .tags = 2}, 0);
+		expect_bare(&(struct plan){.option_bytes = bytes, .tags = 2, .gue = true}, 0);
+	}
 }
 
 static void congestion_marks_follow_rfc_6040(void **state)
@@ -507,6 +540,65 @@ static void what_is_no_tunnel_passes_untouched(void **state)
 	}
 }
 
+/* Everything but a plain data message of variant 0 with one of our two protocols (draft-ietf-intarea-gue-09 section 3). */
+static void gue_that_is_not_understood_passes_untouched(void **state)
+{
+	(void)state;
+	require_root();
+	for (size_t i = 4; i < N_MODES; i++)
+		for (size_t at = 0; at < GUE_BYTES; at++)
+			for (unsigned int bit = 0; bit < 8; bit++) {
+				struct packet in = tunnelled(&modes[i]);
+
+				gue(&in)[at] ^= 1 << bit;
+				if (at < 2 || at == 6 || at == 7)
+					expect(&in, DECAP_DECAPSULATED); /* source port and checksum are not looked at */
+				else if (at != 4 && at != 5)
+					expect(&in, DECAP_PASSED);
+			}
+	for (unsigned int protocol = 0; protocol < 256; protocol++) {
+		struct packet in = tunnelled(&modes[4]);
+
+		gue(&in)[9] = protocol;
+		if (protocol != IPPROTO_IPIP && protocol != IPPROTO_IPV6)
+			expect(&in, DECAP_PASSED);
+	}
+}
+
+static void udp_lengths_that_contradict_the_outer_header_are_dropped(void **state)
+{
+	(void)state;
+	require_root();
+	for (size_t i = 4; i < N_MODES; i++) {
+		struct packet in = tunnelled(&modes[i]);
+		unsigned int right = gue(&in)[5];
+
+		for (unsigned int length = 0; length < 256; length++) {
+			enum decap_outcome outcome = length < GUE_BYTES || length > right ? DECAP_MALFORMED_OUTER
+										  : DECAP_MALFORMED_INNER;
+
+			in = tunnelled(&modes[i]);
+			gue(&in)[5] = length;
+			expect(&in, length == right ? DECAP_DECAPSULATED : outcome);
+		}
+	}
+}
+
+static void without_a_gue_port_gue_is_left_alone(void **state)
+{
+	(void)state;
+	require_root();
+	for (size_t i = 0; i < N_MODES; i++) {
+		struct packet in = tunnelled(&modes[i]);
+
+		expect(&in, modes[i].gue ? DECAP_PASSED : DECAP_DECAPSULATED);
+		if (modes[i].gue)
+			memset(gue(&in) + 2, 0, 2); /* nor is port 0 one */
+		if (modes[i].gue)
+			expect(&in, DECAP_PASSED);
+	}
+}
+
 static void other_ethertypes_pass_untouched(void **state)
 {
 	static const uint16_t types[] = {ETH_P_ARP, ETH_P_LOOP, ETH_P_MPLS_UC, ETH_P_PAE, 0x0000, 0xffff};
@@ -557,6 +649,9 @@ static void fragments_are_left_to_the_stack(void **state)
 	outer_ipv4(&in)->frag_off = htons(0x2000);
 	expect(&in, DECAP_FRAGMENT);
 	outer_ipv4(&in)->frag_off = htons(0x0010);
+	expect(&in, DECAP_FRAGMENT);
+	in = tunnelled(&modes[4]);
+	outer_ipv4(&in)->frag_off = htons(0x2000);
 	expect(&in, DECAP_FRAGMENT);
 }
 
@@ -617,7 +712,7 @@ static void damaged_packets_meet_one_outcome(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(all_four_modes_lose_their_outer_header),
+		TEST(all_modes_lose_their_outer_header),
 		TEST(options_of_the_outer_header_go_with_it),
 		TEST(congestion_marks_follow_rfc_6040),
 		TEST(a_packet_cut_anywhere_is_not_decapsulated),
@@ -626,6 +721,9 @@ int main(void)
 		TEST(outer_headers_that_contradict_themselves_are_dropped),
 		TEST(inner_headers_that_lie_are_dropped),
 		TEST(what_is_no_tunnel_passes_untouched),
+		TEST(gue_that_is_not_understood_passes_untouched),
+		TEST(udp_lengths_that_contradict_the_outer_header_are_dropped),
+		cmocka_unit_test_setup_teardown(without_a_gue_port_gue_is_left_alone, setup_without_gue, unload),
 		TEST(other_ethertypes_pass_untouched),
 		TEST(what_is_not_for_one_host_passes_untouched),
 		TEST(fragments_are_left_to_the_stack),

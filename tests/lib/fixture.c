@@ -25,7 +25,7 @@ const struct datapath_options fixture_defaults = {
 	.flow_table_size = 1024,
 	.flow_timeout_ms = 15 * 60 * 1000,
 	.groups = 16,
-	.features = SHUNT_FEATURE_ANY_PORT,
+	.features = SHUNT_FEATURE_ANY_PORT | SHUNT_FEATURE_GUE | SHUNT_FEATURE_MSS,
 };
 const uint8_t link_mac[2][MAC_LEN] = {{2, 0, 0, 0, 0, 2}, {2, 0, 0, 0, 0, 3}};
 
@@ -136,6 +136,14 @@ void backend_mac(uint32_t id, uint8_t ret_mac[MAC_LEN])
 	memcpy(ret_mac, mac, MAC_LEN);
 }
 
+void fixture_mtu(struct fixture *f, uint32_t backend, uint16_t mtu)
+{
+	uint8_t mac[MAC_LEN];
+
+	backend_mac(backend, mac);
+	datapath_backend_next_hop(f->datapath, backend, f->ifindex[LINK_IN], mac, link_mac[LINK_IN], mtu);
+}
+
 uint32_t fixture_backend(struct fixture *f, const char *text, enum link link)
 {
 	struct shunt_addr address, source;
@@ -175,11 +183,18 @@ static struct shunt_service *service_with(const struct fixture *f, const struct 
 	return NULL;
 }
 
+static void publish_services(struct fixture *f)
+{
+	int r = datapath_set_services(f->datapath, f->services, f->n_services);
+
+	if (r < 0)
+		fail_msg("datapath_set_services: %s: %s", strerror(-r), datapath_error());
+}
+
 static uint32_t add_service(struct fixture *f, struct shunt_service_key key, uint32_t group, enum shunt_forward forward,
 			    uint32_t flags)
 {
 	struct shunt_service *service = service_with(f, &key);
-	int r;
 
 	if (!service) {
 		assert_true(f->n_services + 1 < SHUNT_MAX_SERVICES);
@@ -193,10 +208,9 @@ static uint32_t add_service(struct fixture *f, struct shunt_service_key key, uin
 		.group = group,
 		.flags = flags,
 		.forward = forward,
+		.gue_port = htons(6080),
 	};
-	r = datapath_set_services(f->datapath, f->services, f->n_services);
-	if (r < 0)
-		fail_msg("datapath_set_services: %s: %s", strerror(-r), datapath_error());
+	publish_services(f);
 	return service->id;
 }
 
@@ -228,6 +242,15 @@ void fixture_scheduler(struct fixture *f, uint32_t id, enum shunt_scheduler sche
 	service->scheduler = scheduler;
 	service->flags |= SHUNT_SERVICE_TRACK_ALWAYS;
 	assert_int_equal(datapath_set_services(f->datapath, f->services, f->n_services), 0);
+}
+
+void fixture_tunnel(struct fixture *f, uint32_t id, uint16_t gue_port, uint16_t mss)
+{
+	struct shunt_service *service = (struct shunt_service *)fixture_service_by_id(f, id);
+
+	service->gue_port = htons(gue_port);
+	service->mss = mss;
+	publish_services(f);
 }
 
 const struct shunt_service *fixture_service_by_id(const struct fixture *f, uint32_t id)

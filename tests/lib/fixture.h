@@ -44,6 +44,7 @@ int fixture_teardown(void **state);
 uint32_t fixture_group(struct fixture *f, uint64_t identity);
 /* An alive backend. Tunnels to it come from 10.0.0.1 or fd00::1, its MAC address is that of backend_mac(id). */
 uint32_t fixture_backend(struct fixture *f, const char *address, enum link link);
+void fixture_mtu(struct fixture *f, uint32_t backend, uint16_t mtu); /* of a backend behind LINK_IN; 1500 at first */
 void backend_mac(uint32_t id, uint8_t ret_mac[MAC_LEN]);
 extern const uint8_t link_mac[2][MAC_LEN];
 /* "192.0.2.10:80", "[2001:db8::10]:0"; in place of the service with the same key if there is one. Returns its id. */
@@ -54,6 +55,8 @@ void fixture_scheduler(struct fixture *f, uint32_t service, enum shunt_scheduler
 /* For a whole prefix, "192.0.2.0/24" or "2001:db8::/96". */
 uint32_t fixture_prefix(struct fixture *f, uint8_t protocol, const char *prefix, uint16_t port, uint32_t group,
 			enum shunt_forward forward, uint32_t flags);
+/* Services begin with GUE at 6080 and no limit of the MSS. */
+void fixture_tunnel(struct fixture *f, uint32_t service, uint16_t gue_port, uint16_t mss);
 const struct shunt_service *fixture_service_by_id(const struct fixture *f, uint32_t id);
 struct shunt_service_key service_key(uint8_t protocol, const char *address);
 /* Every slot of the group. */

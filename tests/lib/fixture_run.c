@@ -118,12 +118,14 @@ struct frame *sent_as(const struct fixture *f, const struct frame *in, const str
 	uint32_t entropy = hash_of(f, flow, service_id) >> 32, ipv4_source;
 	struct frame *out = copy(in);
 
-	if (service->forward == SHUNT_FORWARD_IPIP) {
+	if (service->forward == SHUNT_FORWARD_IPIP || service->forward == SHUNT_FORWARD_GUE) {
 		memcpy(&ipv4_source, source.byte + 12, 4);
 		ipv4_source |= entropy & f->options.source_entropy_ipv4;
 		if (address_is_ipv4(&backend->address))
 			memcpy(source.byte + 12, &ipv4_source, 4);
-		out = tunnel(out, &source, &backend->address);
+		out = service->forward == SHUNT_FORWARD_IPIP ? tunnel(out, &source, &backend->address)
+							     : gue(out, &source, &backend->address,
+								   49152 + entropy % 16384, ntohs(service->gue_port));
 		if (!address_is_ipv4(&backend->address))
 			out = flow_label(out, entropy & 0xfffff);
 	}

@@ -9,7 +9,8 @@
 #include "packet.h"
 #include "net/address.h"
 
-enum { IPV4_LEN = 20, IPV6_LEN = 40, TCP_LEN = 20, UDP_LEN = 8, ICMP_LEN = 8, DEFAULT_TTL = 57 };
+enum { IPV4_LEN = 20, IPV6_LEN = 40, TCP_LEN = 20, UDP_LEN = 8, ICMP_LEN = 8, GUE_LEN = 4, DEFAULT_TTL = 57 };
+enum { GUE_PORT = 6080 };
 
 const uint8_t router_mac[MAC_LEN] = {2, 0, 0, 0, 0, 1};
 const uint8_t balancer_mac[MAC_LEN] = {2, 0, 0, 0, 0, 2};
@@ -195,6 +196,8 @@ static bool ip_checksums_right(uint8_t *at)
 		return false;
 	if (in.protocol == IPPROTO_IPIP || in.protocol == IPPROTO_IPV6)
 		return ip_checksums_right(in.l4);
+	if (in.protocol == IPPROTO_UDP && get16(in.l4 + 2) == GUE_PORT && get16(in.l4 + 6) == 0)
+		return ip_checksums_right(in.l4 + UDP_LEN + GUE_LEN);
 	return !checksum_offset(in.protocol) || in.is_fragment || fold(sum(in.pseudo, in.l4, in.len)) == 0;
 }
 
@@ -299,6 +302,32 @@ struct frame *echo(const char *source, const char *destination, bool request)
 	return payload(icmp(source, destination, ipv6 ? (request ? 128 : 129) : (request ? 8 : 0), 0), 16);
 }
 
+struct frame *told_too_big(const struct frame *packet, uint32_t mtu)
+{
+	const uint8_t *at = packet->byte + ETHERNET_LEN;
+	bool ipv4 = at[0] >> 4 == 4;
+	uint8_t message[ICMP_LEN + 1232] = {ipv4 ? 3 : 2, ipv4 ? 4 : 0, [4] = mtu >> 24, mtu >> 16, mtu >> 8, mtu};
+	size_t quoted = ipv4 ? 548 : 1232;
+	struct shunt_addr from, to;
+	struct frame *frame;
+
+	if (ipv4) {
+		address_from_ipv4(at + 12, &to);
+		address_from_ipv4(at + 16, &from);
+	} else {
+		address_from_ipv6(at + 8, &to);
+		address_from_ipv6(at + 24, &from);
+	}
+	memcpy(message + ICMP_LEN, at, quoted);
+	frame = ip_between(&from, &to, ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, message, ICMP_LEN + quoted);
+	macs(frame, packet->byte + MAC_LEN, packet->byte);
+	if (ipv4) {
+		put16(frame->byte + ETHERNET_LEN + 4, 0);
+		traffic_class(dont_fragment(frame), 0xc0);
+	}
+	return ttl(frame, 64);
+}
+
 /* ---- modifiers ---- */
 
 struct frame *payload(struct frame *frame, size_t len)
@@ -354,6 +383,25 @@ struct frame *fragment6(struct frame *frame, uint16_t offset, bool more)
 	at[IPV6_LEN] = at[6];
 	at[6] = IPPROTO_FRAGMENT;
 	put16(at + IPV6_LEN + 2, offset | more);
+	return seal_whole(frame);
+}
+
+struct frame *dont_fragment(struct frame *frame)
+{
+	if (frame->byte[ETHERNET_LEN] >> 4 == 4)
+		frame->byte[ETHERNET_LEN + 6] |= 0x40;
+	return seal_again(frame);
+}
+
+struct frame *tcp_options(struct frame *frame, const void *option, size_t len)
+{
+	struct inside in = look_inside(frame->byte + ETHERNET_LEN);
+	size_t header = (in.l4[12] >> 4) * 4U;
+
+	assert(in.protocol == IPPROTO_TCP && len % 4 == 0);
+	insert(frame, in.l4 + header - frame->byte, len);
+	memcpy(in.l4 + header, option, len);
+	in.l4[12] = (header + len) / 4 << 4;
 	return seal_whole(frame);
 }
 
@@ -414,4 +462,25 @@ struct frame *tunnel(struct frame *frame, const struct shunt_addr *source, const
 		at[1] = class << 4;
 	}
 	return seal(frame, len + outer_len);
+}
+
+struct frame *gue(struct frame *frame, const struct shunt_addr *source, const struct shunt_addr *destination,
+		  uint16_t source_port, uint16_t destination_port)
+{
+	uint8_t *at = frame->byte + ETHERNET_LEN, *udp_header;
+	size_t len = ip_len(at), outer_len;
+	uint8_t protocol;
+
+	tunnel(frame, source, destination);
+	outer_len = address_is_ipv4(destination) ? IPV4_LEN : IPV6_LEN;
+	protocol = at[address_is_ipv4(destination) ? 9 : 6];
+	at[address_is_ipv4(destination) ? 9 : 6] = IPPROTO_UDP;
+	insert(frame, ETHERNET_LEN + outer_len, UDP_LEN + GUE_LEN);
+	seal(frame, outer_len + UDP_LEN + GUE_LEN + len);
+	udp_header = at + outer_len;
+	put16(udp_header, source_port);
+	put16(udp_header + 2, destination_port);
+	put16(udp_header + 6, 0);
+	udp_header[UDP_LEN + 1] = protocol;
+	return frame;
 }

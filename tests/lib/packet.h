@@ -37,6 +37,8 @@ struct frame *icmp(const char *source, const char *destination, uint8_t type, ui
 struct frame *ip(const char *source, const char *destination, uint8_t protocol, const void *data, size_t len);
 struct frame *ethernet(uint16_t type, size_t len); /* no IP: len bytes of data */
 struct frame *copy(const struct frame *frame);
+/* What a router says of a packet that is too big: ICMP or ICMPv6, from where the packet was going to, next-hop MTU `mtu`. */
+struct frame *told_too_big(const struct frame *packet, uint32_t mtu);
 void frames_free(void);
 
 /* ---- modifiers ---- */
@@ -48,6 +50,8 @@ struct frame *fragment(struct frame *frame, uint16_t offset, bool more); /* IPv4
 struct frame *fragment6(struct frame *frame, uint16_t offset, bool more); /* IPv6: adds the fragment header */
 struct frame *padded(struct frame *frame, size_t len); /* zeros behind the packet, up to a frame of len */
 struct frame *cut(struct frame *frame, size_t len); /* the first len bytes only, nothing else changed */
+struct frame *dont_fragment(struct frame *frame); /* IPv4; nothing to IPv6 */
+struct frame *tcp_options(struct frame *frame, const void *option, size_t len); /* len: a multiple of 4 */
 struct frame *poke(struct frame *frame, size_t offset, size_t n_bytes, uint32_t value); /* raw, big endian */
 struct frame *flow_label(struct frame *frame, uint32_t label); /* of the outermost header, IPv6 */
 struct frame *macs(struct frame *frame, const uint8_t destination[MAC_LEN], const uint8_t source[MAC_LEN]);
@@ -55,9 +59,13 @@ struct frame *macs(struct frame *frame, const uint8_t destination[MAC_LEN], cons
 /* The frame in an outer IP header as Linux tunnels write it: DF, TTL 64, the packet's traffic class, id and label 0. */
 struct frame *tunnel(struct frame *frame, const struct shunt_addr *source, const struct shunt_addr *destination);
 
+/* The same, with UDP and GUE (variant 0) between outer header and packet; UDP checksum zero. Ports in host order. */
+struct frame *gue(struct frame *frame, const struct shunt_addr *source, const struct shunt_addr *destination,
+		  uint16_t source_port, uint16_t destination_port);
+
 /* ---- judging ---- */
 bool frames_equal(const struct frame *a, const struct frame *b);
-bool checksums_right(const struct frame *frame); /* IPv4 headers, TCP, UDP, ICMP; looks into tunnels */
+bool checksums_right(const struct frame *frame); /* IPv4 headers, TCP, UDP, ICMP; looks into tunnels, GUE at 6080 too */
 void frames_print_difference(const struct frame *expected, const struct frame *got);
 /* Writes the frames to build/tests/failures/TEST-NAME.pcap and says so; the folder is next to the test's program. */
 void frames_write_pcap(const char *name, const struct frame *const frames[], size_t n);

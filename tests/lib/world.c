@@ -58,6 +58,8 @@ int world_setup(void **state)
 		     SHUNT_FORWARD_IPIP);
 	add_services(w, PORT_EMPTY, EMPTY, empty, empty, SHUNT_FORWARD_IPIP);
 	add_services(w, PORT_NO_NEXT_HOP, NO_NEXT_HOP, unknown, unknown, SHUNT_FORWARD_L2);
+	add_services(w, PORT_GUE_TO_V4, GUE_TO_V4, v4, v4, SHUNT_FORWARD_GUE);
+	add_services(w, PORT_GUE_TO_V6, GUE_TO_V6, v6, v6, SHUNT_FORWARD_GUE);
 	add_services(w, PORT_NO_GROUP, NO_GROUP, SHUNT_MAX_GROUPS, SHUNT_MAX_GROUPS, SHUNT_FORWARD_L2);
 	*state = w;
 	return 0;
@@ -87,6 +89,14 @@ struct packet_case drops(const char *sentence, struct frame *in, enum shunt_drop
 struct packet_case answers(const char *sentence, struct frame *in, struct frame *out)
 {
 	return (struct packet_case){.sentence = sentence, .in = in, .verdict = XDP_TX, .out = out, .answered = true};
+}
+
+struct packet_case answers_too_big(const char *sentence, struct frame *in, uint32_t mtu)
+{
+	struct packet_case c = answers(sentence, in, told_too_big(in, mtu));
+
+	c.reason = SHUNT_DROP_TOO_BIG_ANSWERED;
+	return c;
 }
 
 struct packet_case forwards(const struct world *w, const char *sentence, struct frame *in, uint32_t service,

@@ -25,6 +25,8 @@ enum port {
 	PORT_EMPTY,
 	PORT_NO_NEXT_HOP,
 	PORT_NO_GROUP,
+	PORT_GUE_TO_V4,
+	PORT_GUE_TO_V6,
 	PORT_COUNT
 };
 #define VIP(port) VIP_HOST ":" port
@@ -37,6 +39,8 @@ enum port {
 #define EMPTY "85"
 #define NO_NEXT_HOP "86"
 #define NO_GROUP "87"
+#define GUE_TO_V4 "88"
+#define GUE_TO_V6 "89"
 #define UNUSED "99"
 
 struct world {
@@ -61,6 +65,8 @@ struct packet_case {
 struct packet_case passes(const char *sentence, struct frame *in);
 struct packet_case drops(const char *sentence, struct frame *in, enum shunt_drop_reason reason);
 struct packet_case answers(const char *sentence, struct frame *in, struct frame *out);
+/* Answered by "packet too big" with this MTU. */
+struct packet_case answers_too_big(const char *sentence, struct frame *in, uint32_t mtu);
 /* The verdict follows from the link of the backend. */
 struct packet_case forwards(const struct world *w, const char *sentence, struct frame *in, uint32_t service,
 			    uint32_t backend);

@@ -124,10 +124,6 @@ def malformed():
 
 
 def refused():
-    for mix, family, port, _, tunnel in MIXES:
-        header = 20 if family == 4 else 40
-        drops("%s, a byte too many" % mix, frame(ip(family) / tcp(port, "A") / data(MTU - tunnel - header - 19)),
-              "too_big")
     for family in 4, 6:
         for words, transport in ("TCP", lambda port: tcp(port)), ("UDP", lambda port: udp(port)):
             drops("a group without backends, %s, IPv%d" % (words, family), frame(ip(family) / transport(EMPTY)),

@@ -24,7 +24,8 @@ ROUTER, BALANCER, OUT = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:0
 CLIENT, VIP, OTHER = {4: "198.51.100.7", 6: "2001:db8:c::7"}, {4: "192.0.2.10", 6: "2001:db8::10"}, \
     {4: "192.0.2.11", 6: "2001:db8::11"}
 ANY = {4: "192.0.2.20", 6: "2001:db8::20"}  # takes every port, in the world "any port"
-L2, TO_V4, TO_V6, OTHER_LINK, TO_V4_OTHER_LINK, EMPTY, NO_NEXT_HOP, NO_GROUP, UNUSED = *range(80, 88), 99
+L2, TO_V4, TO_V6, OTHER_LINK, TO_V4_OTHER_LINK, EMPTY, NO_NEXT_HOP, NO_GROUP = 80, 81, 82, 83, 84, 85, 86, 87
+GUE_TO_V4, GUE_TO_V6, UNUSED = 88, 89, 99
 TUNNEL_SOURCE = {4: "10.0.0.1", 6: "fd00::1"}
 MTU = 1500
 HASH_SEED = 0x5eed
@@ -121,13 +122,20 @@ def data(n):
     return Raw(DATA[:n]) if n else b""
 
 
-def tunnelled(packet, backend, hashed):
-    """RFC 2003, RFC 2473, RFC 4213; traffic class whole (RFC 6040), flow label of the flow (RFC 6438)."""
+def tunnelled(packet, backend, hashed, gue=False):
+    """RFC 2003, RFC 2473, RFC 4213; traffic class whole (RFC 6040), flow label of the flow (RFC 6438).
+
+    GUE: draft-ietf-intarea-gue-09 section 3.2, variant 0 without fields, in UDP without a checksum (RFC 6935).
+    """
     inner, inner_ipv4 = raw(packet), isinstance(packet, IP)
     built = IP(inner) if inner_ipv4 else IPv6(inner)
     length = built.len if inner_ipv4 else built.plen + 40
     traffic_class = built.tos if inner_ipv4 else built.tc
     protocol = 4 if inner_ipv4 else 41
+    if gue:
+        inner = raw(UDP(sport=49152 + (hashed >> 32) % 16384, dport=6080, len=length + 12, chksum=0)) + \
+            bytes([0, protocol, 0, 0]) + inner
+        protocol, length = 17, length + 12
     if backend.family == 4:
         return raw(IP(src=TUNNEL_SOURCE[4], dst=backend.address, tos=traffic_class, id=0, flags="DF", ttl=64,
                       proto=protocol, len=length + 20)) + inner
@@ -139,7 +147,8 @@ def tunnelled(packet, backend, hashed):
 
 cases = []
 names = set()
-FORWARD_BY_PORT = {L2: "l2", OTHER_LINK: "l2", TO_V4: "ipip", TO_V6: "ipip", TO_V4_OTHER_LINK: "ipip"}
+FORWARD_BY_PORT = {L2: "l2", OTHER_LINK: "l2", TO_V4: "ipip", TO_V6: "ipip", TO_V4_OTHER_LINK: "ipip",
+                   GUE_TO_V4: "gue", GUE_TO_V6: "gue"}
 
 
 def case(name, given, fate, out=None, reason=None, world="settled", before=(), flow=None):
@@ -178,7 +187,7 @@ def forwards(name, packet, backend, mode=None, tags=(), pad=0, service_port=None
         out = frame(packet, tags, **to) + behind
     else:
         kind = 0x0800 if backend.family == 4 else 0x86dd
-        out = frame(tunnelled(packet, backend, hashed), tags, kind=kind, **to) + behind
+        out = frame(tunnelled(packet, backend, hashed, mode == "gue"), tags, kind=kind, **to) + behind
     case(name, given, backend.way, out, world=world, before=before,
          flow=None if flow is packet else frame(flow))
 
@@ -197,7 +206,8 @@ def sections():
     import cases_forward
     import cases_odd
     import cases_other
-    return [*cases_forward.SECTIONS, *cases_other.SECTIONS, *cases_odd.SECTIONS]
+    import cases_tunnels
+    return [*cases_forward.SECTIONS, *cases_other.SECTIONS, *cases_odd.SECTIONS, *cases_tunnels.SECTIONS]
 
 
 def text():

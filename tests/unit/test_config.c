@@ -334,6 +334,33 @@ static void packets_reach_a_group_and_its_fallbacks(void **state)
 	config_free(config);
 }
 
+static void gue_and_mss_are_the_services_over_the_defaults(void **state)
+{
+	struct config *config;
+
+	(void)state;
+	config = parse(IFACE "defaults: {forward: gue, gue: {port: 7000}}\n"
+			     "services:\n"
+			     "- {name: a, address: 192.0.2.1, port: 80, group: g}\n"
+			     "- {name: b, address: 192.0.2.1, port: 81, group: g, gue: {port: 7001}, mss: auto}\n"
+			     "- {name: c, address: 192.0.2.1, port: 82, group: g, forward: l2, mss: 1220}\n"
+			     "- {name: d, address: 192.0.2.1, port: 83, group: g, forward: ipip, gue: {port: 7002}}\n" GROUP
+				     BACKENDS,
+		       "7:73: note: service \"d\": gue has no effect with forward ipip\n");
+	assert_int_equal(config->services[0].forward, SHUNT_FORWARD_GUE);
+	assert_int_equal(config->services[0].gue_port, 7000);
+	assert_int_equal(config->services[0].mss, 0);
+	assert_int_equal(config->services[1].gue_port, 7001);
+	assert_int_equal(config->services[1].mss, SHUNT_MSS_AUTO);
+	assert_int_equal(config->services[2].forward, SHUNT_FORWARD_L2);
+	assert_int_equal(config->services[2].mss, 1220);
+	config_free(config);
+	config = parse(IFACE SERVICE GROUP BACKENDS, "");
+	assert_int_equal(config->services[0].gue_port, 6080);
+	assert_int_equal(config->services[0].mss, 0);
+	config_free(config);
+}
+
 static void a_file_that_cannot_be_read_is_told(void **state)
 {
 	struct config_messages messages = {};
@@ -462,6 +489,20 @@ static void only_the_way_back_from_a_scheduler_scatters(void **state)
 	assert_changes(with[2], with[0], "service s: tracking always -> auto\n! service s: scheduler random -> maglev\n");
 }
 
+static void a_change_of_gue_and_mss_is_told(void **state)
+{
+	(void)state;
+	assert_changes(IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, forward: ipip}]\n" GROUP BACKENDS,
+		       IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, forward: gue, gue: {port: 5555}, "
+			     "mss: auto}]\n" GROUP BACKENDS,
+		       "service s: forward ipip -> gue\n"
+		       "service s: gue port 6080 -> 5555\n"
+		       "service s: mss any -> auto\n");
+	assert_changes(IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, mss: auto}]\n" GROUP BACKENDS,
+		       IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, mss: 1400}]\n" GROUP BACKENDS,
+		       "service s: mss auto -> 1400\n");
+}
+
 #define MANY                                                                                                           \
 	IFACE "services:\n"                                                                                            \
 	      "- {name: s, address: 192.0.2.1, port: 80, group: g}\n"                                                  \
@@ -532,10 +573,12 @@ int main(void)
 		cmocka_unit_test(what_is_valid_but_idle_is_noted),
 		cmocka_unit_test(the_forms_of_the_language_mean_the_same),
 		cmocka_unit_test(packets_reach_a_group_and_its_fallbacks),
+		cmocka_unit_test(gue_and_mss_are_the_services_over_the_defaults),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_told),
 		cmocka_unit_test(a_change_is_one_line_of_old_and_new),
 		cmocka_unit_test(a_service_may_have_a_whole_prefix),
 		cmocka_unit_test(only_the_way_back_from_a_scheduler_scatters),
+		cmocka_unit_test(a_change_of_gue_and_mss_is_told),
 		cmocka_unit_test(a_group_says_who_came_and_went),
 		cmocka_unit_test(a_change_of_protection_is_told_in_numbers),
 	};

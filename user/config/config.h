@@ -66,6 +66,8 @@ struct config_service {
 	uint16_t port;                /* host order; 0: every port */
 	size_t group;                 /* index into groups */
 	enum shunt_forward forward;
+	uint16_t gue_port;            /* host order; default 6080 */
+	uint16_t mss;                 /* 0: none, SHUNT_MSS_AUTO; only of TCP */
 	enum config_hash hash;
 	enum shunt_scheduler scheduler;
 	enum config_tracking tracking; /* with a scheduler other than maglev always TRACKING_ALWAYS */
@@ -181,7 +183,7 @@ const char *config_prefix_format(const struct config_prefix *prefix, char *buffe
 int config_prefix_order(const void *a, const void *b);             /* for qsort */
 
 const char *config_group_mode_text(enum config_group_mode mode);   /* "active-passive" | "active-active" */
-const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" */
+const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" | "gue" */
 const char *config_check_type_text(enum config_check_type type);   /* "tcp" | "http" | "none" */
 const char *config_tracking_text(enum config_tracking tracking);
 const char *config_scheduler_text(enum shunt_scheduler scheduler);

@@ -180,16 +180,23 @@ static const char *name_service(const struct config *config, size_t index)
 	return config->services[index].name;
 }
 
+static const char *mss_text(uint16_t mss, char buffer[8])
+{
+	return mss == SHUNT_MSS_AUTO ? "auto" : port_text(mss, "any", buffer);
+}
+
 static void describe_service(const struct config *config, size_t index, struct facts *facts)
 {
 	const struct config_service *service = &config->services[index];
-	char port[8], address[CONFIG_ADDRESS_TEXT_MAX];
+	char port[8], mss[8], address[CONFIG_ADDRESS_TEXT_MAX];
 
 	add_fact(facts, "address", "%s", config_service_address(service, address));
 	add_text(facts, "protocol", word_text(protocol_words, service->protocol));
 	add_fact(facts, "port", "%s", port_text(service->port, "every", port));
 	add_text(facts, "group", config->groups[service->group].name);
 	add_text(facts, "forward", config_forward_text(service->forward));
+	add_fact(facts, "gue port", "%u", service->gue_port);
+	add_fact(facts, "mss", "%s", mss_text(service->mss, mss));
 	add_text(facts, "hash", config_hash_text(service->hash))->scatters = true;
 	add_text(facts, "tracking", config_tracking_text(service->tracking));
 	add_text(facts, "on_empty", config_on_empty_text(service->on_empty));

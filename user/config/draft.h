@@ -48,9 +48,15 @@ struct draft_check {
 	struct item type, path, host, port, interval, timeout, healthy_threshold, unhealthy_threshold;
 };
 
+struct draft_gue {
+	struct place at;
+	struct item port;
+};
+
 struct draft_defaults {
 	struct place at;
 	struct item forward;
+	struct draft_gue gue;
 	struct draft_check check;
 };
 
@@ -72,7 +78,8 @@ struct draft_limits {
 
 struct draft_service {
 	struct place at;
-	struct item name, address, protocol, port, group, forward, hash, scheduler, tracking, on_empty;
+	struct item name, address, protocol, port, group, forward, hash, scheduler, tracking, on_empty, mss;
+	struct draft_gue gue;
 	struct items deny, allow;    /* struct draft_prefix */
 	struct draft_limits limits;
 };

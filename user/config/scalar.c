@@ -81,6 +81,11 @@ static int parse_word(const struct field *field, struct item *item)
 	return -EINVAL;
 }
 
+static int parse_word_or_number(const struct field *field, struct item *item)
+{
+	return parse_word(field, item) ? parse_number(field, item) : 0;
+}
+
 static int parse_address(const struct field *field, struct item *item)
 {
 	(void)field;
@@ -173,6 +178,7 @@ static const struct {
 	[FIELD_POWER_OF_TWO] = {parse_power_of_two, NULL},
 	[FIELD_DURATION] = {parse_duration, NULL},
 	[FIELD_WORD] = {parse_word, NULL},
+	[FIELD_WORD_OR_NUMBER] = {parse_word_or_number, NULL},
 	[FIELD_ADDRESS] = {parse_address, "an IPv4 or IPv6 unicast address"},
 	[FIELD_ADDRESS_OR_PREFIX] = {parse_address_or_prefix,
 				     "an IPv4 or IPv6 unicast address, or a prefix such as 192.0.2.0/24 or 2001:db8::/64"},
@@ -237,6 +243,11 @@ const char *field_expectation(const struct field *field, char buffer[EXPECTATION
 		break;
 	case FIELD_WORD:
 		enumerate_words(field->words, buffer, EXPECTATION_MAX);
+		break;
+	case FIELD_WORD_OR_NUMBER:
+		enumerate_words(field->words, keys, EXPECTATION_MAX);
+		snprintf(buffer, EXPECTATION_MAX, "%.100s or a whole number from %" PRIu64 " to %" PRIu64, keys, field->min,
+			 field->max);
 		break;
 	case FIELD_MAPPING:
 		snprintf(buffer, EXPECTATION_MAX, "a mapping with the keys %.200s", schema_keys(field->schema, keys));

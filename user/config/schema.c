@@ -16,6 +16,8 @@
 #define NEW_FLOWS_MAX 10000000
 #define PER_CLIENT_MAX 100000
 #define PREFIXES_MAX 250000 /* of one list; all lists of a kind share SHUNT_MAX_LISTED */
+#define MSS_MIN 536    /* what every IPv4 host must take (RFC 9293 section 3.7.1) */
+#define MSS_MAX 65495  /* a 65,535-byte packet less its headers */
 
 /* A reload holds the old and the new at once, hence the halves. */
 #define SERVICES_MAX (SHUNT_MAX_SERVICES / 2)
@@ -24,6 +26,7 @@
 #define INTERFACES_MAX (SHUNT_MAX_LINKS - 1)
 
 #define AT(type, member) .offset = offsetof(struct type, member)
+#define SCHEMA(type, table) .size = sizeof(struct type), .fields = table
 
 static const struct field interface_fields[] = {
 	{"name", FIELD_INTERFACE, AT(draft_interface, name), .required = true},
@@ -84,6 +87,13 @@ static const struct schema limits_schema = {"limits", .size = sizeof(struct draf
 
 #define PREFIX_LIST(type, member) FIELD_LIST, AT(type, member), .max = PREFIXES_MAX, .schema = &prefix_schema
 
+static const struct field gue_fields[] = {
+	{"port", FIELD_NUMBER, AT(draft_gue, port), .required = true, .min = 1, .max = PORT_MAX},
+	{},
+};
+
+static const struct schema gue_schema = {"gue", SCHEMA(draft_gue, gue_fields)};
+
 static const struct field service_fields[] = {
 	{"name", FIELD_NAME, AT(draft_service, name), .required = true},
 	{"address", FIELD_ADDRESS_OR_PREFIX, AT(draft_service, address), .required = true},
@@ -98,6 +108,8 @@ static const struct field service_fields[] = {
 	{"deny", PREFIX_LIST(draft_service, deny)},
 	{"allow", PREFIX_LIST(draft_service, allow)},
 	{"limits", FIELD_MAPPING, AT(draft_service, limits), .schema = &limits_schema},
+	{"gue", FIELD_MAPPING, AT(draft_service, gue), .schema = &gue_schema},
+	{"mss", FIELD_WORD_OR_NUMBER, AT(draft_service, mss), .min = MSS_MIN, .max = MSS_MAX, .words = mss_words},
 	{},
 };
 
@@ -114,8 +126,6 @@ static const struct field backend_fields[] = {
 	{"port", FIELD_NUMBER, AT(draft_backend, port), .min = 1, .max = PORT_MAX},
 	{},
 };
-
-#define SCHEMA(type, table) .size = sizeof(struct type), .fields = table
 
 static const struct schema interface_schema = {"interface", SCHEMA(draft_interface, interface_fields),
 					       .bare_name = true};
@@ -143,6 +153,7 @@ static const struct field group_fields[] = {
 
 static const struct field defaults_fields[] = {
 	{"forward", FIELD_WORD, AT(draft_defaults, forward), .words = forward_words},
+	{"gue", FIELD_MAPPING, AT(draft_defaults, gue), .schema = &gue_schema},
 	{"health_check", FIELD_MAPPING, AT(draft_defaults, check), .schema = &check_schema},
 	{},
 };

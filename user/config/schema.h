@@ -13,6 +13,7 @@ enum field_kind {
 	FIELD_POWER_OF_TWO,          /* min … max */
 	FIELD_DURATION,              /* min … max milliseconds */
 	FIELD_WORD,                  /* one of `words` */
+	FIELD_WORD_OR_NUMBER,        /* one of `words`, or min … max */
 	FIELD_ADDRESS,               /* unicast */
 	FIELD_ADDRESS_OR_PREFIX,     /* unicast; number: length of the prefix, 32 or 128 for an address */
 	FIELD_IPV4_PREFIX,           /* unicast; number: its length */

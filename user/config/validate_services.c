@@ -69,11 +69,28 @@ static void validate_scheduler(struct validation *v, const struct draft_service 
 	service->tracking = TRACKING_ALWAYS;
 }
 
+#define GUE_PORT_DEFAULT 6080 /* draft-ietf-intarea-gue-09 section 8.1 */
+
+static void build_tunnel(struct validation *v, const struct draft_service *draft, struct config_service *service)
+{
+	const struct item *forward = draft->forward.ok ? &draft->forward : &v->draft->defaults.forward;
+	char name[QUOTE_MAX];
+
+	service->forward = number_or(forward, SHUNT_FORWARD_L2);
+	service->gue_port = number_or(&draft->gue.port, number_or(&v->draft->defaults.gue.port, GUE_PORT_DEFAULT));
+	service->mss = number_or(&draft->mss, 0);
+	if (draft->gue.port.ok && service->forward != SHUNT_FORWARD_GUE)
+		report_note(v->report, draft->gue.at, "service %s: gue has no effect with forward %s",
+			    quote(draft->name.text, name), config_forward_text(service->forward));
+	if (draft->mss.ok && service->protocol != IPPROTO_TCP)
+		report_error(v->report, draft->mss.at, "service %s: mss is for TCP services: remove it",
+			     quote(draft->name.text, name));
+}
+
 static void build_service(struct validation *v, size_t index)
 {
 	const struct draft_service *draft = draft_of(v, index);
 	struct config_service *service = &v->config->services[index];
-	const struct item *forward = draft->forward.ok ? &draft->forward : &v->draft->defaults.forward;
 	char name[QUOTE_MAX], group[QUOTE_MAX], who[QUOTE_MAX + 16];
 
 	service->name = copy_text(v->report, draft->name.text);
@@ -81,7 +98,7 @@ static void build_service(struct validation *v, size_t index)
 	validate_prefix(v, draft, service);
 	service->protocol = number_or(&draft->protocol, IPPROTO_TCP);
 	service->port = number_or(&draft->port, 0);
-	service->forward = number_or(forward, SHUNT_FORWARD_L2);
+	build_tunnel(v, draft, service);
 	service->hash = number_or(&draft->hash, HASH_5_TUPLE);
 	service->scheduler = number_or(&draft->scheduler, SHUNT_SCHEDULER_MAGLEV);
 	service->tracking = number_or(&draft->tracking, TRACKING_AUTO);

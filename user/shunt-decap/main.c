@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The command line of shunt-decap, which strips the tunnel header on a backend. Decides nothing about packets. */
 #include <argp.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 
+#include "base/number.h"
 #include "decap.h"
 #include "net/address.h"
 
@@ -24,11 +26,12 @@ static const struct command {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-enum { OPTION_MODE = 'm', OPTION_FROM = 'f' };
+enum { OPTION_MODE = 'm', OPTION_FROM = 'f', OPTION_GUE_PORT = 'g' };
 
 static const struct argp_option option_table[] = {
 	{"mode", OPTION_MODE, "MODE", 0, "native, generic, or auto (default): native, else generic with a warning", 0},
 	{"from", OPTION_FROM, "PREFIX", 0, "only tunnel packets whose outer source is within PREFIX", 0},
+	{"gue-port", OPTION_GUE_PORT, "PORT", 0, "UDP port at which GUE arrives, 6080 unless given; 0: no GUE", 0},
 	{0},
 };
 
@@ -62,6 +65,15 @@ static void parse_from(const char *text, struct argp_state *state, struct decap_
 		options->config.from_mask.byte[i / 8] |= 0x80 >> i % 8;
 }
 
+static void parse_gue_port(const char *text, struct argp_state *state, struct decap_options *options)
+{
+	uint64_t port;
+
+	if (number_parse(text, 0, UINT16_MAX, &port) < 0)
+		argp_error(state, "--gue-port %s: must be a port number, or 0", text);
+	options->config.gue_port = htons(port);
+}
+
 static const struct command *find_command(const char *name, struct argp_state *state)
 {
 	for (size_t i = 0; i < N_COMMANDS; i++)
@@ -81,6 +93,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_FROM:
 		parse_from(argument, state, &invocation->options);
+		return 0;
+	case OPTION_GUE_PORT:
+		parse_gue_port(argument, state, &invocation->options);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num == 0)
@@ -113,11 +128,11 @@ int main(int argc, char **argv)
 		.doc = "Takes the outer header off IPv4 and IPv6 packets that a load balancer tunnelled to this host, "
 		       "by an XDP program on INTERFACE, for kernels without tunnel modules. `load` again replaces the "
 		       "program without a gap."
-		       "\vEvery tunnel packet (protocols 4 and 41) to a unicast address that arrives on INTERFACE is "
+		       "\vEvery tunnel packet (protocols 4 and 41, and GUE) to a unicast address that arrives on INTERFACE is "
 		       "taken for this host's; do not use it on a router. Give --from, so that nobody else can tunnel "
 		       "into this host.",
 	};
-	struct invocation invocation = {0};
+	struct invocation invocation = {.options.config.gue_port = htons(DECAP_GUE_PORT)};
 
 	argp_program_version = "shunt-decap " SHUNT_VERSION;
 	argp_err_exit_status = 2;

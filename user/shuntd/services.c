@@ -42,15 +42,21 @@ uint32_t services_features(const struct config *config)
 	uint32_t features = protect_features(config);
 
 	for (size_t i = 0; i < config->n_services; i++) {
-		if (config->services[i].port == 0)
+		const struct config_service *service = &config->services[i];
+
+		if (service->port == 0)
 			features |= SHUNT_FEATURE_ANY_PORT;
-		if (config->services[i].prefix)
+		if (service->prefix)
 			features |= SHUNT_FEATURE_PREFIXES;
-		if (config->services[i].scheduler != SHUNT_SCHEDULER_MAGLEV)
+		if (service->forward == SHUNT_FORWARD_GUE)
+			features |= SHUNT_FEATURE_GUE;
+		if (service->mss)
+			features |= SHUNT_FEATURE_MSS;
+		if (service->scheduler != SHUNT_SCHEDULER_MAGLEV)
 			features |= SHUNT_FEATURE_SCHEDULERS;
-		if (config->services[i].on_empty == ON_EMPTY_REJECT)
+		if (service->on_empty == ON_EMPTY_REJECT)
 			features |= SHUNT_FEATURE_REJECT;
-		if (config->services[i].on_empty == ON_EMPTY_FAIL_OPEN)
+		if (service->on_empty == ON_EMPTY_FAIL_OPEN)
 			features |= SHUNT_FEATURE_FAIL_OPEN;
 	}
 	return features;
@@ -104,6 +110,8 @@ int services_publish(struct controller *c)
 			.flags = flags_of(from),
 			.forward = from->forward,
 			.scheduler = from->scheduler,
+			.gue_port = htons(from->gue_port),
+			.mss = from->mss,
 		};
 	}
 	/* Lists that lines refer to are there before, and those of old lines go after them. */
