@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Lowers the MSS option of a client's SYN to what the service allows (RFC 9293 section 3.7.1). Answers do not pass here,
- * so this limits what the backend sends, not what the client sends (docs/gue.md).
+ * so this limits what the backend sends, not what the client sends (docs/tunnels.md).
  */
 #ifndef SHUNT_BPF_MSS_H
 #define SHUNT_BPF_MSS_H
