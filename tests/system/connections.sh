@@ -223,6 +223,18 @@ another_program_and_more_groups() {
 	expect "$(servers 192.0.2.11 81)" = "b1 b2" "who answers at a port of the new service"
 }
 
+# Once its slots resolve, only the flow table knows of the removed backend.
+removed_resolving_and_restarted() {
+	remove_a_backend
+	wait_for 15 "every living flow of a slot that moved is pinned" no_slot_moves
+	kill_shuntd
+	start_shuntd
+	wait_for 5 "every backend is up" is true json '[.[] | select(.removed | not) | .health == "up"] | all' backends
+	wait_for 15 "a scan of the flow table has counted the flows of b3" flows_of_removed
+}
+
+flows_of_removed() { is true json '[.[] | select(.removed) | .flows] | add > 0' backends; }
+
 removed_and_restarted() {
 	remove_a_backend
 	kill_shuntd
@@ -241,6 +253,7 @@ run_test "$N connections survive a restart of shuntd" connections_survive restar
 run_test "$N connections survive kill -9 of shuntd" connections_survive kill_the_controller
 run_test "$N connections survive another program and a larger map" connections_survive another_program_and_more_groups
 run_test "$N connections survive kill -9 after a backend was removed" connections_survive removed_and_restarted
+run_test "$N connections survive kill -9 when only flows know of it" connections_survive removed_resolving_and_restarted
 limit 90
 run_test "$N connections survive all of it, one after the other" everything_at_once
 run_test 'no new connection fails meanwhile' new_connections_never_fail

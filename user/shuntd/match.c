@@ -214,9 +214,17 @@ static struct endpoint *match_endpoint(struct controller *c, const struct config
 
 /* ---- groups ---- */
 
+/* Flows of unsettled slots may be pinned to backends that no slot names any more: any of those in the maps. */
+static void know_pinned(const struct controller *c, struct group *group)
+{
+	for (uint32_t id = 1; id < SHUNT_MAX_BACKENDS; id++)
+		if (datapath_peek_backend(c->datapath, id)->flags & SHUNT_BACKEND_USED)
+			backend_set_put(&group->known, id, true);
+}
+
 static int register_group(struct controller *c, struct group *group)
 {
-	bool found;
+	bool found, unsettled = false;
 	int r = datapath_group(c->datapath, identity_of("group", group->name, NULL, 0, 0), &group->index, &found);
 
 	if (r < 0)
@@ -234,7 +242,10 @@ static int register_group(struct controller *c, struct group *group)
 
 		backend_set_put(&group->known, word->now, true);
 		backend_set_put(&group->known, word->was, true);
+		unsettled = unsettled || word->state != SHUNT_SLOT_SETTLED;
 	}
+	if (unsettled)
+		know_pinned(c, group);
 	return 0;
 }
 
