@@ -75,9 +75,9 @@ suite() {
 	# Not by a pipe, which whatever the suite left behind would keep open.
 	timeout -k 20 "$limit" "$@" >"$log" 2>&1 </dev/null &
 	pid=$!
-	tail -n +1 -s 0.2 -f --pid=$pid "$log" 2>/dev/null | sed -u '/^[a-z-]*: [0-9]* passed/d; /^make: /d'
+	tail -n +1 -s 0.2 -f --pid=$pid "$log" 2>/dev/null | sed -u '/^[a-z_-]*: [0-9]* passed/d; /^make: /d'
 	wait "$pid" || status=$?
-	counts=$(grep -E '^[a-z-]+: [0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+	counts=$(grep -E '^[a-z_-]+: [0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
 	if [ -z "$counts" ]; then
 		FAILED=$((FAILED + 1))
 		report 1 "$1 did not come to its end (status $status)" "$limit" "$log"
