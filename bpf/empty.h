@@ -145,13 +145,19 @@ stage int reject_tcp(struct packet *p)
 }
 
 /* Sum of the first len bytes of the packet, at most SHUNT_QUOTE_MAX of them; -1: none. */
-stage __s64 quote_sum(const struct packet *p, __u32 len)
+stage __s64 quote_sum(const struct packet *p, __u64 len)
 {
 	__u32 first = 0, left;
 	struct shunt_quote *quote = bpf_map_lookup_elem(&reject_quote, &first);
 	__u32 sum = 0;
 
-	if (!quote || len < 1 || len > SHUNT_QUOTE_MAX || bpf_xdp_load_bytes(p->ctx, p->l3_offset, quote->byte, len))
+	/*
+	 * What the compiler knows the verifier of Linux 6.1 does not: it must see the comparisons, and of "not 0" it concludes
+	 * nothing. Hence the barriers, and as the least length that of a header.
+	 */
+	barrier_var(len);
+	if (!quote || len < sizeof(struct iphdr) || len > SHUNT_QUOTE_MAX ||
+	    bpf_xdp_load_bytes(p->ctx, p->l3_offset, quote->byte, len))
 		return -1;
 	*(__u8 *)(quote->byte + len) = 0; /* whole words are summed up */
 	*(__u8 *)(quote->byte + len + 1) = 0;
@@ -161,6 +167,7 @@ stage __s64 quote_sum(const struct packet *p, __u32 len)
 		__u32 room = i < SHUNT_QUOTE_MAX / CHECKSUM_STEP ? CHECKSUM_STEP : SHUNT_QUOTE_MAX % CHECKSUM_STEP;
 		__u32 step = left < room ? left : room;
 
+		barrier_var(step);
 		if (step > room)
 			break;
 		sum = bpf_csum_diff(NULL, 0, (__be32 *)(quote->byte + i * CHECKSUM_STEP), step & ~3U, sum);

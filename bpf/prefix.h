@@ -16,20 +16,20 @@
 __noinline int find_prefix(struct shunt_prefix_key *key)
 {
 	const struct shunt_prefix *best, *any;
-	__be16 port;
+	struct shunt_prefix_key asked;
 
 	if (!key)
 		return false;
-	port = key->port;
-	key->prefixlen = SHUNT_PREFIX_KEY_BITS + 128;
-	best = bpf_map_lookup_elem(&service_prefixes, key);
-	if (cfg.features & SHUNT_FEATURE_ANY_PORT && port) {
-		key->port = 0;
-		any = bpf_map_lookup_elem(&service_prefixes, key);
-		if (!any || (best && best->prefix >= any->prefix))
-			key->port = port;
-		else
+	asked = *key; /* Linux 6.1 takes a map's key from the stack, not from a global function's argument */
+	asked.prefixlen = SHUNT_PREFIX_KEY_BITS + 128;
+	best = bpf_map_lookup_elem(&service_prefixes, &asked);
+	if (cfg.features & SHUNT_FEATURE_ANY_PORT && asked.port) {
+		asked.port = 0;
+		any = bpf_map_lookup_elem(&service_prefixes, &asked);
+		if (any && (!best || best->prefix < any->prefix)) {
 			best = any;
+			key->port = 0;
+		}
 	}
 	if (!best)
 		return false;
