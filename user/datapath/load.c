@@ -55,11 +55,14 @@ void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[P
 /* What the libraries have to say is for debugging: what matters of it is in datapath_error(). */
 static int log_library(const char *library, const char *format, va_list args)
 {
-	char line[1024];
+	char *text, *rest, *line;
 
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("%s: %s", library, line);
+	if (vasprintf(&text, format, args) < 0)
+		return 0;
+	for (rest = text; (line = strsep(&rest, "\n"));) /* the verifier's words come as one piece of many lines */
+		if (*line)
+			log_debug("%s: %s", library, line);
+	free(text);
 	return 0;
 }
 
