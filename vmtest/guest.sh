@@ -45,4 +45,4 @@ cat /proc/sys/kernel/tainted >$RESULTS/tainted
 dmesg >$RESULTS/dmesg.log
 sync
 echo o >/proc/sysrq-trigger
-while :; do sleep 1; done
+while :; do sleep 1; done 2>/dev/null # until it is off

@@ -50,7 +50,9 @@ skip_all() {
 
 # shellcheck disable=SC2317 # called by trap
 end_guest() {
-	[ -z "$GUEST" ] || kill -KILL "$GUEST" 2>/dev/null || true
+	if [ -n "$GUEST" ] && kill "$GUEST" 2>/dev/null; then # it is timeout, which ends QEMU
+		wait "$GUEST" || true
+	fi
 	rm -rf "${TMPDIR:-/tmp}/shunt-vmtest.$$" "${TMPDIR:-/tmp}/shunt-initramfs.$$".*
 }
 
@@ -66,7 +68,7 @@ boot() {
 		-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
 		-virtfs "local,path=$TREE,mount_tag=tree,security_model=none,readonly=on,multidevs=remap" \
 		-virtfs "local,path=$results,mount_tag=results,security_model=none" \
-		</dev/null > >(grep -Ev "$COUNTS") 2>"$results/qemu.log" &
+		</dev/null > >(grep --line-buffered -Ev "$COUNTS") 2>"$results/qemu.log" &
 	GUEST=$!
 	wait "$GUEST" || status=$?
 	GUEST=
@@ -78,7 +80,7 @@ count_suites() { # RESULTS
 	local number=0 command counts
 	while read -r command; do
 		number=$((number + 1))
-		counts=$(grep -Es "$COUNTS" "$1/suite-$number.log" | tail -n 1)
+		counts=$(grep -Es "$COUNTS" "$1/suite-$number.log" | tail -n 1) || true
 		if [ -z "$counts" ]; then
 			failed "$(basename "${command%% *}") came to its end ($(tail -n 1 "$1/console.log"))"
 			continue

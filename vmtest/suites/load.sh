@@ -22,8 +22,8 @@ tell_cost() {
 	expect "$3" -lt $INSTRUCTIONS_MAX "instructions verified"
 }
 
-# A service of either family for each kind of forwarding there is. PORT 0: every port.
-configure_all() { # PORT MODE
+# A service of either family for each kind of forwarding there is. PORT 0: every port; MORE: services that need features.
+configure_all() { # PORT MODE [MORE]
 	local forward rest number=20
 	config <<-END
 		interfaces: [{name: eth0, mode: $2}]
@@ -34,22 +34,38 @@ configure_all() { # PORT MODE
 			echo "  - {name: $forward-u, address: 192.0.2.$number, protocol: udp, $rest}"
 			echo "  - {name: $forward-6, address: '2001:db8::$number', protocol: tcp, $rest}"
 		done)
+		${3:-}
 		failover_groups:
 		  - {name: app, mode: active-active, backends: [b1, b2], health_check: {type: tcp, port: 80}}
 		backends: [{name: b1, address: 10.77.0.11}, {name: b2, address: "fd77::12"}]
 	END
 }
 
-loads() { # NAME PORT MODE
+loads() { # NAME PORT MODE [MORE]
 	local id
 	net_make lb b1 b2
-	configure_all "$2" "$3"
-	start_shuntd
+	configure_all "$2" "$3" "${4:-}"
+	start_shuntd --log-level debug # with the verifier's words, should it refuse
 	expect "$(json '.interfaces[0].mode' status)" = "$3" "XDP mode"
 	id=$(bpftool -j prog show pinned "$BPF_DIR/xdp_shunt" | jq .id)
 	tell_cost "xdp_shunt, $1" "$id" "$(verified_instructions shuntd "$id")"
 	stop_shuntd
 	shunt_is_attached || fail "the program stays without its controller"
+}
+
+# Services that together need every feature of the program (enum shunt_features).
+features() {
+	local feature number=0
+	while read -r feature; do
+		number=$((number + 1))
+		echo "  - {name: feature$number, port: 80, group: app, $feature}"
+	done <<-END
+		protocol: tcp, address: 198.51.100.0/24
+		protocol: tcp, address: 203.0.113.1, scheduler: round-robin
+		protocol: tcp, address: 203.0.113.2, on_empty: reject
+		protocol: udp, address: "2001:db8::203", on_empty: reject
+		protocol: tcp, address: 203.0.113.3, on_empty: fail-open
+	END
 }
 
 shunt_is_attached() { ip -n "$NET-lb" -d link show eth0 | grep -q 'prog/xdp'; }
@@ -67,7 +83,7 @@ decapsulator_loads() {
 
 suite load
 run_test 'the program loads and attaches in native mode, with services of one port' loads 'one port' 80 native
-run_test 'the program loads and attaches in generic mode' loads 'generic' 80 generic
-run_test 'the program loads and attaches with services of every port' loads 'every port' 0 native
+run_test 'the program loads and attaches with services of every port, in generic mode' loads 'every port' 0 generic
+run_test 'the program loads and attaches with every feature' loads 'every feature' 0 native "$(features)"
 run_test 'the decapsulator loads and attaches' decapsulator_loads
 finish

@@ -6,9 +6,9 @@
 
 packet_table() { # PROGRAM
 	[ -x "$1" ] || skip "it is not built"
-	cd "$T" || fail "no folder"
+	cd "$SOURCE_DIR" || fail "no folder"
 	"$1" >"$T/table.log" 2>&1 || {
-		grep -E '^\[  (FAILED|ERROR)|rror' "$T/table.log" | head -n 10 >&2
+		grep -E '^\[  (FAILED|ERROR)|ERROR: ' "$T/table.log" | head -n 10 >&2 || true
 		fail "exit status of ${1##*/}"
 	}
 	note "$(grep -E '^\[==========\].* run' "$T/table.log" | tail -n 1 | sed 's/^\[=*\] *//')"
