@@ -206,8 +206,12 @@ another_layout_at_start() {
 	expect_exit 1 on lb "$SHUNT_BUILD/shuntd" -c "$CONFIG" --run-dir "$RUN_DIR" --state-dir "$STATE_DIR" --bpf-dir "$BPF_DIR"
 	expect_contains "$(cat "$T/err")" "--fresh" "the remedy"
 	expect "$(servers $VIP 80)" = 'b1 b2 b3' "who answers while no controller runs"
+	connect_every 5 connect $VIP 80
 	start_shuntd --fresh
 	expect "$(servers $VIP 80)" = 'b1 b2 b3' "who answers"
+	stop_traffic connect
+	note "$(grep '^attempts' "$T/connect.log") while another data path took over"
+	expect "$(awk '$3 == "failed"' "$T/connect.log" | wc -l)" -le 2 "connections caught between two tables"
 	expect "$(group app slots.total)" -eq 8192 "slots of the table now"
 }
 

@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/address.h"
 #include "shuntd/controller.h"
+
+#define FIRST_CHECK_START_MS 1000 /* a probe's start jitter, with room for a busy host */
 
 /* ---- data path and interfaces ---- */
 
@@ -163,6 +166,48 @@ static int publish_all(struct controller *c, const struct config *config)
 	return r;
 }
 
+/* ---- a start that replaces a running data path ---- */
+
+static bool all_decided(const struct controller *c)
+{
+	for (size_t i = 0; i < c->n_groups; i++)
+		if (!c->groups[i]->decided)
+			return false;
+	return true;
+}
+
+/* The first check starts within FIRST_CHECK_START_MS; one that cannot be made for want of something here gives no result. */
+static uint64_t first_checks_deadline_ms(const struct config *config)
+{
+	uint32_t longest_ms = 0;
+
+	for (size_t i = 0; i < config->n_groups; i++)
+		if (config->groups[i].check.timeout_ms > longest_ms)
+			longest_ms = config->groups[i].check.timeout_ms;
+	return clock_monotonic_ms() + FIRST_CHECK_START_MS + longest_ms;
+}
+
+/*
+ * Fresh maps know of no healthy backend. The data path that is to be replaced goes on until the first checks are in, or
+ * the services would be without any backend meanwhile.
+ */
+static int await_first_checks(struct controller *c, const struct config *config)
+{
+	uint64_t deadline_ms = first_checks_deadline_ms(config);
+
+	while (!all_decided(c)) {
+		uint64_t now_ms = clock_monotonic_ms();
+		int r;
+
+		if (now_ms >= deadline_ms)
+			return 0;
+		r = sd_event_run(c->event, (deadline_ms - now_ms) * 1000);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int controller_apply(struct controller *c, struct config *config, bool fresh, char **ret_error)
 {
 	bool first = !c->config, other = !same_program(c, config);
@@ -184,6 +229,8 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 	match_all(c, config, first ? &restored : NULL);
 	state_free(&restored);
 	r = publish_all(c, config);
+	if (r == 0 && first && fresh)
+		r = await_first_checks(c, config);
 	if (r == 0 && (first || other))
 		r = attach_all(c, config);
 	if (r < 0 && first) {
