@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "shunt/cli.h"
 
 const char *get_text(const json_t *object, const char *key)
@@ -29,7 +30,7 @@ int64_t get_time(const json_t *object, const char *key)
 {
 	int64_t wall_ms = 0;
 
-	return time_parse(get_text(object, key), &wall_ms) < 0 ? 0 : wall_ms;
+	return clock_parse_rfc3339(get_text(object, key), &wall_ms) < 0 ? 0 : wall_ms;
 }
 
 static void print_value(FILE *to, const json_t *value)

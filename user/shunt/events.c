@@ -41,7 +41,7 @@ static int since(const char *text, uint64_t *ret_id, int64_t *ret_from)
 		*ret_from = clock_wall_ms() - (int64_t)ago_ms;
 		return EXIT_DONE;
 	}
-	if (time_parse(text, ret_from) == 0)
+	if (clock_parse_rfc3339(text, ret_from) == 0)
 		return EXIT_DONE;
 	return cli_fail(EXIT_USAGE, "--since takes the id of an event, a duration such as 10m, or a time such as "
 			"2026-01-31T12:00:00Z, not \"%s\"", text);

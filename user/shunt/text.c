@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -269,27 +268,4 @@ const char *human_age(int64_t ms, char buffer[HUMAN_TEXT_MAX])
 const char *plural(uint64_t n)
 {
 	return n == 1 ? "" : "s";
-}
-
-int time_parse(const char *rfc3339, int64_t *ret_wall_ms)
-{
-	int hours = 0, minutes = 0, length = 0;
-	int64_t ms = 0, offset = 0, unit = 100;
-	struct tm tm = {};
-	const char *rest = strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &tm);
-
-	if (!rest)
-		return -EINVAL;
-	if (*rest == '.')
-		for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
-			ms += (*rest - '0') * unit;
-	if (*rest == '+' || *rest == '-') {
-		if (sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &length) != 2 || length != 5 || rest[6])
-			return -EINVAL;
-		offset = (hours * 60 + minutes) * (*rest == '-' ? -60 : 60);
-	} else if (strcmp(rest, "Z") != 0) {
-		return -EINVAL;
-	}
-	*ret_wall_ms = ((int64_t)timegm(&tm) - offset) * 1000 + ms;
-	return 0;
 }

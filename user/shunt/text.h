@@ -61,6 +61,5 @@ const char *human_count(uint64_t count, char buffer[HUMAN_TEXT_MAX]);  /* 999, 1
 const char *human_bytes(uint64_t bytes, char buffer[HUMAN_TEXT_MAX]);  /* 999 B, 1.2 kB, 3.4 MB */
 const char *human_age(int64_t ms, char buffer[HUMAN_TEXT_MAX]);        /* 5s, 12m, 3h, 2d: one unit, rounded down */
 const char *plural(uint64_t n);                                        /* "" for 1, else "s" */
-int time_parse(const char *rfc3339, int64_t *ret_wall_ms);             /* 0 | -EINVAL */
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -64,23 +63,14 @@ static int remember(struct events *events, const struct event *event)
 
 /* ---- reading what is there ---- */
 
+/* Only as write_event() wrote it. */
 static int time_parse(const char *text, int64_t *ret_ms)
 {
 	char again[CLOCK_TEXT_MAX];
-	struct tm utc = {0};
-	unsigned int ms;
-	int64_t wall_ms;
 
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3uZ", &utc.tm_year, &utc.tm_mon, &utc.tm_mday, &utc.tm_hour,
-		   &utc.tm_min, &utc.tm_sec, &ms) != 7)
+	if (clock_parse_rfc3339(text, ret_ms) < 0)
 		return -EINVAL;
-	utc.tm_year -= 1900;
-	utc.tm_mon -= 1;
-	wall_ms = (int64_t)timegm(&utc) * 1000 + ms;
-	if (strcmp(clock_rfc3339(wall_ms, again), text) != 0)
-		return -EINVAL;
-	*ret_ms = wall_ms;
-	return 0;
+	return strcmp(clock_rfc3339(*ret_ms, again), text) ? -EINVAL : 0;
 }
 
 static int read_line(struct events *events, const char *line, size_t length)
