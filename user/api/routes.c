@@ -9,21 +9,11 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "api/body.h"
+#include "api/call.h"
 #include "api/json.h"
-#include "api/routes.h"
 #include "base/cleanup.h"
 #include "base/number.h"
 #include "net/address.h"
-
-/* What a route's function works with. */
-struct call {
-	const struct api_handlers *handlers;
-	void *userdata;
-	const struct api_request *request;
-	char name[API_NAME_MAX];   /* what '*' of the path stood for */
-	struct api_response *response;
-};
 
 static const char type_json[] = "application/json";
 
@@ -47,7 +37,7 @@ void api_response_error(struct api_response *response, unsigned status, const ch
 	json_decref(document);
 }
 
-static void answer(struct call *call, unsigned status, json_t *take_document)
+void call_answer(struct call *call, unsigned status, json_t *take_document)
 {
 	char *body = take_document ? json_dumps(take_document, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
 
@@ -78,14 +68,13 @@ static unsigned status_of(int error)
 	}
 }
 
-/* The outcome of a command. */
-static void answer_reply(struct call *call, int r, struct api_reply *reply)
+void call_reply(struct call *call, int r, struct api_reply *reply)
 {
 	if (r < 0) {
 		api_response_error(call->response, status_of(r), "%s", reply->error ?: strerror(-r));
 		json_decref(reply->document);
 	} else {
-		answer(call, 200, reply->document ?: json_pack("{s:s}", "status", "ok"));
+		call_answer(call, 200, reply->document ?: json_pack("{s:s}", "status", "ok"));
 	}
 	free(reply->error);
 }
@@ -111,7 +100,7 @@ static void get_health(struct call *call)
 		return;
 	health = api_health_json(&snapshot);
 	status = json_string_value(json_object_get(health, "status"));
-	answer(call, status && strcmp(status, "unhealthy") == 0 ? 503 : 200, health);
+	call_answer(call, status && strcmp(status, "unhealthy") == 0 ? 503 : 200, health);
 	call->handlers->snapshot_free(call->userdata, &snapshot);
 }
 
@@ -135,7 +124,7 @@ static void get_status(struct call *call)
 
 	if (!take_snapshot(call, &snapshot))
 		return;
-	answer(call, 200, api_status_json(&snapshot));
+	call_answer(call, 200, api_status_json(&snapshot));
 	call->handlers->snapshot_free(call->userdata, &snapshot);
 }
 
@@ -151,7 +140,7 @@ static void get_kind(struct call *call, const char *noun, json_t *(*render)(cons
 	if (!document && name)
 		api_response_error(call->response, 404, "no %s is named \"%s\"", noun, name);
 	else
-		answer(call, 200, document);
+		call_answer(call, 200, document);
 	call->handlers->snapshot_free(call->userdata, &snapshot);
 }
 
@@ -170,8 +159,7 @@ static void get_backends(struct call *call)
 	get_kind(call, "backend", api_backends_json);
 }
 
-/* Values of the query by name: 0, or -EINVAL after an error was answered. `ret_values` are NULL where absent. */
-static int query(struct call *call, const char *const *keys, size_t n, const char **ret_values)
+int call_query(struct call *call, const char *const *keys, size_t n, const char **ret_values)
 {
 	const struct api_request *request = call->request;
 
@@ -200,7 +188,7 @@ static void get_events(struct call *call)
 	json_t *all;
 	size_t n;
 
-	if (query(call, keys, 1, &since_text) < 0)
+	if (call_query(call, keys, 1, &since_text) < 0)
 		return;
 	if (since_text && number_parse(since_text, 0, INT64_MAX, &since) < 0) {
 		api_response_error(call->response, 400, "\"since\" must be the id of an event, a whole number");
@@ -210,7 +198,7 @@ static void get_events(struct call *call)
 	all = json_array();
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(all, api_event_json(&events[i]));
-	answer(call, 200, all);
+	call_answer(call, 200, all);
 }
 
 static void get_maps(struct call *call)
@@ -221,7 +209,7 @@ static void get_maps(struct call *call)
 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(all, api_map_json(&maps[i]));
-	answer(call, 200, all);
+	call_answer(call, 200, all);
 }
 
 static void get_explain(struct call *call)
@@ -233,7 +221,7 @@ static void get_explain(struct call *call)
 	const char *values[3];
 	uint8_t protocol;
 
-	if (query(call, keys, 3, values) < 0)
+	if (call_query(call, keys, 3, values) < 0)
 		return;
 	for (size_t i = 0; i < 3; i++)
 		if (!values[i]) {
@@ -250,7 +238,7 @@ static void get_explain(struct call *call)
 	else if (address_is_ipv4(&source) != address_is_ipv4(&destination))
 		api_response_error(call->response, 400, "\"src\" and \"dst\" must be of one address family");
 	else
-		answer_reply(call,
+		call_reply(call,
 			     call->handlers->explain(call->userdata, protocol, &source, source_port, &destination,
 						     destination_port, &reply),
 			     &reply);
@@ -258,7 +246,7 @@ static void get_explain(struct call *call)
 
 /* ---- commands ---- */
 
-static int decode(struct call *call, const struct body_field *fields, json_t **ret_document)
+int call_decode(struct call *call, const struct body_field *fields, json_t **ret_document)
 {
 	_cleanup_(freep) char *error = NULL;
 	int r = body_decode(call->request->body, call->request->body_length, fields, ret_document, &error);
@@ -275,9 +263,9 @@ static void post_drain(struct call *call)
 	struct api_reply reply = {};
 	json_t *body;
 
-	if (decode(call, fields, &body) < 0)
+	if (call_decode(call, fields, &body) < 0)
 		return;
-	answer_reply(call, call->handlers->drain(call->userdata, call->name, timeout_ms, &reply), &reply);
+	call_reply(call, call->handlers->drain(call->userdata, call->name, timeout_ms, &reply), &reply);
 	json_decref(body);
 }
 
@@ -288,9 +276,9 @@ static void post_weight(struct call *call)
 	struct api_reply reply = {};
 	json_t *body;
 
-	if (decode(call, fields, &body) < 0)
+	if (call_decode(call, fields, &body) < 0)
 		return;
-	answer_reply(call, call->handlers->weight(call->userdata, call->name, weight, &reply), &reply);
+	call_reply(call, call->handlers->weight(call->userdata, call->name, weight, &reply), &reply);
 	json_decref(body);
 }
 
@@ -306,9 +294,9 @@ static void post_failover(struct call *call, const char *backend_key, bool requi
 	struct api_reply reply = {};
 	json_t *body;
 
-	if (decode(call, fields, &body) < 0)
+	if (call_decode(call, fields, &body) < 0)
 		return;
-	answer_reply(call, call->handlers->failover(call->userdata, call->name, backend, for_ms, &reply), &reply);
+	call_reply(call, call->handlers->failover(call->userdata, call->name, backend, for_ms, &reply), &reply);
 	json_decref(body);
 }
 
@@ -329,9 +317,9 @@ static void post_reload(struct call *call)
 	struct api_reply reply = {};
 	json_t *body;
 
-	if (decode(call, fields, &body) < 0)
+	if (call_decode(call, fields, &body) < 0)
 		return;
-	answer_reply(call, call->handlers->reload(call->userdata, force, &reply), &reply);
+	call_reply(call, call->handlers->reload(call->userdata, force, &reply), &reply);
 	json_decref(body);
 }
 
@@ -342,10 +330,10 @@ static void post_plain(struct call *call, int (*command)(void *, const char *, s
 	struct api_reply reply = {};
 	json_t *body;
 
-	if (decode(call, fields, &body) < 0)
+	if (call_decode(call, fields, &body) < 0)
 		return;
 	json_decref(body);
-	answer_reply(call, command(call->userdata, call->name, &reply), &reply);
+	call_reply(call, command(call->userdata, call->name, &reply), &reply);
 }
 
 static void post_maint(struct call *call)
@@ -369,10 +357,10 @@ static void post_detach(struct call *call)
 	struct api_reply reply = {};
 	json_t *body;
 
-	if (decode(call, fields, &body) < 0)
+	if (call_decode(call, fields, &body) < 0)
 		return;
 	json_decref(body);
-	answer_reply(call, call->handlers->detach(call->userdata, &reply), &reply);
+	call_reply(call, call->handlers->detach(call->userdata, &reply), &reply);
 }
 
 /* ---- the table; '*' stands for one segment of the path, the name ---- */
