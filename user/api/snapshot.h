@@ -55,6 +55,7 @@ struct snapshot_backend {
 	uint32_t configured_weight;
 	const char *health;               /* "up" | "degraded" | "down" | "unknown" */
 	const char *admin;                /* "ready" | "drain" | "maint" */
+	const char *admin_by;             /* whose word that is: "operator" | "window" | "agent"; NULL of ready */
 	int64_t drain_until;              /* Unix milliseconds when the drain's timeout passes; 0: none */
 	uint32_t flows;                   /* live pinned flows */
 	bool drained;                     /* admin is drain and no flow is left */

@@ -116,7 +116,7 @@ static void __attribute__((format(printf, 2, 3))) because(struct why *why, const
 
 static void because_admin(const struct status *status, struct why *why, const json_t *backend)
 {
-	const char *name = get_text(backend, "name"), *admin = get_text(backend, "admin");
+	const char *name = get_text(backend, "name"), *admin = get_text(backend, "admin"), *by = get_text(backend, "admin_by");
 	int64_t flows = get_number(backend, "flows"), until = get_time(backend, "drain_until");
 	char age[HUMAN_TEXT_MAX];
 
@@ -129,9 +129,13 @@ static void because_admin(const struct status *status, struct why *why, const js
 			because(why, "flows are counted as they send");
 		if (until)
 			because(why, "timeout in %s", human_age(until - status->now_ms + 999, age));
-	} else if (strcmp(admin, "maint") == 0) {
+	} else if (strcmp(admin, "maint") == 0 && strcmp(by, "window") != 0 && strcmp(by, "agent") != 0) {
 		because(why, "back by: shunt ready %s", name);
 	}
+	if (strcmp(by, "window") == 0)
+		because(why, "maintenance window");
+	else if (strcmp(by, "agent") == 0)
+		because(why, "its agent says so");
 	if (get_flag(backend, "removed"))
 		because(why, "removed from the configuration, goes with its last flow");
 }

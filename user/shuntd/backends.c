@@ -9,13 +9,6 @@
 #include "net/address.h"
 #include "shuntd/controller.h"
 
-const char *admin_text(enum admin_state admin)
-{
-	static const char *const text[] = {[ADMIN_READY] = "ready", [ADMIN_DRAIN] = "drain", [ADMIN_MAINT] = "maint"};
-
-	return text[admin];
-}
-
 struct backend *backend_find(const struct controller *c, const char *name)
 {
 	struct backend *backend;
@@ -29,10 +22,10 @@ struct backend *backend_find(const struct controller *c, const char *name)
 bool endpoint_refresh(struct controller *c, struct endpoint *endpoint)
 {
 	const struct backend *backend = endpoint->backend;
-	bool alive = endpoint->health.state == HEALTH_UP && backend->admin != ADMIN_MAINT;
-	bool fit = alive && backend->admin == ADMIN_READY && backend->weight > 0 && endpoint->wanted;
-
-	bool in_service = backend->admin != ADMIN_MAINT && backend->weight > 0 && endpoint->wanted;
+	enum admin_state admin = backend_admin(backend);
+	bool alive = endpoint->health.state == HEALTH_UP && admin != ADMIN_MAINT;
+	bool fit = alive && admin == ADMIN_READY && backend->weight > 0 && endpoint->wanted;
+	bool in_service = admin != ADMIN_MAINT && backend->weight > 0 && endpoint->wanted;
 
 	if (c->detached || (alive == endpoint->alive && fit == backend_set_has(&c->fit, endpoint->id) &&
 			    in_service == backend_set_has(&c->in_service, endpoint->id)))
@@ -108,7 +101,7 @@ int endpoint_start(struct controller *c, struct endpoint *endpoint)
 {
 	probe_free(endpoint->probe);
 	endpoint->probe = NULL;
-	if (endpoint->backend->admin == ADMIN_MAINT) {
+	if (!backend_is_probed(endpoint->backend)) {
 		endpoint->health = (struct health){.state = HEALTH_UNKNOWN, .since_ms = clock_monotonic_ms()};
 		endpoint->health_since = clock_wall_ms();
 		snprintf(endpoint->last, sizeof(endpoint->last), "not checked in maintenance");
@@ -220,7 +213,7 @@ void backends_note_drains(struct controller *c)
 		uint32_t flows = 0;
 		char object[128];
 
-		if (backend->admin != ADMIN_DRAIN || !backend->drain_until || now < backend->drain_until)
+		if (backend->admin[ADMIN_BY_OPERATOR] != ADMIN_DRAIN || !backend->drain_until || now < backend->drain_until)
 			continue;
 		backend->drain_until = 0;
 		for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)

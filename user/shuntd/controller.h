@@ -26,7 +26,8 @@ struct controller_options {
 	bool fresh;                        /* replace a data path laid out for another configuration */
 };
 
-enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT };
+enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT }; /* the later, the stricter */
+enum admin_source { ADMIN_BY_OPERATOR, ADMIN_BY_WINDOW, ADMIN_BY_AGENT, ADMIN_SOURCES };
 
 /* A backend as the operator names it. */
 struct backend {
@@ -34,8 +35,8 @@ struct backend {
 	struct shunt_addr address;
 	uint16_t port;                     /* host order, 0: not given */
 	uint32_t configured_weight, weight; /* weight: in force */
-	enum admin_state admin;
-	int64_t drain_until;               /* Unix milliseconds, 0: no limit */
+	enum admin_state admin[ADMIN_SOURCES]; /* each one's word; backend_admin() is what holds */
+	int64_t drain_until;               /* of an operator's drain, Unix milliseconds, 0: no limit */
 	bool removed;                      /* from the configuration; stays while flows live */
 	bool l2;                           /* some service forwards to it by l2: must be on a connected network */
 	struct next_hop next_hop;
@@ -186,7 +187,15 @@ void backend_free(struct controller *controller, struct backend *backend);
 struct backend *backend_find(const struct controller *controller, const char *name);
 void backends_note_drains(struct controller *controller);
 void backends_retire(struct controller *controller); /* frees removed backends that no slot and no flow has */
-const char *admin_text(enum admin_state admin);
+
+/* ---- admin.c: what takes a backend out, besides its checks ---- */
+enum admin_state backend_admin(const struct backend *backend);               /* the strictest word */
+enum admin_source backend_admin_source(const struct backend *backend);       /* whose it is */
+bool backend_is_probed(const struct backend *backend);
+/* Does what follows for its probes, for traffic and for its groups; telling and saving are the caller's. */
+void backend_set_admin(struct controller *controller, struct backend *backend, enum admin_source source, enum admin_state admin);
+const char *admin_text(enum admin_state admin);              /* "ready" | "drain" | "maint" */
+const char *admin_source_text(enum admin_source source);     /* "operator" | "window" | "agent" */
 
 /* ---- groups.c ---- */
 struct group *group_find(const struct controller *controller, const char *name);

@@ -76,7 +76,7 @@ static bool waits_for_checks(const struct group *group)
 		return false;
 	for (size_t i = 0; i < group->n_members; i++)
 		if (group->members[i].endpoint->health.state == HEALTH_UNKNOWN &&
-		    group->members[i].endpoint->backend->admin != ADMIN_MAINT)
+		    backend_is_probed(group->members[i].endpoint->backend))
 			return true;
 	return false;
 }

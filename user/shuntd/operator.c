@@ -38,20 +38,13 @@ static int set_admin(struct controller *c, const char *name, enum admin_state ad
 {
 	struct backend *backend = backend_find(c, name);
 	char object[128];
-	bool changed, reprobe;
+	bool changed;
 
 	if (!backend)
 		return refuse(reply, -ENOENT, "backend %s does not exist", name);
-	changed = backend->admin != admin || backend->drain_until != drain_until;
-	reprobe = (backend->admin == ADMIN_MAINT) != (admin == ADMIN_MAINT);
-	backend->admin = admin;
+	changed = backend->admin[ADMIN_BY_OPERATOR] != admin || backend->drain_until != drain_until;
 	backend->drain_until = drain_until;
-	for (struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
-		endpoint->in_slots = true; /* until a scan says otherwise */
-	for (struct endpoint *endpoint = backend->endpoints; endpoint && reprobe; endpoint = endpoint->next)
-		if (endpoint_start(c, endpoint) < 0)
-			log_error("backend %s: cannot be checked: it takes no traffic", name);
-	backend_publish(c, backend);
+	backend_set_admin(c, backend, ADMIN_BY_OPERATOR, admin);
 	snprintf(object, sizeof(object), "backend %s", name);
 	if (changed)
 		events_add(c->events, admin_text(admin), object, "operator",
@@ -108,8 +101,8 @@ static size_t member_named(const struct group *group, const char *backend)
 
 static const char *why_not_fit(const struct endpoint *endpoint)
 {
-	if (endpoint->backend->admin != ADMIN_READY)
-		return endpoint->backend->admin == ADMIN_DRAIN ? "is draining" : "is in maintenance";
+	if (backend_admin(endpoint->backend) != ADMIN_READY)
+		return backend_admin(endpoint->backend) == ADMIN_DRAIN ? "is draining" : "is in maintenance";
 	if (endpoint->backend->weight == 0)
 		return "has weight 0";
 	return endpoint->health.state == HEALTH_UNKNOWN ? "has not been checked yet" : "is down";

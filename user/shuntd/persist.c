@@ -27,12 +27,12 @@ static int add_backend(struct state *state, const struct backend *backend)
 {
 	struct state_backend *entry;
 
-	if (backend->removed || (backend->admin == ADMIN_READY && backend->weight == backend->configured_weight))
+	if (backend->removed || (backend->admin[ADMIN_BY_OPERATOR] == ADMIN_READY && backend->weight == backend->configured_weight))
 		return 0;
 	entry = state_backend(state, backend->name);
 	if (!entry)
 		return -ENOMEM;
-	entry->admin = (enum state_admin)backend->admin;
+	entry->admin = (enum state_admin)backend->admin[ADMIN_BY_OPERATOR];
 	entry->drain_until = backend->drain_until;
 	entry->has_weight = backend->weight != backend->configured_weight;
 	entry->weight = backend->weight;
@@ -101,7 +101,7 @@ void persist_restore_backend(const struct state *state, struct backend *backend)
 
 	if (!entry)
 		return;
-	backend->admin = (enum admin_state)entry->admin;
+	backend->admin[ADMIN_BY_OPERATOR] = (enum admin_state)entry->admin;
 	backend->drain_until = entry->drain_until;
 	if (entry->has_weight)
 		backend->weight = entry->weight;

@@ -24,7 +24,7 @@ static const struct endpoint *spokesman(const struct backend *backend)
 
 static void sum_endpoints(const struct controller *c, const struct backend *backend, struct snapshot_backend *to)
 {
-	to->drained = backend->admin == ADMIN_DRAIN;
+	to->drained = backend_admin(backend) == ADMIN_DRAIN;
 	for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next) {
 		struct shunt_backend_stats stats;
 
@@ -47,7 +47,8 @@ static void snapshot_backend(const struct controller *c, const struct backend *b
 		.weight = backend->weight,
 		.configured_weight = backend->configured_weight,
 		.health = health_state_text(endpoint ? endpoint->health.state : HEALTH_UNKNOWN),
-		.admin = admin_text(backend->admin),
+		.admin = admin_text(backend_admin(backend)),
+		.admin_by = backend_admin(backend) == ADMIN_READY ? NULL : admin_source_text(backend_admin_source(backend)),
 		.drain_until = backend->drain_until,
 		.removed = backend->removed,
 		.check_type = endpoint ? config_check_type_text(endpoint->check.type) : "none",
@@ -65,13 +66,13 @@ static void snapshot_backend(const struct controller *c, const struct backend *b
 
 static const char *why_out(const struct endpoint *endpoint)
 {
-	if (endpoint->backend->admin == ADMIN_MAINT)
+	if (backend_admin(endpoint->backend) == ADMIN_MAINT)
 		return "maintenance";
 	if (endpoint->health.state == HEALTH_DOWN)
 		return endpoint->why;
 	if (endpoint->health.state == HEALTH_UNKNOWN)
 		return "not checked yet";
-	if (endpoint->backend->admin == ADMIN_DRAIN)
+	if (backend_admin(endpoint->backend) == ADMIN_DRAIN)
 		return "draining";
 	return endpoint->backend->weight == 0 ? "weight 0" : NULL;
 }

@@ -137,7 +137,7 @@ static void note_ids_in_slots(struct controller *c)
 
 	for (size_t i = 0; i < c->n_endpoints; i++) {
 		c->endpoints[i]->in_slots = false;
-		leaving = leaving || !c->endpoints[i]->wanted || c->endpoints[i]->backend->admin == ADMIN_DRAIN;
+		leaving = leaving || !c->endpoints[i]->wanted || backend_admin(c->endpoints[i]->backend) == ADMIN_DRAIN;
 	}
 	if (!leaving)
 		return;
