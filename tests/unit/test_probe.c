@@ -183,6 +183,7 @@ struct client {
 	struct probe *probe;
 	unsigned int calls;
 	bool good;
+	enum probe_reason reason;
 	uint32_t latency_us;
 	char text[160];
 	bool free_when_called;
@@ -203,6 +204,11 @@ static void on_result(void *userdata, const struct probe_result *result)
 		client->free_too->probe = NULL;
 	}
 	client->good = result->good;
+	client->reason = result->reason;
+	assert_int_equal(result->good, result->reason == PROBE_OK);
+	assert_int_equal(result->weight_percent, PROBE_WEIGHT_NONE);
+	assert_int_equal(result->admin, PROBE_ADMIN_NONE);
+	assert_int_equal(result->lag_ms, PROBE_LAG_NONE);
 	client->latency_us = result->latency_us;
 	snprintf(client->text, sizeof(client->text), "%s", result->text);
 }
@@ -339,6 +345,7 @@ static void tcp_to_a_closed_port_is_refused(void **state)
 	require_network();
 	start_at(&client, "127.0.0.1", 9, tcp_check());
 	expect(&client, false, "connection refused");
+	assert_int_equal(client.reason, PROBE_REFUSED);
 	stop(&client);
 }
 
@@ -353,6 +360,7 @@ static void tcp_without_a_way_says_so(void **state)
 	start_at(&client[1], "198.51.100.1", 80, tcp_check());
 	expect(&client[0], false, "no route to host");
 	expect(&client[1], false, "network unreachable");
+	assert_true(client[0].reason == PROBE_UNREACHABLE && client[1].reason == PROBE_UNREACHABLE);
 	stop(&client[0]);
 	stop(&client[1]);
 }
@@ -374,6 +382,7 @@ static void tcp_to_a_full_backlog_times_out(void **state)
 	}
 	start(&client, target, quick(tcp_check()));
 	expect(&client, false, "timeout in connect after 100ms");
+	assert_int_equal(client.reason, PROBE_CONNECT_TIMEOUT);
 	stop(&client);
 	for (int i = 0; i < 2; i++)
 		close(filler[i]);
@@ -424,6 +433,33 @@ static void a_server_that_dies_and_returns_is_noticed(void **state)
 }
 
 /* ---- HTTP ---- */
+
+static void http_tells_its_reasons_apart(void **state)
+{
+	static const struct {
+		const char *answer;
+		enum probe_reason reason;
+	} rows[] = {
+		{OK_200, PROBE_OK},
+		{"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", PROBE_WRONG_STATUS},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", PROBE_RESPONSE_FAILED},
+		{"SSH-2.0-OpenSSH_9.2\r\n", PROBE_RESPONSE_FAILED},
+		{NULL, PROBE_RESPONSE_TIMEOUT},
+	};
+
+	(void)state;
+	require_network();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct client client = {0};
+		struct server *target = server(rows[i].answer);
+
+		start(&client, target, quick(http_check("/")));
+		wait_until(client.calls);
+		assert_int_equal(client.reason, rows[i].reason);
+		stop(&client);
+		server_free(target);
+	}
+}
 
 static void http_status_decides(void **state)
 {
@@ -780,6 +816,7 @@ int main(void)
 		TEST(tcp_into_a_black_hole_times_out_in_time),
 		TEST(a_server_that_dies_and_returns_is_noticed),
 		TEST(http_status_decides),
+		TEST(http_tells_its_reasons_apart),
 		TEST(http_asks_for_the_path_and_host_given),
 		TEST(http_without_an_answer_times_out),
 		TEST(http_with_half_an_answer_times_out),

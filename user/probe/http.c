@@ -161,13 +161,16 @@ static void stop(struct probe *probe)
 	curl_multi_remove_handle(prober_http(probe->prober)->multi, probe->http->easy);
 }
 
-static const char *stage(struct probe *probe)
+static struct probe_stage stage(struct probe *probe)
 {
 	curl_off_t connected_us = 0, answered_us = 0;
 
 	curl_easy_getinfo(probe->http->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
 	curl_easy_getinfo(probe->http->easy, CURLINFO_STARTTRANSFER_TIME_T, &answered_us);
-	return answered_us ? "reading the response" : connected_us ? "waiting for the response" : "in connect";
+	if (!connected_us)
+		return (struct probe_stage){PROBE_CONNECT_TIMEOUT, "in connect"};
+	return (struct probe_stage){PROBE_RESPONSE_TIMEOUT,
+				    answered_us ? "reading the response" : "waiting for the response"};
 }
 
 const struct probe_kind probe_http = {.start = start, .stop = stop, .stage = stage, .free = transfer_free};
@@ -201,11 +204,13 @@ static void conclude(struct probe *probe, CURLcode code)
 	if (transfer->body_bytes > BODY_MAX_BYTES)
 		code = CURLE_OK;
 	if (status && (code == CURLE_OK || status >= 400))
-		probe_finish(probe, status >= 200 && status < 400, "status %ld", status);
+		probe_finish(probe, status >= 200 && status < 400 ? PROBE_OK : PROBE_WRONG_STATUS, "status %ld", status);
 	else if (probe_error_is_local(error))
 		probe_skip(probe, -error);
 	else
-		probe_finish(probe, false, "%s", failure_text(code, error));
+		probe_finish(probe, probe_error_reason(error, code == CURLE_COULDNT_CONNECT ? PROBE_CONNECT_FAILED
+											     : PROBE_RESPONSE_FAILED),
+			     "%s", failure_text(code, error));
 }
 
 /* Each end may call back, and the callback may free this probe and others; curl forgets the messages of those. */

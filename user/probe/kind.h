@@ -13,13 +13,18 @@
 struct http_client;
 struct http_transfer;
 
+struct probe_stage {
+	enum probe_reason late;          /* the reason if time is up now */
+	const char *text;                /* after "timeout": "in connect" */
+};
+
 struct probe_kind {
 	/* Begins one attempt; it ends by probe_finish or probe_skip, maybe at once, or by stop. */
 	void (*start)(struct probe *probe);
 	/* Breaks the attempt off, however far it came. */
 	void (*stop)(struct probe *probe);
-	/* What the attempt is at, for the text of a timeout: "in connect". */
-	const char *(*stage)(struct probe *probe);
+	/* What the attempt is at, for the result of a timeout. */
+	struct probe_stage (*stage)(struct probe *probe);
 	/* Of what the kind keeps between attempts; NULL: nothing. */
 	void (*free)(struct probe *probe);
 };
@@ -39,6 +44,7 @@ struct probe {
 	uint64_t due_us;                 /* monotonic; start of the last attempt as planned, or of the next one */
 	uint64_t started_ns;             /* monotonic */
 	bool running;
+	struct probe_result told;        /* what the running attempt learnt beside whether it is good: weight, admin, lag */
 	bool skipping;                   /* the last attempt could not be made, which was said */
 
 	int socket;                      /* tcp.c: -1 or of the running attempt */
@@ -46,8 +52,8 @@ struct probe {
 	struct http_transfer *http;      /* http.c: kept between attempts */
 };
 
-/* Ends the attempt with a result. The callback may free the probe: do not touch it afterwards. */
-void probe_finish(struct probe *probe, bool good, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Ends the attempt with a result, good if PROBE_OK. The callback may free the probe: do not touch it afterwards. */
+void probe_finish(struct probe *probe, enum probe_reason reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Ends it without: it failed for want of something on this host (-errno), which says nothing about the backend. */
 void probe_skip(struct probe *probe, int error);
 /* Ends it for an errno value of socket or connect, 0 being "connected": by either of the two. */
@@ -55,6 +61,8 @@ void probe_finish_connect(struct probe *probe, int error);
 
 bool probe_error_is_local(int error);    /* an errno value for out of descriptors, memory, ports … */
 const char *probe_error_text(int error); /* "connection refused" … */
+/* Of an errno value: refused, unreachable, or `otherwise`. */
+enum probe_reason probe_error_reason(int error, enum probe_reason otherwise);
 
 sd_event *prober_event(struct prober *prober);
 struct http_client *prober_http(struct prober *prober);

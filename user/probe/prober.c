@@ -65,16 +65,17 @@ static void end_attempt(struct probe *probe)
 	plan_next(probe);
 }
 
-void probe_finish(struct probe *probe, bool good, const char *format, ...)
+void probe_finish(struct probe *probe, enum probe_reason reason, const char *format, ...)
 {
 	uint64_t latency_us = (clock_monotonic_ns() - probe->started_ns) / 1000;
 	char text[TEXT_MAX]; /* outlives the probe, should the callback free it */
-	struct probe_result result = {
-		.good = good,
-		.latency_us = latency_us < UINT32_MAX ? latency_us : UINT32_MAX,
-		.text = text,
-	};
+	struct probe_result result = probe->told;
 	va_list arguments;
+
+	result.good = reason == PROBE_OK;
+	result.reason = reason;
+	result.latency_us = latency_us < UINT32_MAX ? latency_us : UINT32_MAX;
+	result.text = text;
 
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
@@ -98,32 +99,11 @@ void probe_skip(struct probe *probe, int error)
 void probe_finish_connect(struct probe *probe, int error)
 {
 	if (!error)
-		probe_finish(probe, true, "connected");
+		probe_finish(probe, PROBE_OK, "connected");
 	else if (probe_error_is_local(error))
 		probe_skip(probe, -error);
 	else
-		probe_finish(probe, false, "%s", probe_error_text(error));
-}
-
-bool probe_error_is_local(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS || error == EADDRNOTAVAIL;
-}
-
-const char *probe_error_text(int error)
-{
-	switch (error) {
-	case ECONNREFUSED:
-		return "connection refused";
-	case ECONNRESET:
-		return "connection reset";
-	case EHOSTUNREACH:
-		return "no route to host";
-	case ENETUNREACH:
-		return "network unreachable";
-	default:
-		return strerror(error);
-	}
+		probe_finish(probe, probe_error_reason(error, PROBE_CONNECT_FAILED), "%s", probe_error_text(error));
 }
 
 static void begin(struct probe *probe)
@@ -137,8 +117,9 @@ static void begin(struct probe *probe)
 	}
 	probe->running = true;
 	probe->started_ns = clock_monotonic_ns();
+	probe->told = (struct probe_result){.weight_percent = PROBE_WEIGHT_NONE, .lag_ms = PROBE_LAG_NONE};
 	if (!probe->kind) {
-		probe_finish(probe, true, "not checked");
+		probe_finish(probe, PROBE_OK, "not checked");
 		return;
 	}
 	arm(probe, now + (uint64_t)probe->check.timeout_ms * 1000);
@@ -151,11 +132,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	char timeout[DURATION_TEXT_MAX];
 
 	(void)source, (void)usec;
-	if (probe->running)
-		probe_finish(probe, false, "timeout %s after %s", probe->kind->stage(probe),
+	if (probe->running) {
+		struct probe_stage stage = probe->kind->stage(probe);
+
+		probe_finish(probe, stage.late, "timeout %s after %s", stage.text,
 			     duration_format(probe->check.timeout_ms, timeout));
-	else
+	} else {
 		begin(probe);
+	}
 	return 0;
 }
 

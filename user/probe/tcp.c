@@ -66,10 +66,10 @@ static void start(struct probe *probe)
 		probe_skip(probe, r);
 }
 
-static const char *stage(struct probe *probe)
+static struct probe_stage stage(struct probe *probe)
 {
 	(void)probe;
-	return "in connect";
+	return (struct probe_stage){PROBE_CONNECT_TIMEOUT, "in connect"};
 }
 
 const struct probe_kind probe_tcp = {.start = start, .stop = stop, .stage = stage};

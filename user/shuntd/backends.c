@@ -84,6 +84,9 @@ static void probed(void *userdata, const struct probe_result *result)
 
 	endpoint->health = step.next;
 	endpoint->latency_us = result->latency_us;
+	endpoint->reason = result->reason;
+	if (result->lag_ms != PROBE_LAG_NONE)
+		endpoint->lag_ms = result->lag_ms;
 	snprintf(endpoint->last, sizeof(endpoint->last), "%s", result->text);
 	if (!step.changed)
 		return;

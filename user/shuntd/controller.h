@@ -72,6 +72,8 @@ struct endpoint {
 	char last[128];                    /* text of the last result */
 	char why[128];                     /* text of the result that the health is due to */
 	uint32_t latency_us;
+	enum probe_reason reason;          /* of the last result */
+	uint32_t lag_ms;                   /* as last told, PROBE_LAG_NONE: never */
 	bool alive;                        /* as published */
 	bool wanted;                       /* some group of the configuration in force has it */
 	uint32_t flows;                    /* live pinned ones, at the last scan */

@@ -170,6 +170,7 @@ static void add_endpoint(struct controller *c, struct endpoint *endpoint)
 	endpoint->next = endpoint->backend->endpoints;
 	endpoint->backend->endpoints = endpoint;
 	endpoint->health_since = clock_wall_ms();
+	endpoint->lag_ms = PROBE_LAG_NONE;
 	endpoint->in_slots = true; /* until a scan says otherwise */
 	c->endpoints = must(realloc(c->endpoints, (c->n_endpoints + 1) * sizeof(*c->endpoints)));
 	c->endpoints[c->n_endpoints++] = endpoint;
