@@ -98,9 +98,11 @@ of_the_living() { # NAME
 	return 1
 }
 
+IPROUTE2="ip|tc|xdp" # the empty folders that `ip` and `tc` make wherever they load a program, for good
+
 things() {
 	ip netns list | awk '{ print "namespace " $1 }'
-	find /sys/fs/bpf -mindepth 1 -maxdepth 2 2>/dev/null | sed 's/^/pin /'
+	find /sys/fs/bpf -mindepth 1 -maxdepth 2 2>/dev/null | grep -vxE "/sys/fs/bpf/($IPROUTE2)(/globals)?" | sed 's/^/pin /'
 	awk '$2 !~ "^/run/netns" { print "mount " $2 }' /proc/self/mounts
 	find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'shunt-*' | sed 's/^/file /'
 }

@@ -112,7 +112,7 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 	char address[ADDRESS_TEXT_MAX];
 
 	return json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o}, s:I, s:I, "
-			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o}",
+			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o}",
 			 "name", text_json(backend->name),
 			 "address", address_format(&backend->address, address),
 			 "weight", (json_int_t)backend->weight,
@@ -133,7 +133,8 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 			 "removed", (int)backend->removed,
 			 "next_hop", text_json(backend->next_hop),
 			 "next_hop_ok", (int)backend->next_hop_ok,
-			 "admin_by", text_json(backend->admin_by));
+			 "admin_by", text_json(backend->admin_by),
+			 "window_until", time_json(backend->window_until));
 }
 
 json_t *api_event_json(const struct event *event)

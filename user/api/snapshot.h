@@ -55,6 +55,7 @@ struct snapshot_backend {
 	uint32_t configured_weight;
 	const char *health;               /* "up" | "degraded" | "down" | "unknown" */
 	const char *admin;                /* "ready" | "drain" | "maint" */
+	int64_t window_until;             /* Unix milliseconds, end of the maintenance window it is in; 0: none */
 	const char *admin_by;             /* whose word that is: "operator" | "window" | "agent"; NULL of ready */
 	int64_t drain_until;              /* Unix milliseconds when the drain's timeout passes; 0: none */
 	uint32_t flows;                   /* live pinned flows */

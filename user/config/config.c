@@ -78,6 +78,9 @@ void config_free(struct config *config)
 		free(config->groups[i].check.path);
 		free(config->groups[i].check.host);
 	}
+	for (size_t i = 0; i < config->n_windows; i++)
+		free(config->windows[i].cron_text);
+	free(config->windows);
 	free(config->interfaces);
 	free(config->services);
 	free(config->groups);

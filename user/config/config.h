@@ -14,6 +14,8 @@
 
 #include <shunt/abi.h>
 
+#include "maintenance/window.h"
+
 enum config_xdp_mode { INTERFACE_MODE_AUTO, INTERFACE_MODE_NATIVE, INTERFACE_MODE_GENERIC };
 enum config_on_exit { ON_EXIT_KEEP, ON_EXIT_DETACH };
 enum config_tracking { TRACKING_AUTO, TRACKING_ALWAYS, TRACKING_NEVER };
@@ -102,6 +104,15 @@ struct config_backend {
 	uint16_t port;                /* host order; 0: not given */
 };
 
+/* When somebody works on a backend, or on who of a group serves. */
+struct config_window {
+	size_t backend;               /* index into backends: drained, then in maintenance; SIZE_MAX: of a group */
+	size_t group;                 /* index into groups: fails over; SIZE_MAX: of a backend */
+	size_t target;                /* index into backends: who serves the group meanwhile; SIZE_MAX: the next best */
+	struct window time;
+	char *cron_text;              /* as written; NULL: once */
+};
+
 struct config {
 	struct config_interface *interfaces;
 	size_t n_interfaces;
@@ -124,6 +135,8 @@ struct config {
 	size_t n_groups;
 	struct config_backend *backends;
 	size_t n_backends;
+	struct config_window *windows;
+	size_t n_windows;
 };
 
 /* One thing to tell the operator about a file. Lines and columns count from 1. */

@@ -364,5 +364,6 @@ void draft_release(struct draft *draft)
 	free(draft->services.list);
 	free(draft->groups.list);
 	free(draft->backends.list);
+	free(draft->maintenance.list);
 	*draft = (struct draft){};
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/duration.h"
 #include "config/keymap.h"
 #include "config/words.h"
@@ -396,6 +397,43 @@ static void compare_kind(struct diff *diff, const struct kind *kind, const struc
 	keymap_clear(&new_names);
 }
 
+/* ---- maintenance windows, which have no names: each is compared by what it says ---- */
+
+#define WINDOW_TEXT_MAX 256
+
+static const char *window_text(const struct config *config, const struct config_window *window, char buffer[WINDOW_TEXT_MAX])
+{
+	char start[CLOCK_TEXT_MAX], duration[DURATION_TEXT_MAX], drain[DURATION_TEXT_MAX];
+
+	snprintf(buffer, WINDOW_TEXT_MAX, "window of %s %s: %s for %s%s%s%s%s", window->backend != SIZE_MAX ? "backend" : "group",
+		 window->backend != SIZE_MAX ? config->backends[window->backend].name : config->groups[window->group].name,
+		 window->cron_text ? window->cron_text : clock_rfc3339(window->time.start_ms, start),
+		 duration_format(window->time.duration_ms, duration), window->time.drain_ms ? ", drained " : "",
+		 window->time.drain_ms ? duration_format(window->time.drain_ms, drain) : "",
+		 window->target != SIZE_MAX ? ", to " : "",
+		 window->target != SIZE_MAX ? config->backends[window->target].name : "");
+	return buffer;
+}
+
+static bool has_window(const struct config *config, const char *text)
+{
+	char buffer[WINDOW_TEXT_MAX];
+
+	for (size_t i = 0; i < config->n_windows; i++)
+		if (strcmp(window_text(config, &config->windows[i], buffer), text) == 0)
+			return true;
+	return false;
+}
+
+static void tell_windows_not_in(struct diff *diff, const struct config *of, const struct config *other, const char *what)
+{
+	char text[WINDOW_TEXT_MAX];
+
+	for (size_t i = 0; i < of->n_windows; i++)
+		if (!has_window(other, window_text(of, &of->windows[i], text)))
+			add_change(diff, false, "%s: %s", text, what);
+}
+
 int config_diff(const struct config *old, const struct config *new, struct config_changes *ret_changes)
 {
 	struct config_changes changes = {};
@@ -409,6 +447,8 @@ int config_diff(const struct config *old, const struct config *new, struct confi
 	compare_prefixes(&diff, "", "", "allow", &old->allow, &new->allow);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		compare_kind(&diff, &kinds[i], old, new);
+	tell_windows_not_in(&diff, old, new, "removed");
+	tell_windows_not_in(&diff, new, old, "added");
 	if (diff.error) {
 		config_changes_clear(&changes);
 		return diff.error;

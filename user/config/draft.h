@@ -101,6 +101,11 @@ struct draft_backend {
 	struct item name, address, weight, port;
 };
 
+struct draft_window {
+	struct place at;
+	struct item backend, group, start, cron, duration, drain, target;
+};
+
 struct draft {
 	struct place at;
 	struct items interfaces;     /* struct draft_interface */
@@ -113,6 +118,7 @@ struct draft {
 	struct items services;       /* struct draft_service */
 	struct items groups;         /* struct draft_group */
 	struct items backends;       /* struct draft_backend */
+	struct items maintenance;    /* struct draft_window */
 };
 
 /* Both report what they find wrong and go on: only the report says whether all was good. */

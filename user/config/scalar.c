@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/duration.h"
 #include "base/number.h"
 #include "config/schema.h"
@@ -168,6 +169,25 @@ static int parse_file(const struct field *field, struct item *item)
 	return check(*item->text && strlen(item->text) <= PATH_LENGTH_MAX);
 }
 
+static int parse_time(const struct field *field, struct item *item)
+{
+	int64_t wall_ms;
+	int r = clock_parse_rfc3339(item->text, &wall_ms);
+
+	(void)field;
+	if (r == 0 && wall_ms > 0)
+		item->number = wall_ms;
+	return check(r == 0 && wall_ms > 0);
+}
+
+static int parse_cron(const struct field *field, struct item *item)
+{
+	struct cron cron;
+
+	(void)field;
+	return cron_parse(item->text, &cron);
+}
+
 static const struct {
 	int (*parse)(const struct field *field, struct item *item);
 	const char *expectation; /* NULL: depends on the field */
@@ -189,6 +209,8 @@ static const struct {
 	[FIELD_URL_PATH] = {parse_url_path, "a path such as /health"},
 	[FIELD_HOST] = {parse_host, "a host name"},
 	[FIELD_FILE] = {parse_file, "the path of a file"},
+	[FIELD_TIME] = {parse_time, "a time such as 2027-01-31T02:00:00Z or 2027-01-31T02:00:00+01:00"},
+	[FIELD_CRON] = {parse_cron, "five fields as in crontab(5), such as \"0 2 * * SUN\""},
 };
 
 int scalar_parse(const struct field *field, struct item *item)

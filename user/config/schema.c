@@ -23,6 +23,7 @@
 #define SERVICES_MAX (SHUNT_MAX_SERVICES / 2)
 #define GROUPS_MAX (SHUNT_MAX_GROUPS - 1)
 #define BACKENDS_MAX (SHUNT_MAX_BACKENDS / 2)
+#define WINDOWS_MAX 1000
 #define INTERFACES_MAX (SHUNT_MAX_LINKS - 1)
 
 #define AT(type, member) .offset = offsetof(struct type, member)
@@ -161,6 +162,19 @@ static const struct field defaults_fields[] = {
 static const struct schema group_schema = {"group", SCHEMA(draft_group, group_fields)};
 static const struct schema defaults_schema = {"defaults", SCHEMA(draft_defaults, defaults_fields)};
 
+static const struct field window_fields[] = {
+	{"backend", FIELD_NAME, AT(draft_window, backend)},
+	{"group", FIELD_NAME, AT(draft_window, group)},
+	{"start", FIELD_TIME, AT(draft_window, start)},
+	{"cron", FIELD_CRON, AT(draft_window, cron)},
+	{"duration", FIELD_DURATION, AT(draft_window, duration), .required = true, .min = MS_PER_S, .max = 7ULL * 24 * MS_PER_HOUR},
+	{"drain", FIELD_DURATION, AT(draft_window, drain), .max = 24 * MS_PER_HOUR},
+	{"target", FIELD_NAME, AT(draft_window, target)},
+	{},
+};
+
+static const struct schema window_schema = {"window", SCHEMA(draft_window, window_fields)};
+
 static const struct field config_fields[] = {
 	{"interfaces", FIELD_LIST, AT(draft, interfaces), .required = true, .min = 1, .max = INTERFACES_MAX,
 	 .schema = &interface_schema},
@@ -178,6 +192,7 @@ static const struct field config_fields[] = {
 	{"services", FIELD_LIST, AT(draft, services), .max = SERVICES_MAX, .schema = &service_schema},
 	{"failover_groups", FIELD_LIST, AT(draft, groups), .max = GROUPS_MAX, .schema = &group_schema},
 	{"backends", FIELD_LIST, AT(draft, backends), .max = BACKENDS_MAX, .schema = &backend_schema},
+	{"maintenance", FIELD_LIST, AT(draft, maintenance), .max = WINDOWS_MAX, .schema = &window_schema},
 	{.key = "dns_backends", .kind = FIELD_LATER},
 	{},
 };

@@ -23,6 +23,8 @@ enum field_kind {
 	FIELD_URL_PATH,
 	FIELD_HOST,
 	FIELD_FILE,
+	FIELD_TIME,                  /* number: Unix milliseconds */
+	FIELD_CRON,
 	FIELD_KINDS_OF_ITEM,         /* the kinds above fill a struct item, those below do not */
 	FIELD_MAPPING,               /* a struct of `schema` */
 	FIELD_LIST,                  /* struct items of `schema`, min … max of them */

@@ -195,6 +195,8 @@ void config_validate(const struct draft *draft, struct config *config, struct re
 	if (!report->out_of_memory)
 		validate_services(&v);
 	validate_protection(&v);
+	if (!report->out_of_memory)
+		validate_windows(&v);
 	if (!report->out_of_memory && !report->n_errors)
 		note_unused(&v);
 	keymap_clear(&v.backends);

@@ -21,6 +21,7 @@ struct validation {
 /* The calls below build one part of the configuration each; validate_groups wants backends, validate_services both. */
 void validate_groups(struct validation *validation);
 void validate_services(struct validation *validation);
+void validate_windows(struct validation *validation); /* wants backends and groups */
 
 /* validate_protection.c: of one service, and of all. `who` begins the messages. */
 void build_prefixes(struct report *report, const struct items *draft, struct config_prefixes *ret_prefixes);

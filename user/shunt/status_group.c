@@ -133,7 +133,8 @@ static void because_admin(const struct status *status, struct why *why, const js
 		because(why, "back by: shunt ready %s", name);
 	}
 	if (strcmp(by, "window") == 0)
-		because(why, "maintenance window");
+		because(why, "maintenance window, %s left",
+			human_age(get_time(backend, "window_until") - status->now_ms + 999, age));
 	else if (strcmp(by, "agent") == 0)
 		because(why, "its agent says so");
 	if (get_flag(backend, "removed"))

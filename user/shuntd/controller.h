@@ -29,6 +29,12 @@ struct controller_options {
 enum admin_state { ADMIN_READY, ADMIN_DRAIN, ADMIN_MAINT }; /* the later, the stricter */
 enum admin_source { ADMIN_BY_OPERATOR, ADMIN_BY_WINDOW, ADMIN_BY_AGENT, ADMIN_SOURCES };
 
+/* What a backend's maintenance windows want of it now. */
+struct backend_window {
+	enum admin_state wanted;
+	int64_t opens_ms, closes_ms;       /* Unix milliseconds */
+};
+
 /* A backend as the operator names it. */
 struct backend {
 	char *name;
@@ -37,6 +43,8 @@ struct backend {
 	uint32_t configured_weight, weight; /* weight: in force */
 	enum admin_state admin[ADMIN_SOURCES]; /* each one's word; backend_admin() is what holds */
 	int64_t drain_until;               /* of an operator's drain, Unix milliseconds, 0: no limit */
+	struct backend_window window;
+	int64_t window_refused_ms;         /* opens_ms of one that would have left a group empty, which was told */
 	bool removed;                      /* from the configuration; stays while flows live */
 	bool l2;                           /* some service forwards to it by l2: must be on a connected network */
 	struct next_hop next_hop;
@@ -114,6 +122,7 @@ struct group {
 	uint8_t *busy;                     /* per slot: a live flow is pinned elsewhere; scratch of a scan */
 	struct backend_set known;          /* ids that are or were members */
 	uint32_t moving, resolving;
+	int64_t window_opened_ms, window_tried_ms; /* opens_ms of its last window, that it failed over for or tried to */
 	sd_event_source *timer;            /* failover's wake_ms */
 	struct controller *controller;
 };
@@ -147,6 +156,7 @@ struct controller {
 	struct backend_set alive, fit;     /* of ids */
 	struct backend_set in_service;     /* of ids: whatever their health, not in maintenance, with a weight */
 	sd_event_source *tick, *save;      /* save: once the loop has come round */
+	int64_t windows_seen_ms, windows_due_ms; /* when windows were last looked at, and must be again; Unix milliseconds */
 	uint64_t flow_entries;
 	bool tracks_always;                /* some service does: flows are counted all the time */
 	uint32_t table_size;               /* of the maps in use */
@@ -198,6 +208,10 @@ bool backend_is_probed(const struct backend *backend);
 void backend_set_admin(struct controller *controller, struct backend *backend, enum admin_source source, enum admin_state admin);
 const char *admin_text(enum admin_state admin);              /* "ready" | "drain" | "maint" */
 const char *admin_source_text(enum admin_source source);     /* "operator" | "window" | "agent" */
+
+/* ---- windows.c ---- */
+/* Does what maintenance windows ask for at this time. `anew`: they, or whose they are, may have changed. */
+void windows_follow(struct controller *controller, bool anew);
 
 /* ---- groups.c ---- */
 struct group *group_find(const struct controller *controller, const char *name);

@@ -229,6 +229,7 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 	match_all(c, config, first ? &restored : NULL);
 	state_free(&restored);
 	r = publish_all(c, config);
+	windows_follow(c, true);
 	if (r == 0 && first && fresh)
 		r = await_first_checks(c, config);
 	if (r == 0 && (first || other))

@@ -179,6 +179,7 @@ static int ticked(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct controller *c = userdata;
 
+	windows_follow(c, false);
 	transitions_scan(c);
 	events_sync(c->events);
 	(void)usec;

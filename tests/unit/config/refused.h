@@ -38,11 +38,67 @@ static const struct refused {
 	{"a list that contains itself", "interfaces: &all [*all]\n",
 	 "1:13: interface: name must be the name of a network interface such as eth0, not a list\n"},
 
+	/* ---- maintenance windows ---- */
+	{"a window of nobody", IFACE BACKENDS "maintenance: [{cron: \"0 2 * * SUN\", duration: 1h}]\n",
+	 "3:15: window: give backend or group\n"},
+	{"a window of two", IFACE GROUP BACKENDS "maintenance: [{backend: b1, group: g, cron: \"0 2 * * SUN\", duration: 1h}]\n",
+	 "4:36: window: backend and group do not go together: remove one of them\n"},
+	{"a window at no time", IFACE GROUP BACKENDS "maintenance: [{backend: b1, duration: 1h}]\n",
+	 "4:15: window: give start or cron\n"},
+	{"a window at two times",
+	 IFACE GROUP BACKENDS "maintenance: [{backend: b1, start: 2027-01-31T02:00:00Z, cron: \"* * * * *\", duration: 1h}]\n",
+	 "4:64: window: start and cron do not go together: remove one of them\n"},
+	{"a window without an end", IFACE GROUP BACKENDS "maintenance: [{backend: b1, cron: \"0 2 * * SUN\"}]\n",
+	 "4:15: window: duration is missing: give a duration such as 500ms, 5s, 10m or 2h, from 1s to 168h\n"},
+	{"a window at a time that is none",
+	 IFACE GROUP BACKENDS "maintenance: [{backend: b1, start: tomorrow, duration: 1h}]\n",
+	 "4:36: window: start must be a time such as 2027-01-31T02:00:00Z or 2027-01-31T02:00:00+01:00, not \"tomorrow\"\n"},
+	{"a window by no crontab line", IFACE GROUP BACKENDS "maintenance: [{backend: b1, cron: \"0 25 * * *\", duration: 1h}]\n",
+	 "4:35: window: cron must be five fields as in crontab(5), such as \"0 2 * * SUN\", not \"0 25 * * *\"\n"},
+	{"a window of an unknown backend",
+	 IFACE GROUP BACKENDS "maintenance: [{backend: b9, cron: \"0 2 * * SUN\", duration: 1h}]\n",
+	 "4:25: window: \"b9\" is not in backends: define it there, or name another\n"},
+	{"a window of an unknown group",
+	 IFACE GROUP BACKENDS "maintenance: [{group: x, cron: \"0 2 * * SUN\", duration: 1h}]\n",
+	 "4:23: window: \"x\" is not in failover_groups: define it there, or name another\n"},
+	{"a target of a backend's window",
+	 IFACE GROUP BACKENDS "maintenance: [{backend: b1, cron: \"0 2 * * SUN\", duration: 1h, target: b2}]\n",
+	 "4:72: window: target is of a group's window: name the group instead of the backend, or remove it\n"},
+	{"a target that is no member",
+	 IFACE "failover_groups: [{name: g, mode: active-active, backends: [b1, b2]}]\n"
+	       "backends: [{name: b1, address: 10.0.0.1}, {name: b2, address: 10.0.0.2}, {name: b3, address: 10.0.0.3}]\n"
+	       "maintenance: [{group: g, cron: \"0 2 * * SUN\", duration: 1h, target: b3}]\n",
+	 "4:69: window: target is not a backend of group \"g\": name one that is\n"},
+	{"a drain of a group's window",
+	 IFACE GROUP BACKENDS "maintenance: [{group: g, cron: \"0 2 * * SUN\", duration: 1h, drain: 5m}]\n",
+	 "4:68: window: drain is of a backend's window; established flows of a group stay anyway: remove it\n"},
+	{"a window of a group of one",
+	 IFACE "failover_groups: [{name: g, mode: active-active, backends: [b1]}]\n"
+	       "backends: [{name: b1, address: 10.0.0.1}]\n"
+	       "maintenance: [{group: g, cron: \"0 2 * * SUN\", duration: 1h}]\n",
+	 "4:23: window: group \"g\" has one backend: nobody could serve meanwhile: add one, or remove the window\n"},
+	{"a window that leaves a group of one empty",
+	 IFACE "failover_groups: [{name: g, mode: active-active, backends: [b1]}]\n"
+	       "backends: [{name: b1, address: 10.0.0.1}]\n"
+	       "maintenance: [{backend: b1, cron: \"0 2 * * SUN\", duration: 1h}]\n",
+	 "4:15: window: it leaves group \"g\" without a backend while it lasts: move it, or another one\n"},
+	{"two windows that leave a group empty",
+	 IFACE GROUP BACKENDS "maintenance:\n"
+	       "  - {backend: b1, cron: \"0 2 * * SUN\", duration: 2h}\n"
+	       "  - {backend: b2, cron: \"0 3 29 * *\", duration: 1h}\n",
+	 "6:5: window: it leaves group \"g\" without a backend while it lasts: move it, or another one\n"},
+	{"a window that begins to drain while the other one is open",
+	 IFACE GROUP BACKENDS "maintenance:\n"
+	       "  - {backend: b1, start: 2027-01-31T02:00:00Z, duration: 2h}\n"
+	       "  - {backend: b2, start: 2027-01-31T04:30:00Z, duration: 2h, drain: 1h}\n",
+	 "6:5: window: it leaves group \"g\" without a backend while it lasts: move it, or another one\n"},
+
 	/* ---- keys ---- */
 	{"no interfaces", "backends: []\n", "1:1: interfaces is missing: give a list of interfaces\n"},
 	{"an unknown key", IFACE "shape: round\n",
 	 "2:1: unknown key \"shape\": the keys are interfaces, source, hash_seed, table_size, flow_timeout, "
-	 "flow_table_size, deny, allow, client_table_size, on_exit, api, defaults, services, failover_groups, backends\n"},
+	 "flow_table_size, deny, allow, client_table_size, on_exit, api, defaults, services, failover_groups, backends, "
+	 "maintenance\n"},
 	{"a key misspelt", IFACE "failover_group: []\n",
 	 "2:1: unknown key \"failover_group\": did you mean failover_groups?\n"},
 	{"a key misspelt in a list", IFACE "backends: [{name: b1, address: 10.0.0.1, wieght: 5}]\n",
