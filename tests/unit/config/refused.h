@@ -95,10 +95,7 @@ static const struct refused {
 
 	/* ---- keys ---- */
 	{"no interfaces", "backends: []\n", "1:1: interfaces is missing: give a list of interfaces\n"},
-	{"an unknown key", IFACE "shape: round\n",
-	 "2:1: unknown key \"shape\": the keys are interfaces, source, hash_seed, table_size, flow_timeout, "
-	 "flow_table_size, deny, allow, client_table_size, on_exit, api, defaults, services, failover_groups, backends, "
-	 "maintenance\n"},
+	{"an unknown key", IFACE "source: {shape: round}\n", "2:10: source: unknown key \"shape\": the keys are ipv4, ipv6\n"},
 	{"a key misspelt", IFACE "failover_group: []\n",
 	 "2:1: unknown key \"failover_group\": did you mean failover_groups?\n"},
 	{"a key misspelt in a list", IFACE "backends: [{name: b1, address: 10.0.0.1, wieght: 5}]\n",
