@@ -57,7 +57,7 @@ static struct snapshot_backend fixture_backend(const char *name, const char *add
 {
 	return (struct snapshot_backend){
 		.name = name, .address = fixture_address(address), .port = port, .weight = 100,
-		.configured_weight = 100, .health = "up", .admin = "ready", .check_type = "tcp",
+		.configured_weight = 100, .effective_weight = 100, .health = "up", .admin = "ready", .check_type = "tcp",
 		.check_last = "connected", .check_latency_ms = 0.4, .check_since = since,
 		.next_hop = "via eth0 02:00:00:00:00:02", .next_hop_ok = true, .stats = {1000, 64000},
 	};

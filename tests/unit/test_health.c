@@ -70,6 +70,7 @@ static void states_have_the_words_of_the_contract(void **state)
 	assert_string_equal(health_state_text(HEALTH_UNKNOWN), "unknown");
 	assert_string_equal(health_state_text(HEALTH_UP), "up");
 	assert_string_equal(health_state_text(HEALTH_DOWN), "down");
+	assert_string_equal(health_state_text(HEALTH_DEGRADED), "degraded");
 }
 
 int main(void)

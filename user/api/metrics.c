@@ -82,6 +82,7 @@ BACKEND_NUMBER(packets, backend->stats.packets)
 BACKEND_NUMBER(bytes, backend->stats.bytes)
 BACKEND_NUMBER(up, strcmp(backend->health, "up") == 0 || strcmp(backend->health, "degraded") == 0)
 BACKEND_NUMBER(weight, backend->weight)
+BACKEND_NUMBER(effective_weight, backend->effective_weight)
 BACKEND_NUMBER(flows, backend->flows)
 
 /* A backend that was not checked yet has no duration. */
@@ -176,6 +177,7 @@ static const struct {
 	{"shunt_backend_bytes_total", "counter", "Bytes sent to the backend, whole frames as received.", backend_bytes},
 	{"shunt_backend_up", "gauge", "Whether the backend passes its check.", backend_up},
 	{"shunt_backend_weight", "gauge", "Weight in force.", backend_weight},
+	{"shunt_backend_effective_weight", "gauge", "What health, slow start and agent leave of it.", backend_effective_weight},
 	{"shunt_backend_flows", "gauge", "Live flows pinned to the backend.", backend_flows},
 	{"shunt_backend_check_duration_seconds", "gauge", "Duration of the last check.", backend_check_duration},
 	{"shunt_group_failovers_total", "counter", "Failovers of the group.", group_failovers},

@@ -51,8 +51,9 @@ struct snapshot_backend {
 	const char *name;
 	struct shunt_addr address;
 	uint16_t port;                    /* host order; 0: none given */
-	uint32_t weight;                  /* in force */
+	uint32_t weight;                  /* as the operator has it */
 	uint32_t configured_weight;
+	uint32_t effective_weight;        /* what health, slow start and agent leave of it */
 	const char *health;               /* "up" | "degraded" | "down" | "unknown" */
 	const char *admin;                /* "ready" | "drain" | "maint" */
 	int64_t window_until;             /* Unix milliseconds, end of the maintenance window it is in; 0: none */

@@ -26,6 +26,7 @@ const char *health_state_text(enum health_state state)
 		[HEALTH_UNKNOWN] = "unknown",
 		[HEALTH_UP] = "up",
 		[HEALTH_DOWN] = "down",
+		[HEALTH_DEGRADED] = "degraded",
 	};
 
 	return text[state];

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
+enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN, HEALTH_DEGRADED };
 
 struct health_policy {
 	uint32_t healthy_threshold;    /* good results in a row that make a down backend up, ≥ 1 */
@@ -30,6 +30,12 @@ struct health_step {
 /* The first result of an unknown backend decides at once: no traffic before a first good check, and no waiting after it. */
 struct health_step health_next(struct health health, bool good, const struct health_policy *policy, uint64_t now_ms);
 
-const char *health_state_text(enum health_state state); /* "unknown" | "up" | "down" */
+/* Up or degraded: it takes traffic. */
+static inline bool health_serves(enum health_state state)
+{
+	return state == HEALTH_UP || state == HEALTH_DEGRADED;
+}
+
+const char *health_state_text(enum health_state state); /* "unknown" | "up" | "down" | "degraded" */
 
 #endif

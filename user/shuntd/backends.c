@@ -23,9 +23,10 @@ bool endpoint_refresh(struct controller *c, struct endpoint *endpoint)
 {
 	const struct backend *backend = endpoint->backend;
 	enum admin_state admin = backend_admin(backend);
-	bool alive = endpoint->health.state == HEALTH_UP && admin != ADMIN_MAINT;
-	bool fit = alive && admin == ADMIN_READY && backend->weight > 0 && endpoint->wanted;
-	bool in_service = admin != ADMIN_MAINT && backend->weight > 0 && endpoint->wanted;
+	bool alive = health_serves(endpoint->health.state) && admin != ADMIN_MAINT;
+	bool has_weight = endpoint_table_weight(endpoint) > 0 && endpoint->wanted;
+	bool fit = alive && admin == ADMIN_READY && has_weight;
+	bool in_service = admin != ADMIN_MAINT && has_weight;
 
 	if (c->detached || (alive == endpoint->alive && fit == backend_set_has(&c->fit, endpoint->id) &&
 			    in_service == backend_set_has(&c->in_service, endpoint->id)))
@@ -63,7 +64,7 @@ static void announce_health(struct controller *c, const struct endpoint *endpoin
 
 	snprintf(object, sizeof(object), "backend %s", endpoint->backend->name);
 	address_port_format(&endpoint->backend->address, endpoint->probe_port, address);
-	if (endpoint->health.state == HEALTH_UP)
+	if (health_serves(endpoint->health.state))
 		events_add(c->events, "backend", object, "checks", "up, was %s: %s check of %s: %s",
 			   health_state_text(before), config_check_type_text(endpoint->check.type), address, endpoint->last);
 	else

@@ -40,7 +40,7 @@ struct backend {
 	char *name;
 	struct shunt_addr address;
 	uint16_t port;                     /* host order, 0: not given */
-	uint32_t configured_weight, weight; /* weight: in force */
+	uint32_t configured_weight, weight; /* weight: as the operator has it; endpoint_weight() is what follows */
 	enum admin_state admin[ADMIN_SOURCES]; /* each one's word; backend_admin() is what holds */
 	int64_t drain_until;               /* of an operator's drain, Unix milliseconds, 0: no limit */
 	struct backend_window window;
@@ -82,6 +82,8 @@ struct endpoint {
 	uint32_t latency_us;
 	enum probe_reason reason;          /* of the last result */
 	uint32_t lag_ms;                   /* as last told, PROBE_LAG_NONE: never */
+	uint32_t health_percent;           /* of the weight: what its score and its slow start leave it */
+	uint32_t agent_percent;            /* the same: what its own agent says */
 	bool alive;                        /* as published */
 	bool wanted;                       /* some group of the configuration in force has it */
 	uint32_t flows;                    /* live pinned ones, at the last scan */
@@ -212,6 +214,14 @@ const char *admin_source_text(enum admin_source source);     /* "operator" | "wi
 /* ---- windows.c ---- */
 /* Does what maintenance windows ask for at this time. `anew`: they, or whose they are, may have changed. */
 void windows_follow(struct controller *controller, bool anew);
+
+/* ---- weight.c: what is left of a backend's weight ---- */
+#define TABLE_WEIGHT_UNIT 100 /* so that a tenth of weight 1 is no less a tenth */
+/* Weight × every percentage that applies, in units of 1 / TABLE_WEIGHT_UNIT: what tables are built from. Never 0 unless
+ * the weight or a percentage is. */
+uint32_t endpoint_table_weight(const struct endpoint *endpoint);
+/* The same in whole units, rounded up, for people and least-connections. */
+uint32_t endpoint_weight(const struct endpoint *endpoint);
 
 /* ---- groups.c ---- */
 struct group *group_find(const struct controller *controller, const char *name);

@@ -172,6 +172,7 @@ static void add_endpoint(struct controller *c, struct endpoint *endpoint)
 	endpoint->health_since = clock_wall_ms();
 	endpoint->lag_ms = PROBE_LAG_NONE;
 	endpoint->in_slots = true; /* until a scan says otherwise */
+	endpoint->health_percent = endpoint->agent_percent = 100;
 	c->endpoints = must(realloc(c->endpoints, (c->n_endpoints + 1) * sizeof(*c->endpoints)));
 	c->endpoints[c->n_endpoints++] = endpoint;
 }

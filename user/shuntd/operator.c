@@ -103,7 +103,7 @@ static const char *why_not_fit(const struct endpoint *endpoint)
 {
 	if (backend_admin(endpoint->backend) != ADMIN_READY)
 		return backend_admin(endpoint->backend) == ADMIN_DRAIN ? "is draining" : "is in maintenance";
-	if (endpoint->backend->weight == 0)
+	if (endpoint_table_weight(endpoint) == 0)
 		return "has weight 0";
 	return endpoint->health.state == HEALTH_UNKNOWN ? "has not been checked yet" : "is down";
 }

@@ -13,7 +13,7 @@
 /* Of several checks of a backend, the one with the worst result speaks for it. */
 static const struct endpoint *spokesman(const struct backend *backend)
 {
-	static const int rank[] = {[HEALTH_UP] = 1, [HEALTH_UNKNOWN] = 2, [HEALTH_DOWN] = 3};
+	static const int rank[] = {[HEALTH_UP] = 1, [HEALTH_DEGRADED] = 2, [HEALTH_UNKNOWN] = 3, [HEALTH_DOWN] = 4};
 	const struct endpoint *worst = NULL;
 
 	for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
@@ -46,6 +46,7 @@ static void snapshot_backend(const struct controller *c, const struct backend *b
 		.port = backend->port,
 		.weight = backend->weight,
 		.configured_weight = backend->configured_weight,
+		.effective_weight = endpoint ? endpoint_weight(endpoint) : backend->weight,
 		.health = health_state_text(endpoint ? endpoint->health.state : HEALTH_UNKNOWN),
 		.admin = admin_text(backend_admin(backend)),
 		.admin_by = backend_admin(backend) == ADMIN_READY ? NULL : admin_source_text(backend_admin_source(backend)),
@@ -75,7 +76,7 @@ static const char *why_out(const struct endpoint *endpoint)
 		return "not checked yet";
 	if (backend_admin(endpoint->backend) == ADMIN_DRAIN)
 		return "draining";
-	return endpoint->backend->weight == 0 ? "weight 0" : NULL;
+	return endpoint_table_weight(endpoint) == 0 ? "weight 0" : NULL;
 }
 
 static void snapshot_member(const struct controller *c, const struct group *group, size_t i, struct snapshot_member *to)
@@ -134,7 +135,7 @@ static int snapshot_group(const struct controller *c, const struct group *group,
 	if (failover->state == FAILOVER_FAILING_BACK)
 		to->failing_back_at = wall_of(failover->better_since_ms + config->failback_delay_ms);
 	for (size_t i = 0; i < group->n_members; i++) {
-		bool up = group->members[i].endpoint->health.state == HEALTH_UP;
+		bool up = health_serves(group->members[i].endpoint->health.state);
 
 		snapshot_member(c, group, i, &to->members[i]);
 		to->healthy += up;

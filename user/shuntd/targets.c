@@ -24,8 +24,8 @@ static uint64_t base_key(const struct group *group, bool everybody)
 
 	for (size_t i = 0; i < group->n_members; i++)
 		if (has_slots(group, i, everybody))
-			key = shunt_mix64(key * 31 + (uint64_t)group->members[i].endpoint->id * 65536 +
-					  group->members[i].endpoint->backend->weight);
+			key = shunt_mix64(key * 31 + ((uint64_t)group->members[i].endpoint->id << 32) +
+					  endpoint_table_weight(group->members[i].endpoint));
 	return key;
 }
 
@@ -45,12 +45,13 @@ static int build_base(const struct controller *c, struct group *group, bool ever
 	if (!members || !ids)
 		goto end;
 	for (size_t i = 0; i < group->n_members; i++) {
-		const struct backend *backend = group->members[i].endpoint->backend;
+		const struct endpoint *endpoint = group->members[i].endpoint;
 
 		if (!has_slots(group, i, everybody))
 			continue;
-		members[n] = (struct maglev_member){identity_of("member", backend->name, NULL, 0, 0), backend->weight};
-		ids[n++] = group->members[i].endpoint->id;
+		members[n] = (struct maglev_member){identity_of("member", endpoint->backend->name, NULL, 0, 0),
+						    endpoint_table_weight(endpoint)};
+		ids[n++] = endpoint->id;
 	}
 	r = maglev_build(members, n, c->config->hash_seed, group->base, c->table_size);
 	if (r < 0)

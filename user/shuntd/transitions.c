@@ -82,7 +82,7 @@ static void count_flows(struct controller *c, struct group **unsettled, size_t n
 	c->flow_entries = datapath_scan_flows(c->datapath, c->config->flow_timeout_ms, live_flow, &scan);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		datapath_backend_load(c->datapath, c->endpoints[i]->id, c->endpoints[i]->flows,
-				      c->endpoints[i]->backend->weight);
+				      endpoint_weight(c->endpoints[i]));
 }
 
 /* ---- what follows from it ---- */
