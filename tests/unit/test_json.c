@@ -77,7 +77,8 @@ static void a_backend_has_the_fields_of_the_contract(void **state)
 			"\"admin\":\"ready\",\"flows\":14,\"check\":{\"type\":\"tcp\",\"last\":\"connected\","
 			"\"latency_ms\":0.4,\"since\":\"TTTTTTTTTTTTTTTTTTTTTTTT\"},\"packets\":1000,\"bytes\":64000,"
 			"\"port\":8080,\"configured_weight\":100,\"drained\":false,\"drain_until\":null,"
-			"\"removed\":false,\"next_hop\":\"via eth0 02:00:00:00:00:02\",\"next_hop_ok\":true,\"admin_by\":null,\"effective_weight\":100}");
+			"\"removed\":false,\"next_hop\":\"via eth0 02:00:00:00:00:02\",\"next_hop_ok\":true,\"admin_by\":null,\"window_until\":null,"
+			"\"effective_weight\":100}");
 }
 
 static void text_that_is_not_utf8_is_told_all_the_same(void **state)

@@ -112,11 +112,7 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 	char address[ADDRESS_TEXT_MAX];
 
 	return json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o}, s:I, s:I, "
-<<<<<<< HEAD
-			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o}",
-=======
-			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:I}",
->>>>>>> c75b2b2 (Tables are built from what is left of a weight, of which health, slow start and agents each take their part)
+			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o, s:I}",
 			 "name", text_json(backend->name),
 			 "address", address_format(&backend->address, address),
 			 "weight", (json_int_t)backend->weight,
@@ -138,11 +134,8 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 			 "next_hop", text_json(backend->next_hop),
 			 "next_hop_ok", (int)backend->next_hop_ok,
 			 "admin_by", text_json(backend->admin_by),
-<<<<<<< HEAD
-			 "window_until", time_json(backend->window_until));
-=======
+			 "window_until", time_json(backend->window_until),
 			 "effective_weight", (json_int_t)backend->effective_weight);
->>>>>>> c75b2b2 (Tables are built from what is left of a weight, of which health, slow start and agents each take their part)
 }
 
 json_t *api_event_json(const struct event *event)
