@@ -14,12 +14,15 @@
 #include "too_big.h"
 #include "vlan.h"
 
-#define OUTER_TTL 64                     /* RFC 2003 section 3.1, RFC 2473 section 6.3: its own, not the inner one */
+#define IPV4_VERSION_AND_LENGTH 0x45U
+#define OUTER_TTL 64U                    /* RFC 2003 section 3.1, RFC 2473 section 6.3: its own, not the inner one */
 
 stage void write_ethernet(struct ethhdr *eth, const struct exit *exit)
 {
-	__builtin_memcpy(eth->h_dest, exit->destination_mac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, exit->source_mac, ETH_ALEN);
+	struct mac *mac = (void *)eth;
+
+	mac[0] = exit->destination;
+	mac[1] = exit->source;
 }
 
 /* What goes in front of the packet: an outer IP header and, for gue, a layer between the two. */
@@ -46,26 +49,25 @@ stage struct outer outer_of(const struct packet *p)
 
 /*
  * RFC 2003 and RFC 4213; don't-fragment always, as Linux tunnels do, for path MTU discovery; TOS whole, ECN included (RFC
- * 6040 normal mode). Host bits of the source spread flows over queues.
+ * 6040 normal mode). Host bits of the source spread flows over queues. The header is made as five words: a checksum that
+ * reads back what was just written waits for the stores.
  */
 stage void write_outer_ipv4(const struct packet *p, struct iphdr *ip, const struct outer *outer)
 {
-	__be32 source;
-
-	__builtin_memcpy(&source, p->backend->source.byte + 12, 4);
-	source |= (__u32)(p->hash >> 32) & cfg.source_entropy_ipv4;
-	*ip = (struct iphdr){
-		.version = 4,
-		.ihl = 5,
-		.tos = p->traffic_class,
-		.tot_len = bpf_htons(p->ip_len + outer->layer_len + sizeof(*ip)),
-		.frag_off = bpf_htons(IPV4_DONT_FRAGMENT),
-		.ttl = OUTER_TTL,
-		.protocol = outer->protocol,
-		.saddr = source,
+	__be32 word[] = {
+		bpf_htonl(IPV4_VERSION_AND_LENGTH << 24 | (__u32)p->traffic_class << 16 |
+			  (p->ip_len + outer->layer_len + (__u32)sizeof(*ip))),
+		bpf_htonl(IPV4_DONT_FRAGMENT),
+		bpf_htonl(OUTER_TTL << 24 | (__u32)outer->protocol << 16),
+		shunt_addr_word(&p->backend->source, 3) | ((__u32)(p->hash >> 32) & cfg.source_entropy_ipv4),
+		shunt_addr_word(&p->backend->address, 3),
 	};
-	__builtin_memcpy(&ip->daddr, p->backend->address.byte + 12, 4);
-	ip->check = ipv4_checksum(ip);
+	__u64 sum = 0;
+
+	for (int i = 0; i < 5; i++)
+		sum += word[i];
+	word[2] |= bpf_htonl(bpf_ntohs(checksum_fold(sum)));
+	__builtin_memcpy(ip, word, sizeof(*ip));
 }
 
 /* RFC 2473; traffic class per RFC 6040, flow label from the flow hash per RFC 6438. */

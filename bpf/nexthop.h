@@ -13,9 +13,14 @@
 #define FIB_AF_INET 2
 #define FIB_AF_INET6 10
 
+/* Frames are aligned to two bytes: so much can be copied at once. */
+struct mac {
+	__u16 part[ETH_ALEN / 2];
+};
+
 /* The frame's addresses and the interface it leaves by. */
 struct exit {
-	__u8 destination_mac[ETH_ALEN], source_mac[ETH_ALEN];
+	struct mac destination, source;
 	__u32 ifindex;
 	__u32 link;                      /* index into tx_ports, 0: redirect by ifindex */
 };
@@ -28,8 +33,8 @@ static __always_inline bool exit_by_fib(struct packet *p, struct exit *exit)
 
 	if (shunt_addr_is_ipv4(&backend->address)) {
 		fib.family = FIB_AF_INET;
-		__builtin_memcpy(&fib.ipv4_src, backend->source.byte + 12, 4);
-		__builtin_memcpy(&fib.ipv4_dst, backend->address.byte + 12, 4);
+		fib.ipv4_src = shunt_addr_word(&backend->source, 3);
+		fib.ipv4_dst = shunt_addr_word(&backend->address, 3);
 	} else {
 		fib.family = FIB_AF_INET6;
 		__builtin_memcpy(fib.ipv6_src, backend->source.byte, 16);
@@ -37,8 +42,8 @@ static __always_inline bool exit_by_fib(struct packet *p, struct exit *exit)
 	}
 	if (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return false;
-	__builtin_memcpy(exit->destination_mac, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(exit->source_mac, fib.smac, ETH_ALEN);
+	__builtin_memcpy(&exit->destination, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(&exit->source, fib.smac, ETH_ALEN);
 	exit->ifindex = fib.ifindex;
 	exit->link = 0;
 	return true;
@@ -55,8 +60,8 @@ stage bool find_exit(struct packet *p, struct exit *exit)
 	index = next_hop.link;
 	if (unlikely(!index) || !(link = bpf_map_lookup_elem(&links, &index)))
 		return exit_by_fib(p, exit);
-	__builtin_memcpy(exit->destination_mac, next_hop.mac, ETH_ALEN);
-	__builtin_memcpy(exit->source_mac, link->mac, ETH_ALEN);
+	__builtin_memcpy(&exit->destination, next_hop.mac, ETH_ALEN);
+	exit->source = *(const struct mac *)link->mac;
 	exit->ifindex = link->ifindex;
 	exit->link = index;
 	p->link = index;

@@ -37,16 +37,23 @@ stage void parse_ports(struct packet *p, __u32 l4_len)
 
 	if (p->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
+		__u32 header_len, flags;
 
-		if ((void *)(tcp + 1) > frame_end(p) || any_negative(tcp->doff - 5, l4_len - tcp->doff * 4, 0)) {
+		if ((void *)(tcp + 1) > frame_end(p)) {
 			too_short(p);
 			return;
 		}
+		header_len = (((__u8 *)tcp)[TCP_LENGTH_AT] & 0xf0) >> 2;
+		if (any_negative(header_len - sizeof(*tcp), l4_len - header_len, 0)) {
+			too_short(p);
+			return;
+		}
+		flags = ((__u8 *)tcp)[TCP_FLAGS_AT];
 		p->source_port = tcp->source;
 		p->destination_port = tcp->dest;
-		p->starts_flow = tcp->syn && !tcp->ack;
+		p->starts_flow = (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 		p->has_ports = true;
-		if (unlikely(!tcp_flags_are_possible(((__u8 *)tcp)[13])))
+		if (unlikely(!tcp_flags_are_possible(flags)))
 			p->fault = SHUNT_DROP_TCP_FLAGS;
 	} else if (p->protocol == IPPROTO_UDP) {
 		struct udphdr *udp = l4;

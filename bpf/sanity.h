@@ -7,6 +7,8 @@
 
 #include "packet.h"
 
+/* Bytes of the TCP header: <linux/tcp.h> has them as bit fields, each of which is a load of its own. */
+enum { TCP_LENGTH_AT = 12, TCP_FLAGS_AT = 13 };
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32 };
 
 #define WITH_OR_WITHOUT_PSH(flags) (1ULL << (flags) | 1ULL << ((flags) | TCP_PSH))

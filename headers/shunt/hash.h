@@ -33,20 +33,27 @@ static inline __attribute__((always_inline)) __u64 shunt_hash3(const volatile __
 	return shunt_mix64(key[0] + a * key[1] + b * key[2] + c * key[3]);
 }
 
+/* The compiler must be told that an address is aligned: of an array of bytes it loads every byte for itself. */
 static inline __attribute__((always_inline)) __u64 shunt_addr_half(const struct shunt_addr *address, int half)
 {
 	__u64 word;
 
-	__builtin_memcpy(&word, address->byte + 8 * half, sizeof(word));
+	__builtin_memcpy(&word, (const __u8 *)__builtin_assume_aligned(address, 8) + 8 * half, sizeof(word));
 	return word;
+}
+
+/* 32 bits of it as they stand in memory; 3: all of an IPv4 address. */
+static inline __attribute__((always_inline)) __u32 shunt_addr_word(const struct shunt_addr *address, int word)
+{
+	__u32 value;
+
+	__builtin_memcpy(&value, (const __u8 *)__builtin_assume_aligned(address, 8) + 4 * word, sizeof(value));
+	return value;
 }
 
 static inline __attribute__((always_inline)) int shunt_addr_is_ipv4(const struct shunt_addr *address)
 {
-	__u32 word;
-
-	__builtin_memcpy(&word, address->byte + 8, sizeof(word));
-	return shunt_addr_half(address, 0) == 0 && word == __builtin_bswap32(0x0000ffff);
+	return shunt_addr_half(address, 0) == 0 && shunt_addr_word(address, 2) == __builtin_bswap32(0x0000ffff);
 }
 
 /* ---- services: hash and displace (Belazzougui, Botelho, Dietzfelbinger, "Hash, displace, and compress", 2009) ---- */
