@@ -180,6 +180,7 @@ stage __s64 quote_sum(const struct packet *p, __u64 len)
 stage int grow_front(struct packet *p, __u32 quoted, __u32 room)
 {
 	struct ethhdr *eth = frame_start(p), before;
+	__be16 *type;
 
 	if ((void *)(eth + 1) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL);
@@ -193,8 +194,10 @@ stage int grow_front(struct packet *p, __u32 quoted, __u32 room)
 		return drop(p, SHUNT_DROP_INTERNAL); /* never: what was there is longer */
 	*eth = before;
 	write_tags(p, eth);
-	if (p->tags)
-		((__be16 *)((void *)eth + p->l3_offset))[-1] = bpf_htons(p->family);
+	type = frame_type(p);
+	if ((void *)(type + 1) > frame_end(p))
+		return drop(p, SHUNT_DROP_INTERNAL);
+	*type = bpf_htons(p->family);
 	return SHUNT_NEXT;
 }
 

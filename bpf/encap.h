@@ -106,18 +106,20 @@ stage bool fits(const struct packet *p, __u32 outer_len)
 stage int encapsulate(struct packet *p, const struct exit *exit, const struct outer *outer)
 {
 	struct ethhdr *eth;
+	__be16 *type;
 	void *at;
 
 	if (unlikely(bpf_xdp_adjust_head(p->ctx, -(outer->ip_len + outer->layer_len))))
 		return drop(p, SHUNT_DROP_NO_HEADROOM);
 	eth = frame_start(p);
-	at = frame_start(p) + p->l3_offset;
+	type = frame_type(p);
+	at = type + 1;
 	if ((void *)(eth + 1) + VLAN_TAGS_MAX * sizeof(struct vlan_tag) > frame_end(p) ||
 	    at + sizeof(struct ipv6hdr) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL); /* never: what was there is longer */
 	write_ethernet(eth, exit);
 	write_tags(p, eth);
-	((__be16 *)at)[-1] = bpf_htons(outer->ipv4 ? ETH_P_IP : ETH_P_IPV6);
+	*type = bpf_htons(outer->ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	if (outer->ipv4)
 		write_outer_ipv4(p, at, outer);
 	else

@@ -66,16 +66,21 @@ stage bool choose(struct pick *p, __u32 id, enum shunt_choice choice)
 	return true;
 }
 
-/* The next alive backend along the probe sequence, among those that the table uses now. */
-static __always_inline bool choose_by_probing(struct pick *p)
+/* The next alive backend along the probe sequence, among those that the table uses now; 0: none. Global, as pick_slowly(). */
+__noinline int probe(__u32 table, __u32 slot_index)
 {
 	for (__u32 i = 1; i <= PROBE_LIMIT; i++) {
-		struct shunt_slot slot = slot_read(p->table, shunt_probe(p->slot_index, i, cfg.table_size));
+		struct shunt_slot slot = slot_read(table, shunt_probe(slot_index, i, cfg.table_size));
 
-		if (choose(p, slot.now, SHUNT_CHOICE_PROBED))
-			return true;
+		if (backend_is_alive(backend_lookup(slot.now)))
+			return slot.now;
 	}
-	return false;
+	return 0;
+}
+
+stage bool choose_by_probing(struct pick *p)
+{
+	return choose(p, probe(p->table, p->slot_index), SHUNT_CHOICE_PROBED);
 }
 
 #include "schedule.h"

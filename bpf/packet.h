@@ -42,21 +42,29 @@ struct packet {
 	/* parse */
 	struct shunt_addr source, destination;
 	__be16 source_port, destination_port;
-	__u16 family;                    /* ETH_P_IP | ETH_P_IPV6, host order */
 	__u16 ip_len;                    /* length of the IP packet as its header says, bytes */
-	__u32 fault;                     /* enum shunt_drop_reason: what is wrong with the packet, judged by admit() */
-	__u16 l3_offset, l4_offset;      /* from the start of the frame */
+	__u16 l3_offset;                 /* from the start of the frame */
 	__u32 frame_len;                 /* as received, bytes */
-	__u8 protocol;
 	__u8 traffic_class;              /* TOS or traffic class */
-	bool has_ports;                  /* they are known: of TCP or UDP, not truncated */
-	bool is_icmp_error;              /* addresses, ports and protocol are those of the client's flow it is about */
-	bool is_fragment;                /* and not the whole of its datagram */
-	bool is_remembered;              /* a later fragment whose first one is known */
+	/* One word, hence one register, and so that join_ways() has only this one to see to. */
+	union {
+		struct {
+			__u64 fault : 8;         /* enum shunt_drop_reason: what is wrong, judged by admit() */
+			__u64 protocol : 8;
+			__u64 family : 16;       /* ETH_P_IP | ETH_P_IPV6, host order */
+			__u64 l4_offset : 15;    /* from the start of the frame */
+			__u64 is_expired : 1;    /* TTL or hop limit is 0 */
+			__u64 icmp_type : 8;
+			__u64 tags : 2;          /* how many of unusual->tag the frame has */
+			__u64 has_ports : 1;     /* they are known: of TCP or UDP, not truncated */
+			__u64 starts_flow : 1;   /* TCP SYN without ACK */
+			__u64 is_icmp_error : 1; /* addresses, ports and protocol are those of the client's flow it is about */
+			__u64 is_fragment : 1;   /* and not the whole of its datagram */
+			__u64 is_remembered : 1; /* a later fragment whose first one is known */
+		};
+		__u64 facts;
+	};
 	struct unusual *unusual;
-	bool starts_flow;                /* TCP SYN without ACK */
-	__u8 icmp_type;
-	__u8 tags;                       /* how many of unusual->tag the frame has */
 
 	/* service, slot, backend */
 	const struct shunt_service *service;
@@ -89,6 +97,21 @@ static __always_inline void *frame_start(const struct packet *p)
 static __always_inline void *frame_end(const struct packet *p)
 {
 	return (void *)(long)p->ctx->data_end;
+}
+
+/*
+ * What was found so far is the same to the verifier on whichever way it was found. It follows every way through the program
+ * with what it knows on that way; where the facts differ it goes through all the rest again, and ways multiply from stage to
+ * stage. A number that it does not know, put in and taken out again, makes it forget: ways that meet here become one.
+ */
+stage void join_ways(struct packet *p)
+{
+	__u64 facts = p->facts, any = frame_end(p) - frame_start(p);
+
+	facts ^= any;
+	barrier_var(facts);
+	p->facts = facts ^ any;
+	p->l3_offset = ETH_HLEN + p->tags * sizeof(struct vlan_tag);
 }
 
 #endif

@@ -30,10 +30,11 @@ stage void too_short(struct packet *p)
 	p->fault = p->is_fragment ? SHUNT_DROP_FRAGMENT : SHUNT_DROP_MALFORMED;
 }
 
-/* Ports, and what the TCP flags say, from the transport header at l4_offset, which has l4_len bytes (RFC 9293, 768). */
-stage void parse_ports(struct packet *p, __u32 l4_len)
+/* Ports, and what the TCP flags say, from the transport header at l4_offset (RFC 9293, 768). */
+stage void parse_ports(struct packet *p)
 {
 	void *l4 = frame_start(p) + p->l4_offset;
+	__u32 l4_len = p->l3_offset + p->ip_len - p->l4_offset;
 
 	if (p->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
@@ -77,13 +78,6 @@ stage void parse_ports(struct packet *p, __u32 l4_len)
 	}
 }
 
-/* What follows the IP header, once the header itself is right. */
-stage void parse_transport(struct packet *p, __u32 l4_len)
-{
-	if (likely(!p->is_fragment || !p->unusual->fragment_offset))
-		parse_ports(p, l4_len);
-}
-
 /* RFC 791. */
 stage int parse_ipv4(struct packet *p)
 {
@@ -102,7 +96,7 @@ stage int parse_ipv4(struct packet *p)
 	__builtin_memcpy(p->destination.byte + 12, &ip->daddr, 4);
 	p->protocol = ip->protocol;
 	p->traffic_class = ip->tos;
-	p->l4_offset = p->l3_offset + header_len;
+	p->l4_offset = (p->l3_offset + header_len) & FRAME_OFFSET_MAX;
 	/* The first byte says version 4 and at least 5 words, the packet has room for its header, the frame for the packet. */
 	first_byte = *(__u8 *)ip;
 	if (unlikely(any_negative((0x4f - 0x45) - (__u8)(first_byte - 0x45), p->ip_len - header_len,
@@ -117,10 +111,7 @@ stage int parse_ipv4(struct packet *p)
 		p->unusual->fragment_id = ip->id;
 		judge_fragment(p, p->ip_len - header_len, fragment & IPV4_MORE_FRAGMENTS);
 	}
-	if (likely(!p->fault))
-		parse_transport(p, p->ip_len - header_len);
-	if (unlikely(!ip->ttl && !p->fault))
-		p->fault = SHUNT_DROP_TTL_ZERO;
+	p->is_expired = !ip->ttl;
 	return SHUNT_NEXT;
 }
 
@@ -168,16 +159,32 @@ stage int parse_ipv6(struct packet *p)
 	}
 	if (unlikely(is_extension(p->protocol)))
 		parse_extensions(p, end);
-	if (likely(!p->fault))
-		parse_transport(p, end - p->l4_offset);
-	if (unlikely(!hop_limit && !p->fault))
-		p->fault = SHUNT_DROP_TTL_ZERO;
+	p->is_expired = !hop_limit;
 	return SHUNT_NEXT;
+}
+
+stage int parse_ip(struct packet *p)
+{
+	if (p->family == ETH_P_IP)
+		return parse_ipv4(p);
+	if (p->family == ETH_P_IPV6)
+		return parse_ipv6(p);
+	return XDP_PASS;
+}
+
+/* What follows the IP header, once the header itself is right. */
+stage void parse_transport(struct packet *p)
+{
+	if (likely(!p->fault && (!p->is_fragment || !p->unusual->fragment_offset)))
+		parse_ports(p);
+	if (unlikely(p->is_expired && !p->fault))
+		p->fault = SHUNT_DROP_TTL_ZERO;
 }
 
 stage int parse(struct packet *p)
 {
 	struct ethhdr *eth = frame_start(p);
+	int verdict;
 
 	if ((void *)(eth + 1) > frame_end(p))
 		return XDP_PASS;
@@ -186,11 +193,13 @@ stage int parse(struct packet *p)
 	p->l3_offset = ETH_HLEN;
 	if (unlikely(is_vlan(p->family)))
 		parse_tags(p);
-	if (p->family == ETH_P_IP)
-		return parse_ipv4(p);
-	if (p->family == ETH_P_IPV6)
-		return parse_ipv6(p);
-	return XDP_PASS;
+	verdict = parse_ip(p);
+	if (verdict)
+		return verdict;
+	join_ways(p);
+	parse_transport(p);
+	join_ways(p);
+	return SHUNT_NEXT;
 }
 
 #endif

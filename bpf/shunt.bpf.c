@@ -36,6 +36,15 @@ stage struct unusual *in_memory(struct unusual *unusual)
 	return unusual;
 }
 
+/*
+ * To keep a stage cheap to verify (tests/bpf/test_verifier.c prints what all cost, vmtest on other kernels): every branch
+ * doubles what is walked behind it, unless the ways become the same again. So what few packets need goes into a global
+ * function (`__noinline`, not static), which is walked once for any arguments: scalars, or a small struct on the stack, and
+ * it gives back a scalar, not a pointer. What a stage finds out goes into a bit of `facts` (packet.h), and join_ways() behind
+ * the stage lets the verifier forget on which way. Loops choose without branches (shunt/least.h). To keep it cheap to run:
+ * no byte-wise copies (addresses by shunt_addr_half() and _word()), nothing read back that was just written in smaller
+ * pieces, one branch for what is rare; `make bench` says what it costs.
+ */
 stage int run_stages(struct packet *p)
 {
 	int verdict;

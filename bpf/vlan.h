@@ -32,6 +32,12 @@ static __always_inline void parse_tags(struct packet *p)
 	}
 }
 
+/* The type of what the frame carries, behind its tags. */
+stage __be16 *frame_type(const struct packet *p)
+{
+	return frame_start(p) + ETHERNET_ADDRESSES_LEN + p->tags * sizeof(struct vlan_tag);
+}
+
 /* The tags behind the Ethernet addresses of a frame that has a new beginning; room for two was checked. */
 stage void write_tags(const struct packet *p, struct ethhdr *eth)
 {

@@ -9,6 +9,7 @@
 #define SHUNT_BUCKET_H
 
 #include "abi.h"
+#include "least.h"
 
 #define SHUNT_DUE_BITS 40            /* microseconds: wraps after 12.7 days */
 #define SHUNT_DUE_MASK ((1ULL << SHUNT_DUE_BITS) - 1)
@@ -30,16 +31,16 @@ static inline __attribute__((always_inline)) __u64 shunt_bucket_next(__u64 ahead
 static inline __attribute__((always_inline)) __u32 shunt_client_find(const struct shunt_client_line *line, __u32 client,
 								      __u64 now_us, __u64 *ret_word, __u64 *ret_ahead)
 {
-	__u64 best = ~0ULL;
+	__u64 best = ~0ULL >> 1;
 
-	/* How far ahead, above the place, so that the smallest word says both; no branches for the verifier to follow. */
+	/* How far ahead, above the place, so that the smallest word says both. Without branches: see shunt_least(). */
 	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++) {
 		__u64 word = *(const volatile shunt_client_cell *)&line->client[i];
 		__u64 ahead = (word - now_us) & SHUNT_DUE_MASK, is_past = ahead >> (SHUNT_DUE_BITS - 1);
-		__u64 is_client = word >> SHUNT_DUE_BITS == client;
+		__u64 is_client = ((word >> SHUNT_DUE_BITS ^ client) - 1) >> 63;
 		__u64 rank = (((ahead & (is_past - 1)) << 3 | 1ULL << 60) & (is_client - 1)) | i;
 
-		best = rank < best ? rank : best;
+		best = shunt_least(best, rank);
 	}
 	best &= SHUNT_CLIENTS_PER_LINE - 1;
 	*ret_word = *(const volatile shunt_client_cell *)&line->client[best];

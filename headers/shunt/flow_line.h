@@ -7,6 +7,7 @@
 #define SHUNT_FLOW_LINE_H
 
 #include "abi.h"
+#include "least.h"
 
 #define SHUNT_COARSE_TIME_SHIFT 28 /* 2^28 ns, about a quarter of a second; 16 bits of it wrap after 4.9 hours */
 
@@ -74,17 +75,16 @@ static inline __attribute__((always_inline)) int shunt_flow_find(const struct sh
 static inline __attribute__((always_inline)) int shunt_flow_victim(const struct shunt_flow_line *line, __u32 timeout,
 								   __u16 now)
 {
-	__u32 best = 0;
+	__u64 best = 0;
 
-	/* Rank above the place, so that the largest word says both; few branches, or the verifier follows every order. */
+	/* Rank above the place, so that the largest word says both. Without branches: see shunt_least(). */
 	for (__u32 i = 0; i < SHUNT_FLOWS_PER_LINE; i++) {
 		struct shunt_flow flow = shunt_flow_load(&line->flow[i]);
-		__u32 age = shunt_flow_age(flow, now), is_free = ((__u64)flow.fingerprint - 1) >> 63;
-		__u32 may_go = (age > timeout) | !flow.established | is_free;
-		__u32 rank = is_free << 18 | (__u32)!flow.established << 17 | (age + 1);
-		__u32 word = (rank << 3 | (SHUNT_FLOWS_PER_LINE - 1 - i)) & -may_go;
+		__u64 age = shunt_flow_age(flow, now), is_free = ((__u64)flow.fingerprint - 1) >> 63;
+		__u64 is_old = (timeout - age) >> 63, is_new = !flow.established, may_go = is_old | is_new | is_free;
+		__u64 rank = is_free << 18 | is_new << 17 | (age + 1);
 
-		best = word > best ? word : best;
+		best = shunt_greatest(best, (rank << 3 | (SHUNT_FLOWS_PER_LINE - 1 - i)) & -may_go);
 	}
 	return best ? (int)(SHUNT_FLOWS_PER_LINE - 1 - (best & (SHUNT_FLOWS_PER_LINE - 1))) : -1;
 }
