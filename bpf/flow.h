@@ -46,6 +46,8 @@ stage struct shunt_slot slot_read(__u32 table, __u32 index)
 struct pick {
 	__u64 hash;                      /* of the flow */
 	__u32 table;                     /* of the group, now */
+	__u16 was_group;                 /* see struct shunt_client_group */
+	__u8 group_state;
 	__u32 slot_index;
 	struct shunt_slot slot;
 	__u32 backend_id;                /* chosen */
@@ -195,11 +197,25 @@ static __always_inline bool choose_tracked(struct pick *p)
 	return true;
 }
 
+/* The word of the slot as it counts for a flow that may have begun in the group that its clients come from. */
+stage struct shunt_slot word_between_groups(const struct pick *p)
+{
+	__u32 was_group = p->was_group;
+	const struct shunt_group *was = bpf_map_lookup_elem(&groups, &was_group);
+	struct shunt_slot from = {};
+
+	if (was)
+		from = slot_read(*(const volatile __u32 *)&was->table, p->slot_index);
+	return shunt_slot_between(p->slot, from, p->group_state);
+}
+
 /* Whether there is a backend that takes the packet. */
 __noinline int pick_slowly(struct pick *p)
 {
 	if (!p)
 		return false;
+	if (p->group_state)
+		p->slot = word_between_groups(p);
 	if (p->tracked)
 		return choose_tracked(p);
 	return choose(p, p->slot.now, SHUNT_CHOICE_UNTRACKED) || choose_by_probing(p);

@@ -31,11 +31,11 @@
 		__uint(max_entries, entries); \
 	} name SEC(".maps")
 
-#define SHUNT_PREFIXES(name) \
+#define SHUNT_PREFIXES(name, value_type) \
 	struct { \
 		__uint(type, BPF_MAP_TYPE_LPM_TRIE); \
 		__type(key, struct shunt_list_key); \
-		__type(value, struct shunt_listed); \
+		__type(value, value_type); \
 		__uint(max_entries, SHUNT_MAX_LISTED); \
 		__uint(map_flags, BPF_F_NO_PREALLOC); \
 	} name SEC(".maps")
@@ -76,9 +76,12 @@ struct {
 } fragments SEC(".maps");
 
 /* Controller writes; packets read, and count in deny. Memory is taken as prefixes come. */
-SHUNT_PREFIXES(deny);
-SHUNT_PREFIXES(allow);
+SHUNT_PREFIXES(deny, struct shunt_listed);
+SHUNT_PREFIXES(allow, struct shunt_listed);
 SHUNT_ARRAY(deny_filter, struct shunt_deny_filter, SHUNT_DENY_FILTER_WORDS, BPF_F_MMAPABLE);
+
+/* Controller writes whole elements; packets read: clients of a service that another group takes. */
+SHUNT_PREFIXES(client_groups, struct shunt_client_group);
 
 /* Controller writes the limits, packets their buckets, by compare-and-swap. clients is not pinned; entries at load. */
 SHUNT_ARRAY(limits, struct shunt_limit, SHUNT_MAX_SERVICES, BPF_F_MMAPABLE);

@@ -3,6 +3,7 @@
 #ifndef SHUNT_BPF_SLOT_H
 #define SHUNT_BPF_SLOT_H
 
+#include "clients.h"
 #include "empty.h"
 #include "flow.h"
 
@@ -32,11 +33,13 @@ stage bool starts_or_may(const struct packet *p)
 }
 
 /* The rare ways: the slot is not settled, flows are always tracked, or the slot's backend is down. */
-stage int pick_unsettled(struct packet *p, __u32 table)
+stage int pick_unsettled(struct packet *p, __u32 table, const struct placement *placement)
 {
 	struct pick pick = {
 		.hash = p->hash,
 		.table = table,
+		.was_group = placement->was_group,
+		.group_state = placement->state,
 		.slot_index = p->slot_index,
 		.slot = p->slot,
 		.service = p->service->id,
@@ -59,7 +62,8 @@ stage int pick_unsettled(struct packet *p, __u32 table)
 
 stage int pick_backend(struct packet *p)
 {
-	__u32 group_index = p->service->group, table;
+	struct placement placement = placement_of(p);
+	__u32 group_index = placement.group, table;
 	const struct shunt_group *group = bpf_map_lookup_elem(&groups, &group_index);
 
 	if (unlikely(!group))
@@ -75,7 +79,8 @@ stage int pick_backend(struct packet *p)
 		return p->backend ? SHUNT_NEXT : drop(p, SHUNT_DROP_INTERNAL);
 	}
 	/* The way of nearly every packet: settled, alive, no flow looked up. */
-	if (likely(!(p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS) && p->slot.state == SHUNT_SLOT_SETTLED)) {
+	if (likely(!(p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS) && p->slot.state == SHUNT_SLOT_SETTLED &&
+		   placement.state == SHUNT_SLOT_SETTLED)) {
 		p->backend_id = p->slot.now;
 		p->backend = backend_lookup(p->backend_id);
 		p->choice = SHUNT_CHOICE_SETTLED;
@@ -85,7 +90,7 @@ stage int pick_backend(struct packet *p)
 	p->backend = NULL;
 	p->backend_id = 0;
 	p->choice = SHUNT_CHOICE_NONE;
-	return pick_unsettled(p, table);
+	return pick_unsettled(p, table, &placement);
 }
 
 #endif

@@ -68,6 +68,7 @@ enum shunt_service_flags {
 	SHUNT_SERVICE_DENY = 1 << 8,          /* has a list of its own in deny */
 	SHUNT_SERVICE_ALLOW = 1 << 9,         /* only clients of its list in allow */
 	SHUNT_SERVICE_LIMIT = 1 << 10,        /* has limits */
+	SHUNT_SERVICE_CLIENTS = 1 << 11,      /* some of its clients go to other groups: client_groups */
 	SHUNT_SERVICE_REJECT = 1 << 16,       /* nobody fit: TCP reset, ICMP port unreachable */
 	SHUNT_SERVICE_FAIL_OPEN = 1 << 17,    /* nobody alive: to the slot's backend all the same */
 };
@@ -83,14 +84,25 @@ struct shunt_service {
 	struct shunt_service_key key;
 	__u64 salt;                  /* sets apart the flow hashes of services; from key and hash_seed only */
 	__u32 id;                    /* index into service_stats */
-	__u32 group;                 /* index into groups */
+	__u32 group;                 /* index into groups; with was_group and group_state a placement, see below */
 	__u32 flags;                 /* enum shunt_service_flags */
 	__u8 forward;                /* enum shunt_forward */
 	__u8 scheduler;              /* enum shunt_scheduler */
 	__be16 gue_port;             /* UDP port that its backends take GUE on */
 	__u16 mss;                   /* TCP: most that the MSS option of a SYN may say; 0: any, SHUNT_MSS_AUTO: what fits */
-	__u16 pad[3];
+	__u16 was_group;             /* while group_state is moving: where flows older than the last change are */
+	__u8 group_state;            /* enum shunt_slot_state */
+	__u8 pad[3];
 	__u64 reserved;
+};
+
+/*
+ * Which group takes the clients of a prefix of a service. What a slot is to backends, this is to groups: settled, moving
+ * (flows older than the last change are where the slot of was_group says) or resolving. Replaced whole.
+ */
+struct shunt_client_group {
+	__u16 group, was_group;      /* indexes into groups */
+	__u32 state;                 /* enum shunt_slot_state */
 };
 
 struct shunt_service_seed {
@@ -186,7 +198,7 @@ struct shunt_fragment {
 
 /* ---- clients: who is denied, who is allowed, how much each may ---- */
 
-/* Key of the tries deny and allow; the longest prefix is found. */
+/* Key of the tries deny, allow and client_groups; the longest prefix is found. */
 struct shunt_list_key {
 	__u32 length;                /* bits of what follows that count: 32 + those of the address, an IPv4 one being mapped */
 	__u16 service;               /* id, 0: of all services */
@@ -266,6 +278,7 @@ enum shunt_features {
 	SHUNT_FEATURE_ALLOW = 1 << 9,         /* some service has a list of who is allowed */
 	SHUNT_FEATURE_ALLOW_ALL = 1 << 10,    /* there is such a list for all services */
 	SHUNT_FEATURE_LIMIT = 1 << 11,        /* some service has limits */
+	SHUNT_FEATURE_CLIENTS = 1 << 12,      /* some service has clients of other groups */
 	SHUNT_FEATURE_REJECT = 1 << 16,       /* some service answers where nobody is fit */
 	SHUNT_FEATURE_PREFIXES = 1 << 19,     /* some service has a whole prefix */
 	SHUNT_FEATURE_SCHEDULERS = 1 << 18,   /* some service has one */
@@ -313,6 +326,8 @@ struct shunt_explanation {
 _Static_assert(sizeof(struct shunt_service_key) == 24, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_prefix_key) == 24, "a trie's key: length, then what is compared");
 _Static_assert(sizeof(struct shunt_service) == 64, "a service is one cache line");
+_Static_assert(sizeof(struct shunt_client_group) == 8, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(SHUNT_MAX_GROUPS <= 1 << 16, "a group fits was_group");
 _Static_assert(sizeof(struct shunt_group) == 16, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_slot) == 4, "a slot is one 32-bit word");
 _Static_assert(sizeof(struct shunt_slot_line) == 64, "a line of slots is one cache line");

@@ -103,6 +103,22 @@ static inline __attribute__((always_inline)) int shunt_slot_pins(struct shunt_sl
 	return slot.state == SHUNT_SLOT_MOVING;
 }
 
+/*
+ * The word that counts while clients go from one group to another: `to` and `from` are the words that their slot has in the
+ * two tables, `state` is that of the placement. The same three states, one level above (struct shunt_client_group).
+ */
+static inline __attribute__((always_inline)) struct shunt_slot shunt_slot_between(struct shunt_slot to,
+										  struct shunt_slot from, __u32 state)
+{
+	if (state == SHUNT_SLOT_MOVING) {
+		to.was = shunt_slot_default(from, 0);
+		to.state = SHUNT_SLOT_MOVING;
+	} else if (state == SHUNT_SLOT_RESOLVING && to.state == SHUNT_SLOT_SETTLED) {
+		to.state = SHUNT_SLOT_RESOLVING;
+	}
+	return to;
+}
+
 static inline __attribute__((always_inline)) __u32 shunt_slot_word(struct shunt_slot slot)
 {
 	__u32 word;

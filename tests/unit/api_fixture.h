@@ -124,13 +124,13 @@ static inline void fixture_fill(struct snapshot *snapshot)
 	fixture_fill_groups(now);
 	fixture_services[0] = (struct snapshot_service){
 		.name = "web", .group = "app-servers", .forward = "ipip", .hash = "5-tuple", .tracking = "auto", .on_empty = "reject",
-		.scheduler = "round-robin",
+		.scheduler = "round-robin", .group_state = "settled",
 		.address = fixture_address("192.0.2.10"), .protocol = IPPROTO_TCP, .port = 80,
 		.stats = {1234567, 987654321, 4321},
 	};
 	fixture_services[1] = (struct snapshot_service){
 		.name = "dns", .group = "resolvers", .forward = "l2", .hash = "source-ip", .tracking = "never", .on_empty = "drop",
-		.scheduler = "maglev",
+		.scheduler = "maglev", .group_state = "settled",
 		.address = fixture_address("2001:db8::10"), .protocol = IPPROTO_UDP, .port = 53,
 	};
 	*snapshot = (struct snapshot){

@@ -531,6 +531,45 @@ static void a_change_of_protection_is_told_in_numbers(void **state)
 		       "allow: 1 added, 0 removed\n");
 }
 
+static void clients_of_other_groups_are_found_and_told(void **state)
+{
+	static const char *const clients[] = {
+		"{prefix: 10.0.0.0/8, group: h}, {prefix: 10.1.0.0/16, group: g}, {prefix: 10.2.0.0/16, group: h}",
+		"{prefix: 10.3.0.0/16, group: h}, {prefix: 10.1.0.0/16, group: h}, {prefix: 10.0.0.0/8, group: h}",
+	};
+	static const struct {
+		uint8_t address[2];
+		size_t client; /* index into the sorted list, 3: none */
+	} rows[] = {{{10, 0}, 0}, {{10, 255}, 0}, {{10, 1}, 1}, {{10, 2}, 2}, {{11, 0}, 3}, {{9, 255}, 3}};
+	struct config_messages messages = {};
+	struct config *config;
+	char text[2][1024];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		snprintf(text[i], sizeof(text[i]),
+			 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, clients: [%s]}]\n"
+			       "failover_groups: [{name: g, mode: active-active, backends: [b1], fallback: i},"
+			       " {name: h, mode: active-active, backends: [b2], fallback: j},"
+			       " {name: i, mode: active-active, backends: [b1]}, {name: j, mode: active-active, backends: [b1]}]\n" BACKENDS,
+			 clients[i]);
+	assert_changes(text[0], text[1], "service s: clients: 1 added, 1 removed, 1 to another group\n");
+	assert_int_equal(config_parse(text[0], strlen(text[0]), &config, &messages), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct shunt_addr address = {.byte = {[10] = 0xff, [11] = 0xff, [12] = rows[i].address[0],
+						      [13] = rows[i].address[1], [15] = 1}};
+		const struct config_client *found = config_client_of(&config->services[0], &address);
+
+		assert_ptr_equal(found, rows[i].client == 3 ? NULL : &config->services[0].clients.list[rows[i].client]);
+	}
+	for (size_t group = 0; group < 4; group++)
+		assert_true(config_service_reaches(config, &config->services[0], group));
+	config->services[0].clients.n_groups = 0;
+	assert_false(config_service_reaches(config, &config->services[0], 1));
+	config_free(config);
+	config_messages_clear(&messages);
+}
+
 static void a_group_says_who_came_and_went(void **state)
 {
 	(void)state;
@@ -580,6 +619,7 @@ int main(void)
 		cmocka_unit_test(only_the_way_back_from_a_scheduler_scatters),
 		cmocka_unit_test(a_change_of_gue_and_mss_is_told),
 		cmocka_unit_test(a_group_says_who_came_and_went),
+		cmocka_unit_test(clients_of_other_groups_are_found_and_told),
 		cmocka_unit_test(a_change_of_protection_is_told_in_numbers),
 	};
 

@@ -42,7 +42,23 @@ static void a_service_has_the_fields_of_the_contract(void **state)
 	assert_document(api_service_json(&snapshot.services[0]),
 			"{\"name\":\"web\",\"address\":\"192.0.2.10\",\"protocol\":\"tcp\",\"port\":80,"
 			"\"group\":\"app-servers\",\"forward\":\"ipip\",\"hash\":\"5-tuple\",\"tracking\":\"auto\","
-			"\"packets\":1234567,\"bytes\":987654321,\"new_flows\":4321,\"on_empty\":\"reject\",\"scheduler\":\"round-robin\"}");
+			"\"packets\":1234567,\"bytes\":987654321,\"new_flows\":4321,\"on_empty\":\"reject\",\"scheduler\":\"round-robin\","
+			"\"clients\":[],\"group_state\":\"settled\"}");
+}
+
+static void a_service_tells_of_clients_that_other_groups_take(void **state)
+{
+	struct snapshot_clients clients[] = {{"eu", 3}, {"tenant7", 1}};
+	struct snapshot_service service = snapshot.services[0];
+	json_t *document;
+
+	(void)state;
+	service.clients = clients;
+	service.n_clients = 2;
+	document = api_service_json(&service);
+	assert_document(json_incref(json_object_get(document, "clients")),
+			"[{\"group\":\"eu\",\"prefixes\":3},{\"group\":\"tenant7\",\"prefixes\":1}]");
+	json_decref(document);
 }
 
 static void a_group_has_the_fields_of_the_contract(void **state)
@@ -268,6 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_service_has_the_fields_of_the_contract, setup),
+		cmocka_unit_test_setup(a_service_tells_of_clients_that_other_groups_take, setup),
 		cmocka_unit_test_setup(a_group_has_the_fields_of_the_contract, setup),
 		cmocka_unit_test_setup(a_group_without_primary_or_failover_says_null, setup),
 		cmocka_unit_test_setup(a_backend_has_the_fields_of_the_contract, setup),

@@ -44,6 +44,16 @@ static const char *protocol_text(uint8_t protocol)
 	return protocol == IPPROTO_UDP ? "udp" : "tcp";
 }
 
+static json_t *clients_json(const struct snapshot_service *service)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < service->n_clients; i++)
+		json_array_append_new(list, json_pack("{s:o, s:I}", "group", text_json(service->clients[i].group), "prefixes",
+						      (json_int_t)service->clients[i].prefixes));
+	return list;
+}
+
 json_t *api_service_json(const struct snapshot_service *service)
 {
 	char address[ADDRESS_TEXT_MAX];
@@ -51,7 +61,7 @@ json_t *api_service_json(const struct snapshot_service *service)
 	address_format(&service->address, address);
 	if (service->prefix)
 		snprintf(address + strlen(address), sizeof(address) - strlen(address), "/%u", service->prefix);
-	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o}",
+	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
 			 "name", text_json(service->name),
 			 "address", address,
 			 "protocol", protocol_text(service->protocol),
@@ -64,7 +74,9 @@ json_t *api_service_json(const struct snapshot_service *service)
 			 "bytes", (json_int_t)service->stats.bytes,
 			 "new_flows", (json_int_t)service->stats.new_flows,
 			 "on_empty", text_json(service->on_empty),
-			 "scheduler", text_json(service->scheduler));
+			 "scheduler", text_json(service->scheduler),
+			 "clients", clients_json(service),
+			 "group_state", text_json(service->group_state));
 }
 
 static json_t *member_json(const struct snapshot_member *member)

@@ -14,6 +14,12 @@
 #include <shunt/abi.h>
 #include <shunt/reasons.h>
 
+/* Clients of a service that another group takes. */
+struct snapshot_clients {
+	const char *group;
+	size_t prefixes;
+};
+
 struct snapshot_service {
 	const char *name, *group;
 	const char *forward, *hash, *tracking, *on_empty, *scheduler; /* words of the configuration */
@@ -21,6 +27,9 @@ struct snapshot_service {
 	uint8_t prefix;                   /* length; 0: the one address */
 	uint8_t protocol;
 	uint16_t port;                    /* host order, 0: every port */
+	struct snapshot_clients *clients; /* each group once; NULL: none */
+	size_t n_clients;
+	const char *group_state;          /* "settled" | "moving" | "resolving": on the way from one group to another */
 	struct shunt_service_stats stats;
 };
 

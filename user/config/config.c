@@ -67,6 +67,8 @@ void config_free(struct config *config)
 		free(config->services[i].name);
 		free(config->services[i].deny.list);
 		free(config->services[i].allow.list);
+		free(config->services[i].clients.list);
+		free(config->services[i].clients.groups);
 	}
 	free(config->deny.list);
 	free(config->allow.list);
@@ -103,7 +105,24 @@ static bool group_reaches(const struct config *config, size_t from, size_t group
 
 bool config_service_reaches(const struct config *config, const struct config_service *service, size_t group)
 {
-	return group_reaches(config, service->group, group);
+	bool reaches = group_reaches(config, service->group, group);
+
+	for (size_t i = 0; i < service->clients.n_groups && !reaches; i++)
+		reaches = group_reaches(config, service->clients.groups[i], group);
+	return reaches;
+}
+
+const struct config_client *config_client_of(const struct config_service *service, const struct shunt_addr *address)
+{
+	const struct config_client *best = NULL;
+
+	for (size_t i = 0; i < service->clients.n; i++) {
+		const struct config_client *client = &service->clients.list[i];
+
+		if (config_prefix_has(&client->prefix, address) && (!best || best->prefix.length < client->prefix.length))
+			best = client;
+	}
+	return best;
 }
 
 const char *config_service_address(const struct config_service *service, char buffer[CONFIG_ADDRESS_TEXT_MAX])

@@ -53,6 +53,19 @@ struct config_prefixes {
 	bool given;                   /* a list of who is allowed may be empty: nobody is */
 };
 
+/* Clients of a prefix that another group takes; the longest prefix wins. */
+struct config_client {
+	struct config_prefix prefix;
+	size_t group;                 /* index into groups */
+};
+
+struct config_clients {
+	struct config_client *list;   /* sorted by prefix */
+	size_t n;
+	size_t *groups;               /* those of the list, each once */
+	size_t n_groups;
+};
+
 /* New flows (TCP connections) a second; 0: no limit. */
 struct config_limits {
 	uint32_t new_flows, burst;
@@ -75,6 +88,7 @@ struct config_service {
 	enum config_tracking tracking; /* with a scheduler other than maglev always TRACKING_ALWAYS */
 	enum config_on_empty on_empty; /* what becomes of packets when nobody of the group is fit */
 	struct config_prefixes deny, allow;
+	struct config_clients clients;
 	struct config_limits limits;
 };
 
@@ -179,8 +193,11 @@ struct config_changes {
 int config_diff(const struct config *old, const struct config *new, struct config_changes *ret_changes);
 void config_changes_clear(struct config_changes *changes);
 
-/* Whether packets of the service may come to the group: it is its own one, or a fallback of it. */
+/* Whether packets of the service may come to the group: it is its own one, one of its clients', or a fallback of those. */
 bool config_service_reaches(const struct config *config, const struct config_service *service, size_t group);
+
+/* The longest prefix of the service's clients that the address is in; NULL: none, the service's own group takes it. */
+const struct config_client *config_client_of(const struct config_service *service, const struct shunt_addr *address);
 
 /* "192.0.2.10", "192.0.2.0/24". Returns `buffer`. */
 const char *config_service_address(const struct config_service *service, char buffer[CONFIG_ADDRESS_TEXT_MAX]);
@@ -194,6 +211,7 @@ bool config_check_equal(const struct config_check *a, const struct config_check 
 int config_prefix_parse(const char *text, struct config_prefix *ret_prefix);
 const char *config_prefix_format(const struct config_prefix *prefix, char *buffer, size_t size); /* returns `buffer` */
 int config_prefix_order(const void *a, const void *b);             /* for qsort */
+bool config_prefix_has(const struct config_prefix *prefix, const struct shunt_addr *address);
 
 const char *config_group_mode_text(enum config_group_mode mode);   /* "active-passive" | "active-active" */
 const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" | "gue" */

@@ -357,6 +357,7 @@ void draft_release(struct draft *draft)
 	for (size_t i = 0; i < draft->services.n; i++) {
 		free(services[i].deny.list);
 		free(services[i].allow.list);
+		free(services[i].clients.list);
 	}
 	free(draft->deny.list);
 	free(draft->allow.list);

@@ -334,6 +334,29 @@ static void compare_prefixes(struct diff *diff, const char *noun, const char *na
 			   removed);
 }
 
+/* Flows of clients that go to another group stay where they began, as when a service's group changes. */
+static void compare_clients(struct diff *diff, const struct config *old, const struct config_service *before,
+			    const struct config *new, const struct config_service *after)
+{
+	size_t i = 0, j = 0, added = 0, removed = 0, changed = 0;
+
+	while (i < before->clients.n || j < after->clients.n) {
+		const struct config_client *left = &before->clients.list[i], *right = &after->clients.list[j];
+		int order = i == before->clients.n ? 1 : j == after->clients.n ? -1 :
+			    config_prefix_order(&left->prefix, &right->prefix);
+
+		removed += order < 0;
+		added += order > 0;
+		if (order == 0)
+			changed += strcmp(old->groups[left->group].name, new->groups[right->group].name) != 0;
+		i += order <= 0;
+		j += order >= 0;
+	}
+	if (added || removed || changed)
+		add_change(diff, false, "service %s: clients: %zu added, %zu removed, %zu to another group", before->name, added,
+			   removed, changed);
+}
+
 static void compare_services(struct diff *diff, const struct config *old, size_t old_index, const struct config *new,
 			     size_t new_index)
 {
@@ -342,6 +365,7 @@ static void compare_services(struct diff *diff, const struct config *old, size_t
 	compare_schedulers(diff, old, old_index, new, new_index);
 	compare_prefixes(diff, "service ", before->name, "deny", &before->deny, &after->deny);
 	compare_prefixes(diff, "service ", before->name, "allow", &before->allow, &after->allow);
+	compare_clients(diff, old, before, new, after);
 }
 
 static const struct kind kinds[] = {

@@ -65,6 +65,11 @@ struct draft_prefix {
 	struct item prefix;
 };
 
+struct draft_client {
+	struct place at;
+	struct item prefix, group;
+};
+
 struct draft_client_prefix {
 	struct place at;
 	struct item ipv4, ipv6;
@@ -81,6 +86,7 @@ struct draft_service {
 	struct item name, address, protocol, port, group, forward, hash, scheduler, tracking, on_empty, mss;
 	struct draft_gue gue;
 	struct items deny, allow;    /* struct draft_prefix */
+	struct items clients;        /* struct draft_client */
 	struct draft_limits limits;
 };
 

@@ -64,6 +64,14 @@ static const struct field prefix_fields[] = {
 	{},
 };
 
+static const struct field client_fields[] = {
+	{"prefix", FIELD_PREFIX, AT(draft_client, prefix), .required = true},
+	{"group", FIELD_NAME, AT(draft_client, group), .required = true},
+	{},
+};
+
+static const struct schema client_schema = {"client", SCHEMA(draft_client, client_fields)};
+
 static const struct field client_prefix_fields[] = {
 	{"ipv4", FIELD_NUMBER, AT(draft_client_prefix, ipv4), .min = 1, .max = 32},
 	{"ipv6", FIELD_NUMBER, AT(draft_client_prefix, ipv6), .min = 1, .max = 128},
@@ -108,6 +116,7 @@ static const struct field service_fields[] = {
 	{"on_empty", FIELD_WORD, AT(draft_service, on_empty), .words = on_empty_words},
 	{"deny", PREFIX_LIST(draft_service, deny)},
 	{"allow", PREFIX_LIST(draft_service, allow)},
+	{"clients", FIELD_LIST, AT(draft_service, clients), .max = PREFIXES_MAX, .schema = &client_schema},
 	{"limits", FIELD_MAPPING, AT(draft_service, limits), .schema = &limits_schema},
 	{"gue", FIELD_MAPPING, AT(draft_service, gue), .schema = &gue_schema},
 	{"mss", FIELD_WORD_OR_NUMBER, AT(draft_service, mss), .min = MSS_MIN, .max = MSS_MAX, .words = mss_words},

@@ -23,6 +23,10 @@ void validate_groups(struct validation *validation);
 void validate_services(struct validation *validation);
 void validate_windows(struct validation *validation); /* wants backends and groups */
 
+/* validate_clients.c: of one service; `who` begins the messages. */
+void build_clients(struct validation *validation, const char *who, const struct draft_service *draft,
+		   struct config_service *service);
+
 /* validate_protection.c: of one service, and of all. `who` begins the messages. */
 void build_prefixes(struct report *report, const struct items *draft, struct config_prefixes *ret_prefixes);
 void build_limits(struct report *report, const char *who, const struct draft_service *draft, struct config_service *service);

@@ -51,6 +51,16 @@ int config_prefix_order(const void *a, const void *b)
 	return order ? order : (left->length > right->length) - (left->length < right->length);
 }
 
+bool config_prefix_has(const struct config_prefix *prefix, const struct shunt_addr *address)
+{
+	bool ipv4 = address_is_ipv4(&prefix->address);
+	uint32_t bits = prefix->length + (ipv4 ? 96U : 0);
+
+	if (ipv4 != address_is_ipv4(address) || memcmp(prefix->address.byte, address->byte, bits / 8) != 0)
+		return false;
+	return bits % 8 == 0 || (prefix->address.byte[bits / 8] ^ address->byte[bits / 8]) >> (8 - bits % 8) == 0;
+}
+
 void build_prefixes(struct report *report, const struct items *draft, struct config_prefixes *ret_prefixes)
 {
 	const struct draft_prefix *drafts = draft->list;

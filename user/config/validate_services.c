@@ -108,6 +108,7 @@ static void build_service(struct validation *v, size_t index)
 	build_prefixes(v->report, &draft->allow, &service->allow);
 	snprintf(who, sizeof(who), "service %s", quote(draft->name.text, name));
 	build_limits(v->report, who, draft, service);
+	build_clients(v, who, draft, service);
 	service->group = find_name(&v->groups, &draft->group);
 	if (service->group == KEYMAP_NONE && draft->group.ok && (v->draft->groups.ok || !v->draft->groups.at.line))
 		report_error(v->report, draft->group.at,

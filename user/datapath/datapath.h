@@ -66,6 +66,8 @@ int datapath_remove(struct datapath *datapath);
 int datapath_set_services(struct datapath *datapath, const struct shunt_service *services, size_t n);
 /* The id that the service with this key has in the adopted maps, 0: none. */
 uint32_t datapath_service_id(const struct datapath *datapath, const struct shunt_service_key *key);
+/* Its line, NULL: none. */
+const struct shunt_service *datapath_peek_service(const struct datapath *datapath, const struct shunt_service_key *key);
 uint64_t datapath_service_salt(const struct datapath *datapath, const struct shunt_service_key *key);
 
 /* Index of the group with this identity; made, with an empty table, when there is none. -ENOSPC: open with room for more. */
@@ -103,6 +105,17 @@ int datapath_set_prefixes(struct datapath *datapath, enum datapath_list list, st
 uint64_t datapath_prefix_packets(const struct datapath *datapath, const struct shunt_list_key *key); /* dropped by deny */
 /* Buckets go on as they are. */
 void datapath_set_limit(struct datapath *datapath, uint32_t service, const struct shunt_limit *limit);
+
+/* ---- which clients other groups take ---- */
+struct datapath_client {
+	struct shunt_list_key key;
+	struct shunt_client_group placement;
+};
+/* What the map holds, sorted by datapath_client_order(); until the next call that sets it. */
+size_t datapath_clients(const struct datapath *datapath, const struct datapath_client **ret_list);
+/* The complete set, sorted; each element changes whole. `keep`: nothing is taken away yet. -ENOSPC: too many. */
+int datapath_set_clients(struct datapath *datapath, const struct datapath_client *clients, size_t n, bool keep);
+int datapath_client_order(const void *a, const void *b); /* by service, then a prefix before those within it */
 
 /* ---- reading ---- */
 void datapath_service_stats(struct datapath *datapath, uint32_t id, struct shunt_service_stats *ret_stats);

@@ -13,7 +13,7 @@
 #include <shunt/names.h>
 
 #define ATTACHMENTS_MAX 64
-#define PINNED_MAPS 16
+#define PINNED_MAPS 17
 
 /* Where the backend with this identity is. */
 struct backend_index {
@@ -56,6 +56,8 @@ struct datapath {
 	uint32_t *retired_lines;              /* of `services`: switched away from, cleared at the next change */
 	size_t n_retired_lines;
 	struct list_keys lists[2];          /* what deny and allow hold, sorted */
+	struct datapath_client *clients;      /* what client_groups holds, sorted */
+	size_t n_clients;
 	struct mapped filter_map, limits_map;
 	struct shunt_deny_filter *filter;
 	struct shunt_limit *limits;
@@ -84,6 +86,7 @@ struct shunt_bpf *skeleton_sharing_maps(const struct datapath *datapath);
 void links_restore(struct datapath *datapath);
 int backends_adopt(struct datapath *datapath);
 int lists_adopt(struct datapath *datapath);
+int clients_adopt(struct datapath *datapath);
 void lists_forget(struct datapath *datapath);
 void backends_forget(struct datapath *datapath);
 

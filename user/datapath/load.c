@@ -47,6 +47,7 @@ void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[P
 		skeleton->maps.service_stats, skeleton->maps.backend_stats, skeleton->maps.drop_stats,
 		skeleton->maps.fragments,
 		skeleton->maps.deny,	 skeleton->maps.deny_filter, skeleton->maps.allow,	skeleton->maps.limits,
+		skeleton->maps.client_groups,
 	};
 
 	memcpy(ret_maps, maps, sizeof(maps));
@@ -301,6 +302,17 @@ static int reuse_pinned(struct datapath *d, bool with_slots)
 	return 0;
 }
 
+/* Clients that no configuration sends elsewhere any more may have flows there still: as long, the program knows of them. */
+static void keep_clients(struct datapath *d)
+{
+	struct shunt_list_key first;
+
+	if (bpf_map_get_next_key(bpf_map__fd(d->skeleton->maps.client_groups), NULL, &first) < 0)
+		return;
+	d->cfg.features |= SHUNT_FEATURE_CLIENTS;
+	memcpy((void *)(uintptr_t)&d->skeleton->rodata->cfg, &d->cfg, sizeof(d->cfg));
+}
+
 static int load(struct datapath *d)
 {
 	int r = shunt_bpf__load(d->skeleton);
@@ -384,6 +396,8 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 	configure(d, options);
 	if (pinned)
 		r = reuse_pinned(d, !grow);
+	if (r == 0 && pinned)
+		keep_clients(d);
 	if (r == 0)
 		r = load(d);
 	if (r == 0 && grow)
@@ -397,6 +411,8 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 		r = backends_adopt(d);
 	if (r == 0)
 		r = lists_adopt(d);
+	if (r == 0)
+		r = clients_adopt(d);
 	return r < 0 ? r : pin_all(d);
 }
 
@@ -440,6 +456,7 @@ void datapath_close(struct datapath *d)
 	unmap_all(d);
 	shunt_bpf__destroy(d->skeleton);
 	free(d->retired_lines);
+	free(d->clients);
 	free(d->bpf_dir);
 	free(d);
 }
@@ -501,6 +518,13 @@ static const char *map_type_name(const struct bpf_map *map)
 	}
 }
 
+static size_t prefixes_in(const struct datapath *d, const struct bpf_map *map)
+{
+	if (map == d->skeleton->maps.client_groups)
+		return d->n_clients;
+	return d->lists[map == d->skeleton->maps.deny ? DATAPATH_DENY : DATAPATH_ALLOW].n;
+}
+
 /* As the kernel counts it, but for the few pages of the map itself. */
 static uint64_t map_memory(const struct datapath *d, const struct bpf_map *map)
 {
@@ -511,7 +535,7 @@ static uint64_t map_memory(const struct datapath *d, const struct bpf_map *map)
 	case BPF_MAP_TYPE_PERCPU_ARRAY:
 		return value * bpf_map__max_entries(map) * (uint64_t)d->cpus;
 	case BPF_MAP_TYPE_LPM_TRIE:
-		return 2 * trie_node * d->lists[map == d->skeleton->maps.deny ? DATAPATH_DENY : DATAPATH_ALLOW].n;
+		return 2 * trie_node * prefixes_in(d, map);
 	case BPF_MAP_TYPE_LRU_HASH:
 		return (key + value + hash_element + hash_bucket) * bpf_map__max_entries(map);
 	default:

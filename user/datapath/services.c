@@ -42,6 +42,11 @@ uint32_t datapath_service_id(const struct datapath *d, const struct shunt_servic
 	return service ? service->id : 0;
 }
 
+const struct shunt_service *datapath_peek_service(const struct datapath *d, const struct shunt_service_key *key)
+{
+	return find(d, key);
+}
+
 uint64_t datapath_service_salt(const struct datapath *d, const struct shunt_service_key *key)
 {
 	return shunt_mix64(hash_of(d, key) ^ 0x5e7f1ce5a17ULL);

@@ -56,7 +56,19 @@ static void print_problems(const struct status *status, const struct problems *p
 		printf(" ! and %zu more, below\n", problems->n - PROBLEMS_SHOWN);
 }
 
-static void print_service(const struct status *status, const json_t *service)
+/* How many prefixes of the service's clients the group takes, 0 of its own group. */
+static int64_t client_prefixes(const json_t *service, const char *group)
+{
+	const json_t *clients;
+	size_t i;
+
+	json_array_foreach(json_object_get(service, "clients"), i, clients)
+		if (strcmp(get_text(clients, "group"), group) == 0)
+			return get_number(clients, "prefixes");
+	return 0;
+}
+
+static void print_service(const struct status *status, const json_t *service, const char *group)
 {
 	const char *address = get_text(service, "address"), *dot = sign_text(status->style, SIGN_DOT);
 	struct paragraph line = {stdout, status->style, 0, 4, false};
@@ -71,21 +83,30 @@ static void print_service(const struct status *status, const json_t *service)
 	paragraph_put(&line, PLAIN, " %s %s %s %s", get_text(service, "protocol"), dot, get_text(service, "forward"),
 		      dot);
 	paragraph_put(&line, PLAIN, " %s packets", human_count((uint64_t)get_number(service, "packets"), count));
+	if (strcmp(get_text(service, "group"), group) != 0)
+		paragraph_put(&line, PLAIN, " %s here: clients of %" PRId64 " prefix%s", dot, client_prefixes(service, group),
+			      client_prefixes(service, group) == 1 ? "" : "es");
 	paragraph_end(&line);
 }
 
-/* `of` groups all services by the name of their group: one pass, however many there are. */
+static void add_to_group(json_t *of, const char *group, json_t *service)
+{
+	if (!json_object_get(of, group))
+		json_object_set_new(of, group, json_array());
+	json_array_append(json_object_get(of, group), service);
+}
+
+/* `of` groups all services by the names of their groups: one pass, however many there are. */
 static json_t *services_by_group(const json_t *services)
 {
-	json_t *of = json_object(), *service;
-	size_t i;
+	json_t *of = json_object(), *service, *clients;
+	size_t i, j;
 
 	json_array_foreach((json_t *)services, i, service) {
-		const char *group = get_text(service, "group");
-
-		if (!json_object_get(of, group))
-			json_object_set_new(of, group, json_array());
-		json_array_append(json_object_get(of, group), service);
+		add_to_group(of, get_text(service, "group"), service);
+		json_array_foreach(json_object_get(service, "clients"), j, clients)
+			if (strcmp(get_text(clients, "group"), get_text(service, "group")) != 0)
+				add_to_group(of, get_text(clients, "group"), service);
 	}
 	return of;
 }
@@ -103,7 +124,7 @@ static size_t print_groups(const struct status *status, const char *only)
 			continue;
 		putchar('\n');
 		json_array_foreach((json_t *)services, j, service)
-			print_service(status, service);
+			print_service(status, service, get_text(group, "name"));
 		if (!json_array_size(services))
 			puts("no service uses this group:");
 		status_print_group(status, group);

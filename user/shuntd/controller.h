@@ -129,6 +129,18 @@ struct group {
 	struct controller *controller;
 };
 
+/* Clients, of whole services or of prefixes, on their way from one group to another. */
+struct placements {
+	bool moving, resolving;            /* some are */
+	uint32_t moved_at;                 /* when the last ones began to, in ticks of transitions.c */
+	bool busy;                         /* a live flow is pinned where its clients came from; scratch of a scan */
+	struct backend_set left;           /* ids of the groups that they come from */
+	uint16_t targets[SHUNT_MAX_GROUPS]; /* groups that they go to, indexes in the maps, each once */
+	size_t n_targets;
+	bool is_target[SHUNT_MAX_GROUPS];
+	bool origins[SHUNT_MAX_GROUPS];    /* where flows of theirs may be that nobody pinned: these tables must stay */
+};
+
 struct controller {
 	struct controller_options options;
 	sd_event *event;
@@ -157,6 +169,7 @@ struct controller {
 
 	struct backend_set alive, fit;     /* of ids */
 	struct backend_set in_service;     /* of ids: whatever their health, not in maintenance, with a weight */
+	struct placements placements;
 	sd_event_source *tick, *save;      /* save: once the loop has come round */
 	int64_t windows_seen_ms, windows_due_ms; /* when windows were last looked at, and must be again; Unix milliseconds */
 	uint64_t flow_entries;
@@ -177,8 +190,30 @@ int controller_apply(struct controller *controller, struct config *config, bool 
 int controller_reload(struct controller *controller, bool force, json_t **ret_changed, char **ret_error);
 
 /* ---- services.c ---- */
+struct shunt_service_key service_key_of(const struct config_service *service);
 int services_publish(struct controller *controller);
+/* Clients that are on their way become resolving, or (settle) settled, and are published. */
+int services_advance(struct controller *controller, bool settle);
 uint32_t services_features(const struct config *config);
+
+/* ---- placements.c: which group takes which clients ---- */
+typedef struct shunt_client_group (*placement_step)(struct shunt_client_group placement);
+/* What follows from the configuration and from what is published now, each placement taken a step further first. */
+struct placement_plan {
+	struct shunt_client_group *services; /* parallel to config->services */
+	struct datapath_client *clients;     /* sorted */
+	size_t n_clients;
+	bool *has_clients;                   /* of each service: its line must say so */
+	struct placements next;
+};
+int placements_plan(const struct controller *controller, const uint32_t *service_ids,
+		    const struct shunt_service_key *keys, placement_step step, struct placement_plan *ret_plan);
+void placement_plan_free(struct placement_plan *plan);
+/* Of a service, by its index in the configuration: moving if any of its clients are. */
+enum shunt_slot_state placements_state(const struct controller *controller, size_t service);
+bool placements_need_flows(const struct controller *controller); /* a scan of the flow table */
+void placements_see_flow(struct controller *controller, struct shunt_flow flow, uint32_t slot);
+void placements_advance(struct controller *controller, uint32_t now_ticks, uint32_t timeout_ticks);
 
 /* ---- protect.c: who is denied, who is allowed, how much each may ---- */
 uint32_t protect_flags(const struct config_service *service); /* of its line */
@@ -244,6 +279,7 @@ const char *group_resort_text(const struct group *group); /* "fail-open", "fallb
 
 /* ---- transitions.c: moving → resolving → settled, by time and by what the flow table holds ---- */
 int transitions_start(struct controller *controller);
+uint32_t transitions_now(void);                       /* in ticks of half a second */
 void transitions_moved(struct controller *controller, struct group *group, const struct shunt_slot *before,
 		       const struct shunt_slot *after);
 void transitions_scan(struct controller *controller);
@@ -269,6 +305,8 @@ void match_groups(struct controller *controller, const struct config *config, st
 void match_strangers(struct controller *controller);      /* what only the adopted maps know */
 void match_register_again(struct controller *controller); /* everything, in empty maps */
 void drop_groups(struct controller *controller, const struct config *config);
+void drop_tables(struct controller *controller);          /* those that no group has and no flow needs */
+uint32_t groups_at_once(const struct controller *controller, const struct config *config); /* while one follows another */
 void *must(void *memory);                                 /* the same, or the end: the data path goes on alone */
 uint64_t identity_of(const char *kind, const char *name, const void *more, size_t more_bytes, uint32_t ordinal);
 

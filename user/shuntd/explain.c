@@ -40,13 +40,6 @@ static const char *drop_text(uint32_t reason)
 	return reason < SHUNT_DROP_REASON_COUNT ? text[reason] : "unknown reason";
 }
 
-static const char *state_text(uint32_t state)
-{
-	static const char *const text[] = {"settled", "moving", "resolving"};
-
-	return state < 3 ? text[state] : "unknown";
-}
-
 static json_t *reason_text(const struct controller *c, const struct shunt_explanation *answer)
 {
 	const char *now = backend_name(c, answer->word.now), *was = backend_name(c, answer->word.was);
@@ -62,12 +55,12 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 		return json_sprintf("flows of this kind are not tracked: they go where slot %u goes", answer->slot);
 	case SHUNT_CHOICE_NEW:
 		return json_sprintf("slot %u is %s: flows that nobody pinned go to %s", answer->slot,
-				    state_text(answer->word.state), now ? now : "nobody");
+				    slot_state_text(answer->word.state), now ? now : "nobody");
 	case SHUNT_CHOICE_OLD:
 		return json_sprintf("slot %u is moving from %s to %s: a flow older than the change stays, a new one goes to %s",
 				    answer->slot, was ? was : "nobody", now ? now : "nobody", now ? now : "nobody");
 	case SHUNT_CHOICE_PINNED:
-		return json_sprintf("slot %u is %s and the flow is pinned to %s", answer->slot, state_text(answer->word.state),
+		return json_sprintf("slot %u is %s and the flow is pinned to %s", answer->slot, slot_state_text(answer->word.state),
 				    backend_name(c, answer->backend));
 	case SHUNT_CHOICE_SCHEDULED:
 		return json_sprintf("a new flow: the service's scheduler picks slot %u, which has %s", answer->slot,
@@ -83,6 +76,32 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 	default:
 		return json_string("no backend was chosen");
 	}
+}
+
+static const struct config_service *config_service_of(const struct controller *c, uint32_t id)
+{
+	for (size_t i = 0; i < c->config->n_services; i++)
+		if (id && c->service_ids[i] == id)
+			return &c->config->services[i];
+	return NULL;
+}
+
+/* The same, and why it is that group's slot, where it is not the one of every client. */
+static json_t *reason_with_clients(const struct controller *c, const struct shunt_explanation *answer,
+				   const struct shunt_addr *source)
+{
+	const struct config_service *service = config_service_of(c, answer->service);
+	const struct config_client *client = service ? config_client_of(service, source) : NULL;
+	json_t *reason = reason_text(c, answer), *longer;
+	char prefix[CONFIG_ADDRESS_TEXT_MAX];
+
+	if (!client || !answer->backend || !json_is_string(reason))
+		return reason;
+	longer = json_sprintf("clients of %s go to group %s; %s",
+			      config_prefix_format(&client->prefix, prefix, sizeof(prefix)),
+			      c->config->groups[client->group].name, json_string_value(reason));
+	json_decref(reason);
+	return longer;
 }
 
 static json_t *text_or_null(const char *text)
@@ -109,9 +128,9 @@ int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr
 				    "service", text_or_null(service_name(c, answer.service)),
 				    "group", text_or_null(answer.service ? group_name(c, answer.group) : NULL),
 				    "slot", answer.service ? json_integer(answer.slot) : json_null(),
-				    "slot_state", text_or_null(answer.service ? state_text(answer.word.state) : NULL),
+				    "slot_state", text_or_null(answer.service ? slot_state_text(answer.word.state) : NULL),
 				    "backend", text_or_null(backend_name(c, answer.backend)),
 				    "new_flow_backend", text_or_null(backend_name(c, fresh.backend)),
-				    "reason", reason_text(c, &answer));
+				    "reason", reason_with_clients(c, &answer, source));
 	return reply->document ? 0 : -ENOMEM;
 }

@@ -356,10 +356,35 @@ void drop_groups(struct controller *c, const struct config *config)
 			c->groups[kept++] = c->groups[i];
 			continue;
 		}
-		datapath_group_remove(c->datapath, c->groups[i]->index);
 		group_free(c->groups[i]);
 	}
 	c->n_groups = kept;
+}
+
+void drop_tables(struct controller *c)
+{
+	uint64_t identity;
+
+	for (uint32_t g = 0; g < datapath_room(c->datapath); g++) {
+		bool needed = !datapath_group_used(c->datapath, g, &identity) || c->placements.origins[g];
+
+		for (size_t i = 0; i < c->n_groups && !needed; i++)
+			needed = c->groups[i]->index == g;
+		if (!needed)
+			datapath_group_remove(c->datapath, g);
+	}
+}
+
+uint32_t groups_at_once(const struct controller *c, const struct config *config)
+{
+	uint32_t n = config->n_groups;
+	uint64_t identity;
+
+	for (size_t i = 0; i < c->n_groups; i++)
+		n += config_find_group(config, c->groups[i]->name) == SIZE_MAX;
+	for (uint32_t g = 0; c->datapath && g < datapath_room(c->datapath); g++)
+		n += c->placements.origins[g] && datapath_group_used(c->datapath, g, &identity);
+	return n < SHUNT_MAX_GROUPS ? n : SHUNT_MAX_GROUPS;
 }
 
 /* A backend that only the adopted maps know: removed from the configuration, while flows of it live. */
@@ -380,21 +405,11 @@ static void adopt_removed_backend(struct controller *c, uint32_t id, const struc
 
 void match_strangers(struct controller *c)
 {
-	uint64_t identity;
-
 	for (uint32_t id = 1; id < SHUNT_MAX_BACKENDS; id++) {
 		const struct shunt_backend *element = datapath_peek_backend(c->datapath, id);
 
 		if (element->flags & SHUNT_BACKEND_USED && !c->endpoint_of[id])
 			adopt_removed_backend(c, id, element);
-	}
-	for (uint32_t g = 0; g < datapath_room(c->datapath); g++) {
-		bool ours = !datapath_group_used(c->datapath, g, &identity);
-
-		for (size_t i = 0; i < c->n_groups && !ours; i++)
-			ours = c->groups[i]->index == g;
-		if (!ours)
-			datapath_group_remove(c->datapath, g);
 	}
 }
 

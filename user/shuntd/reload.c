@@ -33,7 +33,7 @@ static struct datapath_options datapath_options_of(const struct controller *c, c
 		.table_size = config->table_size,
 		.flow_table_size = config->flow_table_size,
 		.flow_timeout_ms = config->flow_timeout_ms,
-		.groups = config->n_groups,
+		.groups = groups_at_once(c, config),
 		.client_table_size = config->client_table_size,
 		.features = services_features(config),
 		.source_entropy_ipv4 = source_entropy(config),
@@ -46,7 +46,7 @@ static bool same_program(const struct controller *c, const struct config *config
 {
 	return c->datapath && c->config && c->config->hash_seed == config->hash_seed &&
 	       c->config->table_size == config->table_size && c->config->flow_table_size == config->flow_table_size &&
-	       config->n_groups <= datapath_room(c->datapath) && c->config->n_groups <= datapath_room(c->datapath) &&
+	       groups_at_once(c, config) <= datapath_room(c->datapath) &&
 	       services_features(c->config) == services_features(config) &&
 	       c->config->client_table_size == config->client_table_size &&
 	       source_entropy(c->config) == source_entropy(config) &&
@@ -163,6 +163,8 @@ static int publish_all(struct controller *c, const struct config *config)
 	if (r < 0)
 		log_error("services: the old ones stay: %s", *datapath_error() ? datapath_error() : strerror(-r));
 	drop_groups(c, config);
+	if (r == 0)
+		drop_tables(c);
 	return r;
 }
 

@@ -7,7 +7,7 @@
 #include "net/address.h"
 #include "shuntd/controller.h"
 
-static struct shunt_service_key key_of(const struct config_service *service)
+struct shunt_service_key service_key_of(const struct config_service *service)
 {
 	return (struct shunt_service_key){
 		.address = service->address,
@@ -52,6 +52,8 @@ uint32_t services_features(const struct config *config)
 			features |= SHUNT_FEATURE_GUE;
 		if (service->mss)
 			features |= SHUNT_FEATURE_MSS;
+		if (service->clients.n)
+			features |= SHUNT_FEATURE_CLIENTS;
 		if (service->scheduler != SHUNT_SCHEDULER_MAGLEV)
 			features |= SHUNT_FEATURE_SCHEDULERS;
 		if (service->on_empty == ON_EMPTY_REJECT)
@@ -72,7 +74,7 @@ static int assign_ids(struct controller *c, uint32_t *ids)
 	if (!taken)
 		return -ENOMEM;
 	for (size_t i = 0; i < config->n_services; i++) {
-		struct shunt_service_key key = key_of(&config->services[i]);
+		struct shunt_service_key key = service_key_of(&config->services[i]);
 
 		ids[i] = datapath_service_id(c->datapath, &key);
 		taken[ids[i]] = 1;
@@ -89,42 +91,94 @@ static int assign_ids(struct controller *c, uint32_t *ids)
 	return 0;
 }
 
-int services_publish(struct controller *c)
+static void fill_lines(const struct controller *c, const uint32_t *ids, const struct shunt_service_key *keys,
+		       const struct placement_plan *plan, struct shunt_service *services)
 {
-	const struct config *config = c->config;
-	uint32_t *ids = calloc(config->n_services + 1, sizeof(*ids));
-	struct shunt_service *services = calloc(config->n_services + 1, sizeof(*services));
-	int r = -ENOMEM;
-
-	if (!ids || !services || (r = assign_ids(c, ids)) < 0)
-		goto end;
-	for (size_t i = 0; i < config->n_services; i++) {
-		const struct config_service *from = &config->services[i];
-		struct shunt_service_key key = key_of(from);
+	for (size_t i = 0; i < c->config->n_services; i++) {
+		const struct config_service *from = &c->config->services[i];
 
 		services[i] = (struct shunt_service){
-			.key = key,
-			.salt = datapath_service_salt(c->datapath, &key),
+			.key = keys[i],
+			.salt = datapath_service_salt(c->datapath, &keys[i]),
 			.id = ids[i],
-			.group = c->configured[from->group]->index,
-			.flags = flags_of(from),
+			.group = plan->services[i].group,
+			.was_group = plan->services[i].was_group,
+			.group_state = plan->services[i].state,
+			.flags = flags_of(from) | (plan->has_clients[i] ? SHUNT_SERVICE_CLIENTS : 0),
 			.forward = from->forward,
 			.scheduler = from->scheduler,
 			.gue_port = htons(from->gue_port),
 			.mss = from->mss,
 		};
 	}
-	/* Lists that lines refer to are there before, and those of old lines go after them. */
-	if ((r = protect_publish(c, ids, true)) == 0 &&
-	    (r = datapath_set_services(c->datapath, services, config->n_services)) == 0)
-		r = protect_publish(c, ids, false);
-end:
-	free(services);
-	if (r < 0) {
-		free(ids);
-		return r;
-	}
-	free(c->service_ids);
-	c->service_ids = ids;
+}
+
+/* Lists that lines refer to are there before, and those of old lines go after them. */
+static int publish_lines(struct controller *c, const uint32_t *ids, const struct placement_plan *plan,
+			 const struct shunt_service *services)
+{
+	int r = protect_publish(c, ids, true);
+
+	if (r == 0)
+		r = datapath_set_clients(c->datapath, plan->clients, plan->n_clients, true);
+	if (r == 0)
+		r = datapath_set_services(c->datapath, services, c->config->n_services);
+	if (r == 0)
+		r = datapath_set_clients(c->datapath, plan->clients, plan->n_clients, false);
+	return r < 0 ? r : protect_publish(c, ids, false);
+}
+
+/* Every group of the configuration has a table, or nothing is published. */
+static int groups_are_there(const struct controller *c)
+{
+	for (size_t i = 0; i < c->config->n_groups; i++)
+		if (!c->configured[i])
+			return -ENOSPC;
 	return 0;
+}
+
+static int publish(struct controller *c, placement_step step)
+{
+	const struct config *config = c->config;
+	uint32_t *ids = calloc(config->n_services + 1, sizeof(*ids));
+	struct shunt_service *services = calloc(config->n_services + 1, sizeof(*services));
+	struct shunt_service_key *keys = calloc(config->n_services + 1, sizeof(*keys));
+	struct placement_plan plan = {0};
+	int r = ids && services && keys ? groups_are_there(c) : -ENOMEM;
+
+	for (size_t i = 0; i < config->n_services && r == 0; i++)
+		keys[i] = service_key_of(&config->services[i]);
+	if (r == 0)
+		r = assign_ids(c, ids);
+	if (r == 0)
+		r = placements_plan(c, ids, keys, step, &plan);
+	if (r == 0) {
+		fill_lines(c, ids, keys, &plan, services);
+		r = publish_lines(c, ids, &plan, services);
+	}
+	if (r == 0) {
+		c->placements = plan.next;
+		free(c->service_ids);
+		c->service_ids = ids;
+		ids = NULL;
+	}
+	placement_plan_free(&plan);
+	free(services);
+	free(keys);
+	free(ids);
+	return r;
+}
+
+int services_publish(struct controller *c)
+{
+	return publish(c, NULL);
+}
+
+int services_advance(struct controller *c, bool settle)
+{
+	int r = publish(c, settle ? placement_settle : placement_resolve);
+
+	if (r == 0)
+		drop_tables(c);
+	return r;
 }

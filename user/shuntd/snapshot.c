@@ -161,6 +161,19 @@ static int snapshot_interfaces(const struct controller *c, struct snapshot *to)
 	return to->interfaces ? 0 : -ENOMEM;
 }
 
+/* How many prefixes go to each group; NULL without memory or when there are none. */
+static struct snapshot_clients *snapshot_clients(const struct config *config, const struct config_clients *from)
+{
+	struct snapshot_clients *list = from->n_groups ? calloc(from->n_groups, sizeof(*list)) : NULL;
+
+	for (size_t g = 0; list && g < from->n_groups; g++) {
+		list[g].group = config->groups[from->groups[g]].name;
+		for (size_t i = 0; i < from->n; i++)
+			list[g].prefixes += from->list[i].group == from->groups[g];
+	}
+	return list;
+}
+
 static int snapshot_services(const struct controller *c, struct snapshot *to)
 {
 	const struct config *config = c->config;
@@ -182,7 +195,10 @@ static int snapshot_services(const struct controller *c, struct snapshot *to)
 			.prefix = from->prefix,
 			.protocol = from->protocol,
 			.port = from->port,
+			.clients = snapshot_clients(config, &from->clients),
 		};
+		to->services[i].group_state = slot_state_text(placements_state(c, i));
+		to->services[i].n_clients = to->services[i].clients ? from->clients.n_groups : 0;
 		datapath_service_stats(c->datapath, c->service_ids[i], &to->services[i].stats);
 	}
 	return to->services ? 0 : -ENOMEM;
@@ -241,6 +257,8 @@ void controller_snapshot_free(void *userdata, struct snapshot *snapshot)
 	(void)userdata;
 	for (size_t i = 0; i < snapshot->n_groups; i++)
 		free(snapshot->groups[i].members);
+	for (size_t i = 0; snapshot->services && i < snapshot->n_services; i++)
+		free(snapshot->services[i].clients);
 	free(snapshot->interfaces);
 	free(snapshot->services);
 	free(snapshot->groups);

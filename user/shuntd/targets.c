@@ -134,6 +134,12 @@ static void match_fallback(struct controller *c, struct group *group, size_t fal
 			backend_set_put(&group->known, c->configured[at]->members[m].endpoint->id, true);
 }
 
+static void let_fail_open(struct group *group)
+{
+	if (group)
+		group->may_fail_open = true;
+}
+
 void match_last_resorts(struct controller *c, const struct config *config)
 {
 	for (size_t i = 0; i < c->n_groups; i++) {
@@ -147,7 +153,13 @@ void match_last_resorts(struct controller *c, const struct config *config)
 	for (size_t g = 0; g < config->n_groups; g++)
 		if (c->configured[g])
 			match_fallback(c, c->configured[g], config->groups[g].fallback);
-	for (size_t i = 0; i < config->n_services; i++)
-		if (config->services[i].on_empty == ON_EMPTY_FAIL_OPEN && c->configured[config->services[i].group])
-			c->configured[config->services[i].group]->may_fail_open = true;
+	for (size_t i = 0; i < config->n_services; i++) {
+		const struct config_service *service = &config->services[i];
+
+		if (service->on_empty != ON_EMPTY_FAIL_OPEN)
+			continue;
+		let_fail_open(c->configured[service->group]);
+		for (size_t g = 0; g < service->clients.n_groups; g++)
+			let_fail_open(c->configured[service->clients.groups[g]]);
+	}
 }

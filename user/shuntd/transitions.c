@@ -16,7 +16,7 @@
 /* Coarse times of the flow table are rounded to a quarter of a second: wait a little longer than flow_timeout. */
 #define MARGIN_MS 500
 
-static uint32_t now_ticks(void)
+uint32_t transitions_now(void)
 {
 	return (uint32_t)(clock_monotonic_ms() / TICK_MS);
 }
@@ -28,7 +28,7 @@ static bool times_needed(const struct controller *c, struct group *group)
 		return true;
 	group->moved_at = malloc(c->table_size * sizeof(*group->moved_at));
 	for (uint32_t slot = 0; group->moved_at && slot < c->table_size; slot++)
-		group->moved_at[slot] = now_ticks();
+		group->moved_at[slot] = transitions_now();
 	return group->moved_at; /* without memory they stay moving: safe, only dearer */
 }
 
@@ -36,7 +36,7 @@ static bool times_needed(const struct controller *c, struct group *group)
 void transitions_moved(struct controller *c, struct group *group, const struct shunt_slot *before,
 		       const struct shunt_slot *after)
 {
-	uint32_t now = now_ticks();
+	uint32_t now = transitions_now();
 
 	for (uint32_t slot = 0; slot < c->table_size; slot++) {
 		if (after[slot].state != SHUNT_SLOT_MOVING ||
@@ -64,6 +64,8 @@ static void live_flow(void *userdata, struct shunt_flow flow)
 
 	if (endpoint)
 		endpoint->flows++;
+	if (placements_need_flows(scan->c))
+		placements_see_flow(scan->c, flow, slot);
 	for (size_t i = 0; i < scan->n_unsettled; i++) {
 		struct group *group = scan->unsettled[i];
 
@@ -96,11 +98,15 @@ static struct shunt_slot advance(const struct group *group, struct shunt_slot sl
 	return slot;
 }
 
+static uint32_t timeout_ticks(const struct controller *c)
+{
+	return (c->config->flow_timeout_ms + MARGIN_MS + TICK_MS - 1) / TICK_MS;
+}
+
 static void advance_group(struct controller *c, struct group *group)
 {
 	const struct shunt_slot *now = datapath_table(c->datapath, group->index);
-	uint32_t waited = (c->config->flow_timeout_ms + MARGIN_MS + TICK_MS - 1) / TICK_MS;
-	uint32_t moved_before = now_ticks() - waited;
+	uint32_t moved_before = transitions_now() - timeout_ticks(c);
 	bool changed = false;
 
 	for (uint32_t slot = 0; slot < c->table_size; slot++) {
@@ -131,6 +137,18 @@ static bool prepare(struct controller *c, struct group *group)
 	return true;
 }
 
+static void note_ids_in_table(struct controller *c, uint32_t group_index)
+{
+	const struct shunt_slot *words = datapath_table(c->datapath, group_index);
+
+	for (uint32_t slot = 0; slot < c->table_size; slot++) {
+		if (c->endpoint_of[words[slot].now])
+			c->endpoint_of[words[slot].now]->in_slots = true;
+		if (c->endpoint_of[words[slot].was])
+			c->endpoint_of[words[slot].was]->in_slots = true;
+	}
+}
+
 static void note_ids_in_slots(struct controller *c)
 {
 	bool leaving = false;
@@ -141,16 +159,11 @@ static void note_ids_in_slots(struct controller *c)
 	}
 	if (!leaving)
 		return;
-	for (size_t g = 0; g < c->n_groups; g++) {
-		const struct shunt_slot *words = datapath_table(c->datapath, c->groups[g]->index);
-
-		for (uint32_t slot = 0; slot < c->table_size; slot++) {
-			if (c->endpoint_of[words[slot].now])
-				c->endpoint_of[words[slot].now]->in_slots = true;
-			if (c->endpoint_of[words[slot].was])
-				c->endpoint_of[words[slot].was]->in_slots = true;
-		}
-	}
+	for (size_t g = 0; g < c->n_groups; g++)
+		note_ids_in_table(c, c->groups[g]->index);
+	for (uint32_t g = 0; g < datapath_room(c->datapath); g++)
+		if (c->placements.origins[g])
+			note_ids_in_table(c, g);
 }
 
 void transitions_scan(struct controller *c)
@@ -165,10 +178,11 @@ void transitions_scan(struct controller *c)
 	for (size_t i = 0; i < c->n_groups; i++)
 		if (prepare(c, c->groups[i]))
 			unsettled[n++] = c->groups[i];
-	if (n > 0 || c->tracks_always || c->flow_entries > 0)
+	if (n > 0 || c->tracks_always || c->flow_entries > 0 || placements_need_flows(c))
 		count_flows(c, unsettled, n);
 	for (size_t i = 0; i < n; i++)
 		advance_group(c, unsettled[i]);
+	placements_advance(c, transitions_now(), timeout_ticks(c));
 	note_ids_in_slots(c);
 	backends_note_drains(c);
 	backends_retire(c);

@@ -121,6 +121,13 @@ struct shunt_slot slot_next(struct shunt_slot slot, uint32_t target, const struc
 	return target == slot.now ? slot : moving(target, slot.now);
 }
 
+const char *slot_state_text(uint32_t state)
+{
+	static const char *const text[] = {"settled", "moving", "resolving"};
+
+	return state < sizeof(text) / sizeof(text[0]) ? text[state] : "unknown";
+}
+
 struct shunt_slot slot_resolve(struct shunt_slot slot)
 {
 	return slot.state == SHUNT_SLOT_MOVING ? resolving(slot.now) : slot;

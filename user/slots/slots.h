@@ -46,4 +46,16 @@ struct shunt_slot slot_resolve(struct shunt_slot slot);
 /* A resolving slot none of whose live flows is pinned elsewhere. Others are unchanged. */
 struct shunt_slot slot_settle(struct shunt_slot slot);
 
+const char *slot_state_text(uint32_t state); /* "settled" | "moving" | "resolving" */
+
+/*
+ * The same one level above: which group takes clients (struct shunt_client_group). A group is never down, so of the rules
+ * of slot_next() three remain. A settled placement has was_group 0, so that equal ones are equal byte by byte.
+ */
+struct shunt_client_group placement_settled(uint32_t group);
+struct shunt_client_group placement_next(struct shunt_client_group placement, uint32_t target_group);
+struct shunt_client_group placement_resolve(struct shunt_client_group placement); /* once it has moved for flow_timeout */
+struct shunt_client_group placement_settle(struct shunt_client_group placement); /* once no live flow is pinned elsewhere */
+bool placement_equal(struct shunt_client_group a, struct shunt_client_group b);
+
 #endif

@@ -479,6 +479,30 @@ static const struct refused {
 	       "{ipv4: 0}}}]\n" GROUP BACKENDS,
 	 "2:108: service \"s\": limits: client_prefix: ipv4 must be a whole number from 1 to 32, not \"0\"\n"},
 
+	/* ---- clients of other groups ---- */
+	{"clients of nobody",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, clients: [{prefix: 10.0.0.0/8, group: eu}]}]\n"
+	 GROUP BACKENDS,
+	 "2:100: service \"s\": clients: group \"eu\" is not in failover_groups: define it there, or name another\n"},
+	{"clients twice",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, clients: [{prefix: 10.0.0.0/8, group: g},\n"
+	       "  {prefix: 10.1.0.0/16, group: g}, {prefix: 10.0.0.0/8, group: g}]}]\n" GROUP BACKENDS,
+	 "3:45: service \"s\": clients: prefix 10.0.0.0/8 is already given in line 2: remove one of them\n"},
+	{"clients that cannot come",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, clients: [{prefix: \"::/0\", group: g}]},\n"
+	       "  {name: t, address: \"2001:db8::1\", port: 80, group: g, clients: [{prefix: 0.0.0.0/0, group: g}]}]\n"
+	 GROUP BACKENDS,
+	 "2:81: service \"s\": clients: prefix ::/0 is none of a client of an IPv4 address: give an IPv4 prefix, or remove it\n"
+	 "3:76: service \"t\": clients: prefix 0.0.0.0/0 is none of a client of an IPv6 address: give an IPv6 prefix, or "
+	 "remove it\n"},
+	{"clients by halves",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, clients: [{prefix: 10.0.0.1/8, group: g}, "
+	       "{prefix: 10.0.0.0/8}, 10.0.0.0/8]}]\n" GROUP BACKENDS,
+	 "2:81: service \"s\": client: prefix must be a prefix such as 203.0.113.0/24 or 2001:db8:bad::/48, no bits set "
+	 "behind it, not \"10.0.0.1/8\"\n"
+	 "2:104: service \"s\": client: group is missing: give 1 to 63 letters, digits, _ . or -\n"
+	 "2:126: service \"s\": clients must be a list of mappings with the keys prefix, group; not of \"10.0.0.0/8\"\n"},
+
 	/* ---- many at once ---- */
 	{"errors come sorted by line, all at once",
 	 "backends: [{name: b1, address: 10.0.0}]\n"

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which group takes the packet: the service's own, or that of its clients' longest prefix. A placement that has changed is
+ * followed as a moved slot is (abi.h, struct shunt_client_group), so that flows stay where they began.
+ */
+#ifndef SHUNT_BPF_CLIENTS_H
+#define SHUNT_BPF_CLIENTS_H
+
+#include "deny.h"
+#include "flow.h"
+
+struct placement {
+	__u32 group, was_group;
+	__u32 state;                     /* enum shunt_slot_state */
+};
+
+/* Changes the placement when the client (`high`, `low`: halves of its address) has one of its own. Global as list_has(). */
+__noinline int place_client(struct placement *placement, __u64 high, __u64 low, __u32 service)
+{
+	struct shunt_list_key key = {.length = SHUNT_LISTED_WHOLE, .service = service, .address = address_of(high, low)};
+	const struct shunt_client_group *found;
+
+	if (!placement)
+		return false;
+	key.version = shunt_addr_is_ipv4(&key.address) ? 4 : 6;
+	found = bpf_map_lookup_elem(&client_groups, &key);
+	if (!found)
+		return false;
+	placement->group = found->group;
+	placement->was_group = found->was_group;
+	placement->state = found->state;
+	return true;
+}
+
+stage struct placement placement_of(const struct packet *p)
+{
+	struct placement placement = {p->service->group, p->service->was_group, p->service->group_state};
+
+	if (cfg.features & SHUNT_FEATURE_CLIENTS && p->service->flags & SHUNT_SERVICE_CLIENTS)
+		place_client(&placement, shunt_addr_half(&p->source, 0), shunt_addr_half(&p->source, 1), p->service->id);
+	return placement;
+}
+
+#endif
