@@ -48,9 +48,31 @@ run_cppcheck() {
 		-DSHUNT_VERSION='"0"' --template='{file}:{line}: {severity}: {message} [{id}]' user bpf tests
 }
 
+# Whether the file, or one that it includes, has changed since clang-tidy had nothing to say about it.
+is_untidied() { # FILE
+	local stamp=$O/tidy/$1 dependencies=$O/obj/${1%.c}.d
+	[ -e "$stamp" ] && [ -e "$dependencies" ] || return 0
+	# shellcheck disable=SC2046 # names without blanks
+	[ -n "$(find .clang-tidy $(sed 's/^[^:]*://; s/[\\]$//' "$dependencies") -newer "$stamp" -print -quit 2>&1)" ]
+}
+
+tidy() { # FILE
+	if clang-tidy -quiet -p . "$1" 2>/dev/null | sed "s|^$PWD/||" |
+		awk '/(error|warning): / && !seen[$0]++ { print; n++ } END { exit n > 0 }'; then
+		mkdir -p "$O/tidy/${1%/*}"
+		touch -d "$started" "$O/tidy/$1"
+	else
+		return 1
+	fi
+}
+
 run_clang_tidy() {
-	jq -r '.[].file' compile_commands.json | xargs -P "$(nproc)" -n 4 clang-tidy -quiet -p . 2>/dev/null |
-		sed "s|^$PWD/||" | awk '/(error|warning): / && !seen[$0]++ { print; n++ } END { exit n > 0 }'
+	local started
+	started=$(date --iso-8601=ns) # what changes meanwhile is newer
+	export started O
+	export -f tidy
+	jq -r '.[].file' compile_commands.json | sed "s|^$PWD/||" | while read -r file; do ! is_untidied "$file" || echo "$file"; done |
+		xargs -r -P "$(nproc)" -I{} bash -o pipefail -c 'tidy {}'
 }
 
 chosen() { [ "${#parts[@]}" -eq 0 ] || [[ " ${parts[*]} " == *" $1 "* ]]; }
