@@ -60,6 +60,7 @@ static struct snapshot_backend fixture_backend(const char *name, const char *add
 		.configured_weight = 100, .effective_weight = 100, .health = "up", .admin = "ready", .check_type = "tcp",
 		.check_last = "connected", .check_latency_ms = 0.4, .check_since = since,
 		.next_hop = "via eth0 02:00:00:00:00:02", .next_hop_ok = true, .stats = {1000, 64000},
+		.score = {85, 20, 2, 2, 0.5, 3}, .breaker = "closed",
 	};
 }
 
@@ -89,7 +90,7 @@ static void fixture_fill_backends(int64_t now)
 	b[1] = fixture_backend("backend2", "10.0.1.12", 8080, now - 3 * HOUR - 5000);
 	b[1].flows = 14;
 	b[2] = fixture_backend("backend3", "10.0.1.13", 0, now - 3 * HOUR - 5000);
-	b[2].weight = 50;
+	b[2].weight = b[2].effective_weight = 50;
 	b[3] = fixture_backend("dns1", "2001:db8::11", 0, now - 49 * HOUR);
 	b[4] = fixture_backend("dns2", "2001:db8::12", 0, now - 49 * HOUR);
 	b[4].admin = "drain";
@@ -229,7 +230,7 @@ static int fixture_weight(void *userdata, const char *backend, uint32_t weight, 
 
 	TOLD("weight %s %u", backend, weight);
 	if (fixture_find(backend))
-		fixture_find(backend)->weight = weight;
+		fixture_find(backend)->weight = fixture_find(backend)->effective_weight = weight;
 	return fixture_outcome(fixture, reply);
 }
 

@@ -193,34 +193,64 @@ static struct config *parse_check(const char *defaults, const char *group)
 	return config;
 }
 
+#define WHAT(what, where, of_path, of_host) .type = (what), .port = (where), .path = (of_path), .host = (of_host)
+#define WHEN(interval, timeout, healthy, unhealthy) \
+	.interval_ms = (interval), .timeout_ms = (timeout), .healthy_threshold = (healthy), \
+	.unhealthy_threshold = (unhealthy)
+
 static void a_check_is_the_groups_keys_over_the_defaults(void **state)
 {
-	static const struct {
+	const struct {
 		const char *defaults, *group;
 		struct config_check check;
 	} rows[] = {
-		{"", "", {CHECK_TCP, 0, NULL, NULL, 1000, 500, 2, 3}},
-		{"", "path: /h", {CHECK_HTTP, 0, "/h", NULL, 1000, 500, 2, 3}},
-		{"", "type: http", {CHECK_HTTP, 0, "/", NULL, 1000, 500, 2, 3}},
-		{"", "type: none", {CHECK_NONE, 0, NULL, NULL, 1000, 500, 2, 3}},
-		{"", "interval: 100ms", {CHECK_TCP, 0, NULL, NULL, 100, 100, 2, 3}},
-		{"path: /d, host: d", "", {CHECK_HTTP, 0, "/d", "d", 1000, 500, 2, 3}},
-		{"path: /d, host: d", "type: tcp", {CHECK_TCP, 0, NULL, NULL, 1000, 500, 2, 3}},
-		{"path: /d, host: d", "host: g", {CHECK_HTTP, 0, "/d", "g", 1000, 500, 2, 3}},
-		{"type: tcp", "path: /g", {CHECK_HTTP, 0, "/g", NULL, 1000, 500, 2, 3}},
-		{"type: http, path: /d", "path: /g", {CHECK_HTTP, 0, "/g", NULL, 1000, 500, 2, 3}},
+		{"", "", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
+		{"", "path: /h", {WHAT(CHECK_HTTP, 0, "/h", NULL), WHEN(1000, 500, 2, 3)}},
+		{"", "type: http", {WHAT(CHECK_HTTP, 0, "/", NULL), WHEN(1000, 500, 2, 3)}},
+		{"", "type: none", {WHAT(CHECK_NONE, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
+		{"", "interval: 100ms", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(100, 100, 2, 3)}},
+		{"path: /d, host: d", "", {WHAT(CHECK_HTTP, 0, "/d", "d"), WHEN(1000, 500, 2, 3)}},
+		{"path: /d, host: d", "type: tcp", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
+		{"path: /d, host: d", "host: g", {WHAT(CHECK_HTTP, 0, "/d", "g"), WHEN(1000, 500, 2, 3)}},
+		{"type: tcp", "path: /g", {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(1000, 500, 2, 3)}},
+		{"type: http, path: /d", "path: /g", {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(1000, 500, 2, 3)}},
 		{"interval: 2s, timeout: 2s, port: 81",
 		 "timeout: 1s, port: 82, healthy_threshold: 9",
-		 {CHECK_TCP, 82, NULL, NULL, 2000, 1000, 9, 3}},
-		{"unhealthy_threshold: 7", "interval: 3s", {CHECK_TCP, 0, NULL, NULL, 3000, 500, 2, 7}},
+		 {WHAT(CHECK_TCP, 82, NULL, NULL), WHEN(2000, 1000, 9, 3)}},
+		{"unhealthy_threshold: 7", "interval: 3s", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(3000, 500, 2, 7)}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config *config = parse_check(rows[i].defaults, rows[i].group);
+		struct config_check expected = rows[i].check;
+
+		expected.health = config->groups[0].check.health; /* judged below */
+		if (!config_check_equal(&config->groups[0].check, &expected))
+			fail_msg("{%s} over {%s}", rows[i].group, rows[i].defaults);
+		config_free(config);
+	}
+}
+
+static void what_follows_from_checks_is_the_groups_over_the_defaults(void **state)
+{
+	static const struct {
+		const char *defaults, *group;
+		struct config_health health; /* slow, degraded, predict, slow start, max_interval, results, window */
+	} rows[] = {
+		{"", "", {0, 100, 0, 0, 0, 30, 0}},
+		{"", "slow_threshold: 200ms, degraded_weight: 20%, predict: 2m, slow_start: 30s, max_interval: 1m",
+		 {200, 20, 120000, 30000, 60000, 30, 0}},
+		{"slow_start: 30s, score: {results: 20, window: 30s}", "degraded_weight: 1%, score: {results: 40}",
+		 {0, 1, 0, 30000, 0, 40, 30000}},
+		{"slow_start: 30s, max_interval: 5s", "slow_start: 0s", {0, 100, 0, 0, 5000, 30, 0}},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct config *config = parse_check(rows[i].defaults, rows[i].group);
 
-		if (!config_check_equal(&config->groups[0].check, &rows[i].check))
-			fail_msg("{%s} over {%s}", rows[i].group, rows[i].defaults);
+		assert_memory_equal(&config->groups[0].check.health, &rows[i].health, sizeof(rows[i].health));
 		config_free(config);
 	}
 }
@@ -608,6 +638,7 @@ int main(void)
 		cmocka_unit_test(the_example_means_what_it_says),
 		cmocka_unit_test(what_is_left_out_has_its_default),
 		cmocka_unit_test(a_check_is_the_groups_keys_over_the_defaults),
+		cmocka_unit_test(what_follows_from_checks_is_the_groups_over_the_defaults),
 		cmocka_unit_test(priorities_order_who_takes_over),
 		cmocka_unit_test(what_is_valid_but_idle_is_noted),
 		cmocka_unit_test(the_forms_of_the_language_mean_the_same),

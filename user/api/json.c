@@ -119,12 +119,26 @@ json_t *api_group_json(const struct snapshot_group *group)
 			 "last_resort", text_json(group->last_resort));
 }
 
+/* Null while nothing is known: down, or not checked. */
+static json_t *score_json(const struct snapshot_score *score)
+{
+	if (!score->results)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f}",
+			 "percent", (json_int_t)score->percent,
+			 "results", (json_int_t)score->results,
+			 "bad", (json_int_t)score->bad,
+			 "slow", (json_int_t)score->slow,
+			 "mean_ms", score->mean_ms,
+			 "worst_ms", score->worst_ms);
+}
+
 json_t *api_backend_json(const struct snapshot_backend *backend)
 {
 	char address[ADDRESS_TEXT_MAX];
 
 	return json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o}, s:I, s:I, "
-			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o, s:I}",
+			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o, s:I, s:o, s:b, s:o}",
 			 "name", text_json(backend->name),
 			 "address", address_format(&backend->address, address),
 			 "weight", (json_int_t)backend->weight,
@@ -147,7 +161,10 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 			 "next_hop_ok", (int)backend->next_hop_ok,
 			 "admin_by", text_json(backend->admin_by),
 			 "window_until", time_json(backend->window_until),
-			 "effective_weight", (json_int_t)backend->effective_weight);
+			 "effective_weight", (json_int_t)backend->effective_weight,
+			 "score", score_json(&backend->score),
+			 "slow_start", (int)backend->slow_start,
+			 "breaker", text_json(backend->breaker));
 }
 
 json_t *api_event_json(const struct event *event)

@@ -56,6 +56,13 @@ struct snapshot_group {
 	uint32_t slots, moving, resolving; /* slots of the table; of these, in a transition */
 };
 
+/* How the last checks of a backend that is up went. */
+struct snapshot_score {
+	uint32_t percent;                 /* 100: all good and none slow */
+	uint32_t results, bad, slow;
+	double mean_ms, worst_ms;
+};
+
 struct snapshot_backend {
 	const char *name;
 	struct shunt_addr address;
@@ -63,6 +70,9 @@ struct snapshot_backend {
 	uint32_t weight;                  /* as the operator has it */
 	uint32_t configured_weight;
 	uint32_t effective_weight;        /* what health, slow start and agent leave of it */
+	struct snapshot_score score;
+	bool slow_start;                  /* its weight is on the way back */
+	const char *breaker;              /* of its probes: "closed" | "open" | "half-open" */
 	const char *health;               /* "up" | "degraded" | "down" | "unknown" */
 	const char *admin;                /* "ready" | "drain" | "maint" */
 	int64_t window_until;             /* Unix milliseconds, end of the maintenance window it is in; 0: none */

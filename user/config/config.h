@@ -25,12 +25,25 @@ enum config_check_type { CHECK_TCP, CHECK_HTTP, CHECK_NONE };
 enum config_group_mode { GROUP_ACTIVE_PASSIVE, GROUP_ACTIVE_ACTIVE };
 
 #define CONFIG_WEIGHT_MAX 65535
+#define CONFIG_SCORE_RESULTS_MIN 10
+#define CONFIG_SCORE_RESULTS_MAX 64
 
 #define CONFIG_ADDRESS_TEXT_MAX 64
 
 struct config_interface {
 	char name[IF_NAMESIZE];
 	enum config_xdp_mode mode;
+};
+
+/* What follows from the results of checks besides up and down. */
+struct config_health {
+	uint32_t slow_ms;             /* a good answer that takes longer is slow; 0: none is */
+	uint32_t degraded_percent;    /* of the weight, that the lowest score leaves; 100: the weight stays */
+	uint32_t predict_ms;          /* how far ahead trends are followed; 0: not at all */
+	uint32_t slow_start_ms;       /* 0: a returning backend has its whole weight at once */
+	uint32_t max_interval_ms;     /* to which probes of a backend that is down back off; 0: they do not */
+	uint32_t score_results;
+	uint32_t score_window_ms;     /* 0: twice as long as so many results take */
 };
 
 struct config_check {
@@ -40,6 +53,7 @@ struct config_check {
 	char *host;                   /* HTTP Host header; NULL: the address */
 	uint32_t interval_ms, timeout_ms;
 	uint32_t healthy_threshold, unhealthy_threshold;
+	struct config_health health;
 };
 
 struct config_prefix {

@@ -217,6 +217,20 @@ static const char *name_group(const struct config *config, size_t index)
 	return config->groups[index].name;
 }
 
+static void add_health(struct facts *facts, const struct config_health *health)
+{
+	add_duration(facts, "health_check slow_threshold", health->slow_ms);
+	add_fact(facts, "health_check degraded_weight", "%" PRIu32 "%%", health->degraded_percent);
+	add_duration(facts, "health_check predict", health->predict_ms);
+	add_duration(facts, "health_check slow_start", health->slow_start_ms);
+	add_duration(facts, "health_check max_interval", health->max_interval_ms);
+	add_fact(facts, "health_check score results", "%" PRIu32, health->score_results);
+	if (health->score_window_ms)
+		add_duration(facts, "health_check score window", health->score_window_ms);
+	else
+		add_text(facts, "health_check score window", "as results take");
+}
+
 static void describe_group(const struct config *config, size_t index, struct facts *facts)
 {
 	const struct config_group *group = &config->groups[index];
@@ -238,6 +252,7 @@ static void describe_group(const struct config *config, size_t index, struct fac
 	add_duration(facts, "health_check timeout", check->timeout_ms);
 	add_fact(facts, "health_check healthy_threshold", "%" PRIu32, check->healthy_threshold);
 	add_fact(facts, "health_check unhealthy_threshold", "%" PRIu32, check->unhealthy_threshold);
+	add_health(facts, &check->health);
 }
 
 static size_t count_backends(const struct config *config)

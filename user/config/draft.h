@@ -43,9 +43,20 @@ struct draft_api {
 	struct item listen, token_file;
 };
 
+struct draft_score {
+	struct place at;
+	struct item results, window;
+};
+
+struct draft_health {
+	struct item slow_threshold, degraded_weight, predict, slow_start, max_interval;
+	struct draft_score score;
+};
+
 struct draft_check {
 	struct place at;
 	struct item type, path, host, port, interval, timeout, healthy_threshold, unhealthy_threshold;
+	struct draft_health health;
 };
 
 struct draft_gue {

@@ -69,6 +69,24 @@ static int parse_duration(const struct field *field, struct item *item)
 		     item->number <= field->max);
 }
 
+/* The number before a '%'. */
+static int parse_percentage(const char *text, uint64_t min, uint64_t max, uint64_t *ret_number)
+{
+	char digits[16];
+	size_t length = strlen(text);
+
+	if (length < 2 || length > sizeof(digits) || text[length - 1] != '%')
+		return -EINVAL;
+	memcpy(digits, text, length - 1);
+	digits[length - 1] = '\0';
+	return check(!number_parse(digits, min, max, ret_number));
+}
+
+static int parse_percent(const struct field *field, struct item *item)
+{
+	return parse_percentage(item->text, field->min, field->max, &item->number);
+}
+
 static int parse_word(const struct field *field, struct item *item)
 {
 	for (const struct word *word = field->words; word->text; word++) {
@@ -197,6 +215,7 @@ static const struct {
 	[FIELD_NUMBER] = {parse_number, NULL},
 	[FIELD_POWER_OF_TWO] = {parse_power_of_two, NULL},
 	[FIELD_DURATION] = {parse_duration, NULL},
+	[FIELD_PERCENT] = {parse_percent, NULL},
 	[FIELD_WORD] = {parse_word, NULL},
 	[FIELD_WORD_OR_NUMBER] = {parse_word_or_number, NULL},
 	[FIELD_ADDRESS] = {parse_address, "an IPv4 or IPv6 unicast address"},
@@ -262,6 +281,9 @@ const char *field_expectation(const struct field *field, char buffer[EXPECTATION
 	case FIELD_DURATION:
 		snprintf(buffer, EXPECTATION_MAX, "a duration such as 500ms, 5s, 10m or 2h, from %s to %s",
 			 duration_format(field->min, min), duration_format(field->max, max));
+		break;
+	case FIELD_PERCENT:
+		snprintf(buffer, EXPECTATION_MAX, "a percentage from %" PRIu64 "%% to %" PRIu64 "%%", field->min, field->max);
 		break;
 	case FIELD_WORD:
 		enumerate_words(field->words, buffer, EXPECTATION_MAX);

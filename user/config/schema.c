@@ -47,6 +47,14 @@ static const struct field api_fields[] = {
 	{},
 };
 
+static const struct field score_fields[] = {
+	{"results", FIELD_NUMBER, AT(draft_score, results), .min = CONFIG_SCORE_RESULTS_MIN, .max = CONFIG_SCORE_RESULTS_MAX},
+	{"window", FIELD_DURATION, AT(draft_score, window), .min = 100, .max = 24 * MS_PER_HOUR},
+	{},
+};
+
+static const struct schema score_schema = {"score", SCHEMA(draft_score, score_fields)};
+
 static const struct field check_fields[] = {
 	{"type", FIELD_WORD, AT(draft_check, type), .words = check_type_words},
 	{"path", FIELD_URL_PATH, AT(draft_check, path)},
@@ -56,6 +64,12 @@ static const struct field check_fields[] = {
 	{"timeout", FIELD_DURATION, AT(draft_check, timeout), .min = 1, .max = MS_PER_HOUR},
 	{"healthy_threshold", FIELD_NUMBER, AT(draft_check, healthy_threshold), .min = 1, .max = THRESHOLD_MAX},
 	{"unhealthy_threshold", FIELD_NUMBER, AT(draft_check, unhealthy_threshold), .min = 1, .max = THRESHOLD_MAX},
+	{"slow_threshold", FIELD_DURATION, AT(draft_check, health.slow_threshold), .min = 1, .max = MS_PER_HOUR},
+	{"degraded_weight", FIELD_PERCENT, AT(draft_check, health.degraded_weight), .min = 1, .max = 100},
+	{"predict", FIELD_DURATION, AT(draft_check, health.predict), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},
+	{"slow_start", FIELD_DURATION, AT(draft_check, health.slow_start), .max = 24 * MS_PER_HOUR},
+	{"max_interval", FIELD_DURATION, AT(draft_check, health.max_interval), .min = 10, .max = MS_PER_HOUR},
+	{"score", FIELD_MAPPING, AT(draft_check, health.score), .schema = &score_schema},
 	{},
 };
 

@@ -12,6 +12,7 @@ enum field_kind {
 	FIELD_NUMBER,                /* min … max */
 	FIELD_POWER_OF_TWO,          /* min … max */
 	FIELD_DURATION,              /* min … max milliseconds */
+	FIELD_PERCENT,               /* min … max, written with its sign */
 	FIELD_WORD,                  /* one of `words` */
 	FIELD_WORD_OR_NUMBER,        /* one of `words`, or min … max */
 	FIELD_ADDRESS,               /* unicast */

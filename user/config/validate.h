@@ -40,6 +40,10 @@ void check_validate(struct report *report, const char *who, const struct draft_c
 		    const struct draft_check *merged);
 void check_build(struct report *report, const struct draft_check *merged, struct config_check *ret_check);
 
+/* health.c: what follows from its results; into a check that is built. */
+void health_build(struct report *report, const char *who, const struct draft_check *own, const struct draft_check *defaults,
+		  struct config_check *check);
+
 /* calloc of a list of the configuration; NULL and *ret_n == 0 without memory. */
 void *new_list(struct report *report, size_t n, size_t element_bytes, size_t *ret_n);
 char *copy_text(struct report *report, const char *text); /* NULL of NULL */

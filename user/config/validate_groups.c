@@ -149,6 +149,7 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 			     who(draft, before), group->min_healthy, group->n_members);
 	check_validate(v->report, who(draft, before), &draft->check, &check);
 	check_build(v->report, &check, &group->check);
+	health_build(v->report, who(draft, before), &draft->check, &v->draft->defaults.check, &group->check);
 }
 
 static void resolve_fallback(struct validation *v, size_t index)

@@ -77,6 +77,8 @@ void prober_close(struct prober *prober); /* after all its probes; NULL is fine 
  */
 int probe_start(struct prober *prober, const struct shunt_addr *address, uint16_t port, const struct config_check *check,
 		probe_callback callback, void *userdata, struct probe **ret_probe);
+/* From its callback: the next attempt comes then, and the ones after it at the usual pace again. */
+void probe_next_in(struct probe *probe, uint32_t delay_ms);
 void probe_free(struct probe *probe); /* stops it; NULL is fine */
 
 #endif

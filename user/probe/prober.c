@@ -57,6 +57,12 @@ static void plan_next(struct probe *probe)
 	arm(probe, probe->due_us);
 }
 
+void probe_next_in(struct probe *probe, uint32_t delay_ms)
+{
+	probe->due_us = now_us() + (uint64_t)delay_ms * 1000;
+	arm(probe, probe->due_us);
+}
+
 static void end_attempt(struct probe *probe)
 {
 	if (probe->kind)

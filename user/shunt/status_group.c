@@ -141,6 +141,21 @@ static void because_admin(const struct status *status, struct why *why, const js
 		because(why, "removed from the configuration, goes with its last flow");
 }
 
+/* What its score, its slow start and its agent make of its weight. */
+static void because_weight(struct why *why, const json_t *backend)
+{
+	const json_t *score = json_object_get(backend, "score");
+	int64_t weight = get_number(backend, "weight"), left = get_number(backend, "effective_weight");
+
+	if (strcmp(get_text(backend, "health"), "degraded") == 0)
+		because(why, "score %" PRId64 " of 100: %" PRId64 " bad, %" PRId64 " slow of %" PRId64,
+			get_number(score, "percent"), get_number(score, "bad"), get_number(score, "slow"),
+			get_number(score, "results"));
+	if (left != weight)
+		because(why, "%s%" PRId64 " of weight %" PRId64, get_flag(backend, "slow_start") ? "slow start: " : "", left,
+			weight);
+}
+
 static void because_health(struct why *why, const json_t *backend, const json_t *member)
 {
 	const json_t *check = json_object_get(backend, "check");
@@ -151,8 +166,9 @@ static void because_health(struct why *why, const json_t *backend, const json_t 
 
 	if (json_is_false(json_object_get(backend, "next_hop_ok")))
 		because(why, "no next hop: %s", get_text(backend, "next_hop"));
+	because_weight(why, backend);
 	if (strcmp(health, "up") != 0) {
-		if (strcmp(get_text(backend, "admin"), "maint") != 0)
+		if (strcmp(health, "degraded") != 0 && strcmp(get_text(backend, "admin"), "maint") != 0)
 			because(why, "%s", *last ? last : *reason ? reason : "not checked yet");
 	} else if (ready && strcmp(role, "active") != 0 && strncmp(reason, role, strlen(role)) != 0 && *reason) {
 		because(why, "%s", reason);

@@ -106,9 +106,13 @@ static void backends_bad(const struct status *status, struct problems *problems)
 
 		if (strcmp(get_text(backend, "admin"), "maint") == 0)
 			continue;
-		if (strcmp(health, "down") == 0 || strcmp(health, "degraded") == 0)
-			add(problems, *health == 'd' && health[1] == 'o' ? RED : YELLOW, "backend %s %s for %s: %s",
-			    name, health, status_age(status, get_time(check, "since"), age), get_text(check, "last"));
+		if (strcmp(health, "down") == 0)
+			add(problems, RED, "backend %s down for %s: %s", name,
+			    status_age(status, get_time(check, "since"), age), get_text(check, "last"));
+		else if (strcmp(health, "degraded") == 0)
+			add(problems, YELLOW, "backend %s degraded for %s: score %" PRId64 " of 100", name,
+			    status_age(status, get_time(check, "since"), age),
+			    get_number(json_object_get(backend, "score"), "percent"));
 		if (json_is_false(json_object_get(backend, "next_hop_ok")))
 			add(problems, YELLOW, "backend %s has no next hop: %s", name, get_text(backend, "next_hop"));
 	}

@@ -56,63 +56,19 @@ void backend_publish(struct controller *c, struct backend *backend)
 		endpoint_publish(c, endpoint);
 }
 
-/* ---- health ---- */
-
-static void announce_health(struct controller *c, const struct endpoint *endpoint, enum health_state before)
-{
-	char object[128], address[ADDRESS_TEXT_MAX];
-
-	snprintf(object, sizeof(object), "backend %s", endpoint->backend->name);
-	address_port_format(&endpoint->backend->address, endpoint->probe_port, address);
-	if (health_serves(endpoint->health.state))
-		events_add(c->events, "backend", object, "checks", "up, was %s: %s check of %s: %s",
-			   health_state_text(before), config_check_type_text(endpoint->check.type), address, endpoint->last);
-	else
-		events_add(c->events, "backend", object, "checks", "down, was %s: %u bad in a row: %s check of %s: %s",
-			   health_state_text(before), before == HEALTH_UNKNOWN ? 1 : endpoint->check.unhealthy_threshold,
-			   config_check_type_text(endpoint->check.type), address, endpoint->last);
-}
-
-static void probed(void *userdata, const struct probe_result *result)
-{
-	struct endpoint_context *context = userdata;
-	struct endpoint *endpoint = context->endpoint;
-	struct controller *c = context->controller;
-	const struct health_policy policy = {endpoint->check.healthy_threshold, endpoint->check.unhealthy_threshold};
-	enum health_state before = endpoint->health.state;
-	struct health_step step = health_next(endpoint->health, result->good, &policy, clock_monotonic_ms());
-	bool refreshed;
-
-	endpoint->health = step.next;
-	endpoint->latency_us = result->latency_us;
-	endpoint->reason = result->reason;
-	if (result->lag_ms != PROBE_LAG_NONE)
-		endpoint->lag_ms = result->lag_ms;
-	snprintf(endpoint->last, sizeof(endpoint->last), "%s", result->text);
-	if (!step.changed)
-		return;
-	endpoint->health_since = clock_wall_ms();
-	snprintf(endpoint->why, sizeof(endpoint->why), "%s", result->text);
-	refreshed = endpoint_refresh(c, endpoint); /* traffic first, words after */
-	announce_health(c, endpoint, before);
-	for (size_t i = 0; i < c->n_groups; i++) /* one that is unknown no more is what groups may have waited for */
-		if (refreshed ? backend_set_has(&c->groups[i]->known, endpoint->id) :
-				before == HEALTH_UNKNOWN && group_has(c->groups[i], endpoint))
-			group_update(c, c->groups[i]);
-}
+/* ---- start and end ---- */
 
 int endpoint_start(struct controller *c, struct endpoint *endpoint)
 {
 	probe_free(endpoint->probe);
 	endpoint->probe = NULL;
 	if (!backend_is_probed(endpoint->backend)) {
-		endpoint->health = (struct health){.state = HEALTH_UNKNOWN, .since_ms = clock_monotonic_ms()};
-		endpoint->health_since = clock_wall_ms();
+		endpoint_forget_health(endpoint, true);
 		snprintf(endpoint->last, sizeof(endpoint->last), "not checked in maintenance");
 		return 0;
 	}
 	endpoint->context = (struct endpoint_context){c, endpoint};
-	return probe_start(c->prober, &endpoint->backend->address, endpoint->probe_port, &endpoint->check, probed,
+	return probe_start(c->prober, &endpoint->backend->address, endpoint->probe_port, &endpoint->check, endpoint_probed,
 			   &endpoint->context, &endpoint->probe);
 }
 
@@ -123,6 +79,7 @@ void endpoint_free(struct controller *c, struct endpoint *endpoint)
 	if (!endpoint)
 		return;
 	probe_free(endpoint->probe);
+	sd_event_source_disable_unref(endpoint->health_timer);
 	for (at = &endpoint->backend->endpoints; *at; at = &(*at)->next)
 		if (*at == endpoint) {
 			*at = endpoint->next;

@@ -76,6 +76,7 @@ struct endpoint {
 	uint16_t probe_port;
 	struct probe *probe;
 	struct health health;
+	sd_event_source *health_timer;     /* of the next step of its slow start */
 	int64_t health_since;              /* Unix milliseconds */
 	char last[128];                    /* text of the last result */
 	char why[128];                     /* text of the result that the health is due to */
@@ -249,6 +250,12 @@ const char *admin_source_text(enum admin_source source);     /* "operator" | "wi
 /* ---- windows.c ---- */
 /* Does what maintenance windows ask for at this time. `anew`: they, or whose they are, may have changed. */
 void windows_follow(struct controller *controller, bool anew);
+
+/* ---- health.c: what follows from the results of its checks ---- */
+void endpoint_probed(void *userdata, const struct probe_result *result); /* a probe_callback of an endpoint_context */
+struct health_policy endpoint_policy(const struct endpoint *endpoint);
+/* It was away, or is: `returning`: it will not have its whole weight at once. */
+void endpoint_forget_health(struct endpoint *endpoint, bool returning);
 
 /* ---- weight.c: what is left of a backend's weight ---- */
 #define TABLE_WEIGHT_UNIT 100 /* so that a tenth of weight 1 is no less a tenth */

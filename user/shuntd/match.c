@@ -192,8 +192,9 @@ static struct endpoint *new_endpoint(struct controller *c, struct backend *backe
 	return endpoint;
 }
 
+/* `running`: the group serves already, so that who comes new begins slowly. */
 static struct endpoint *match_endpoint(struct controller *c, const struct config *config, size_t group,
-				       struct backend *backend)
+				       struct backend *backend, bool running)
 {
 	const struct config_check *check = &config->groups[group].check;
 	uint32_t ordinal = check_ordinal(backend, check);
@@ -201,8 +202,8 @@ static struct endpoint *match_endpoint(struct controller *c, const struct config
 	struct endpoint *endpoint = find_endpoint(backend, ordinal);
 	bool same;
 
-	if (!endpoint)
-		endpoint = new_endpoint(c, backend, ordinal);
+	if (!endpoint && (endpoint = new_endpoint(c, backend, ordinal)))
+		endpoint->health.returning = running;
 	if (!endpoint)
 		return NULL;
 	same = endpoint->probe && endpoint->probe_port == port && config_check_equal(&endpoint->check, check);
@@ -292,7 +293,7 @@ static void match_members(struct controller *c, const struct config *config, siz
 	if (group->failover.forced < group->n_members)
 		forced = group->members[group->failover.forced].endpoint;
 	for (size_t m = 0; m < from->n_members; m++) {
-		struct endpoint *endpoint = match_endpoint(c, config, index, backends[from->members[m].backend]);
+		struct endpoint *endpoint = match_endpoint(c, config, index, backends[from->members[m].backend], group->decided);
 
 		if (!endpoint)
 			continue;

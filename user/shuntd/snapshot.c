@@ -36,6 +36,21 @@ static void sum_endpoints(const struct controller *c, const struct backend *back
 	}
 }
 
+static struct snapshot_score snapshot_score(const struct endpoint *endpoint)
+{
+	const struct health_policy policy = endpoint_policy(endpoint);
+	struct score_figures score = score_figures(&endpoint->health.score, &policy.score, clock_monotonic_ms());
+
+	return (struct snapshot_score){
+		.percent = score.percent,
+		.results = score.results,
+		.bad = score.results - score.good,
+		.slow = score.slow,
+		.mean_ms = score.mean_us / 1000.0,
+		.worst_ms = score.worst_us / 1000.0,
+	};
+}
+
 static void snapshot_backend(const struct controller *c, const struct backend *backend, struct snapshot_backend *to)
 {
 	const struct endpoint *endpoint = spokesman(backend);
@@ -61,6 +76,11 @@ static void snapshot_backend(const struct controller *c, const struct backend *b
 		.next_hop_ok = backend->next_hop_known && backend->next_hop.resolved && !backend->next_hop.local &&
 			       (!backend->l2 || backend->next_hop.on_link),
 	};
+	to->breaker = breaker_state_text(endpoint ? endpoint->health.breaker.state : BREAKER_CLOSED);
+	if (endpoint) {
+		to->score = snapshot_score(endpoint);
+		to->slow_start = endpoint->health.ramping;
+	}
 	sum_endpoints(c, backend, to);
 }
 

@@ -502,6 +502,43 @@ static const struct refused {
 	 "behind it, not \"10.0.0.1/8\"\n"
 	 "2:104: service \"s\": client: group is missing: give 1 to 63 letters, digits, _ . or -\n"
 	 "2:126: service \"s\": clients must be a list of mappings with the keys prefix, group; not of \"10.0.0.0/8\"\n"},
+	/* ---- what follows from the results of checks ---- */
+	{"a degraded weight without a percent sign",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {degraded_weight: 20}}]\n" BACKENDS,
+	 "3:95: group \"g\": health_check: degraded_weight must be a percentage from 1% to 100%, not \"20\"\n"},
+	{"a degraded weight of nothing",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {degraded_weight: 0%}}]\n" BACKENDS,
+	 "3:95: group \"g\": health_check: degraded_weight must be a percentage from 1% to 100%, not \"0%\"\n"},
+	{"an answer that would be slow only after the timeout",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {timeout: 400ms, slow_threshold: 400ms}}]\n" BACKENDS,
+	 "3:110: group \"g\": health_check: slow_threshold 400ms is not below timeout 400ms: no answer is ever slow: lower it\n"},
+	{"a back-off to less than the interval",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {interval: 2s, max_interval: 1s}}]\n" BACKENDS,
+	 "3:106: group \"g\": health_check: max_interval 1s is below interval 2s: raise it, or remove it\n"},
+	{"a score of too few results",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {score: {results: 5}}}]\n" BACKENDS,
+	 "3:95: group \"g\": health_check: score: results must be a whole number from 10 to 64, not \"5\"\n"},
+	{"a window that holds too few results",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {interval: 2s, score: {window: 10s}}}]\n" BACKENDS,
+	 "3:108: group \"g\": health_check: score: window 10s holds fewer than 10 results of a check every 2s: give at least 20s\n"},
+	{"a slow start that is a bare number",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {slow_start: 30}}]\n" BACKENDS,
+	 "3:90: group \"g\": health_check: slow_start must be a duration such as 500ms, 5s, 10m or 2h, from 0s to 24h, not \"30\"\n"},
+	{"a prediction of what is no time at all",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {predict: 10ms}}]\n" BACKENDS,
+	 "3:87: group \"g\": health_check: predict must be a duration such as 500ms, 5s, 10m or 2h, from 1s to 24h, not \"10ms\"\n"},
+	{"a key of the score misspelt",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {score: {result: 20}}}]\n" BACKENDS,
+	 "3:86: group \"g\": health_check: score: unknown key \"result\": did you mean results?\n"},
 
 	/* ---- many at once ---- */
 	{"errors come sorted by line, all at once",

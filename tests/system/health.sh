@@ -1,0 +1,177 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# What follows from the results of checks besides up and down: score, weight, slow start, back-off.
+# shellcheck source=tests/lib/suite.sh
+. "$(dirname "$0")/../lib/suite.sh"
+
+VIP=192.0.2.10
+CHECK_PORT=99
+
+# b1 … b3 serve port 80, and port 99 for the checks. $1: more keys of the check; $2: more services, groups.
+three_backends() {
+	local i
+	net_make client lb b1 b2 b3
+	for i in 1 2 3; do serve "b$i" 80 $CHECK_PORT; done
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		table_size: 4096
+		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
+		failover_groups:
+		  - name: app
+		    mode: active-active
+		    backends: [b1, b2, b3]
+		    health_check: {type: tcp, port: $CHECK_PORT, interval: 50ms, timeout: 40ms, $1}
+		$(some_backends 3)
+	END
+}
+
+# spoil HOST RULE: what its firewall does with checks from now on.
+spoil() {
+	on "$1" nft -f - <<-END
+		table inet spoil {
+			chain input { type filter hook input priority 0; tcp dport $CHECK_PORT tcp flags & (syn | ack) == syn $2; }
+		}
+	END
+}
+
+heal() { on "$1" nft delete table inet spoil; }
+
+is_health() { is "$2" backend "$1" health; }
+is_below() { [ "$(backend "$1" effective_weight)" -lt "$2" ]; } # BACKEND WEIGHT
+share() { json '.backends[] | select(.name == "'"$1"'") | .share * 100 | round' groups app; } # percent of new flows
+event() { json 'map(select(.kind == "'"$1"'" and .object == "backend '"$2"'")) | .[-1].text' events; } # KIND BACKEND
+count_events() { json 'map(select(.kind == "'"$1"'" and .object == "backend '"$2"'")) | length' events; }
+whole() { [ "$(backend "$1" effective_weight)" -eq 100 ]; }
+
+degraded() {
+	local since
+	three_backends 'unhealthy_threshold: 30, degraded_weight: 20%, score: {results: 40}'
+	hold established 60 $VIP 80 --every 50ms
+	spoil b1 'numgen random mod 100 < 45 drop'
+	since=$(now_ms)
+	wait_for 20 "b1 is degraded" is_health b1 degraded
+	note "45 % of the checks are lost, every 50 ms: degraded after $(($(now_ms) - since)) ms"
+	wait_for 20 "its weight falls" is_below b1 60
+	expect "$(backend b1 effective_weight)" -ge 20 "the least weight"
+	note "$(event backend b1)"
+	expect "$(share b1)" -lt 28 "percent of the slots of one that had a third"
+	expect_contains "$(shunt status)" "degraded" "status"
+	expect_contains "$(shunt status)" "of weight 100" "status"
+	[ "$(backend b1 score.bad)" -gt 5 ] || fail "the score has no figures: $(backend b1 score)"
+	heal b1
+	wait_for 20 "b1 is up" is_health b1 up
+	wait_for 5 "with its whole weight" whole b1
+	expect "$(share b1)" -ge 32 "percent of the slots"
+	stop_traffic established
+	expect_unbroken established
+}
+
+slow_answers() {
+	local i
+	net_make client lb b1 b2 b3
+	for i in 1 2 3; do
+		serve "b$i" 80
+		spawn "late-b$i" "b$i" python3 -c '
+import http.server, sys, time
+class Late(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        try: time.sleep(float(open(sys.argv[1]).read()))
+        except OSError: pass
+        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("", 99), Late).serve_forever()' "$T/delay-b$i"
+	done
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
+		failover_groups:
+		  - name: app
+		    mode: active-active
+		    backends: [b1, b2, b3]
+		    health_check: {path: /, port: $CHECK_PORT, interval: 400ms, timeout: 400ms, slow_threshold: 150ms, degraded_weight: 10%,
+		      score: {results: 12}}
+		$(some_backends 3)
+	END
+	echo 0.2 >"$T/delay-b2"
+	wait_for 15 "b2 is degraded" is_health b2 degraded
+	wait_for 15 "its weight falls" is_below b2 80
+	note "$(event backend b2)"
+	expect "$(backend b2 score.slow)" -gt 3 "slow answers"
+	expect "$(backend b1 health)" = up "the health of b1"
+}
+
+weight_stays_unless_asked() {
+	three_backends 'unhealthy_threshold: 30, score: {results: 20}'
+	spoil b1 'numgen random mod 100 < 45 drop'
+	wait_for 20 "b1 is degraded" is_health b1 degraded
+	expect "$(backend b1 effective_weight)" -eq 100 "the weight in tables"
+	expect "$(group app slots.moving)" -eq 0 "slots that move"
+}
+
+slow_start() {
+	local before since step seen=
+	three_backends 'healthy_threshold: 2, unhealthy_threshold: 2, slow_start: 4s'
+	expect "$(backend b1 effective_weight)" -eq 100 "the weight at the first start"
+	expect "$(count_events weight b1)" -eq 0 "steps at the first start"
+	stop server-b1 KILL
+	wait_for 5 "b1 is down" is_health b1 down
+	hold established 60 $VIP 80 --every 50ms
+	serve b1 80 $CHECK_PORT
+	wait_for 5 "b1 is up" is_health b1 up
+	since=$(now_ms)
+	expect "$(share b1)" -le 20 "percent of the slots at first"
+	expect_contains "$(shunt status)" "slow start" "status"
+	before=0
+	until whole b1; do
+		step=$(backend b1 effective_weight)
+		[ "$step" -ge "$before" ] || fail "the weight fell from $before to $step"
+		[ "$step" -eq "$before" ] || seen="$seen $step"
+		before=$step
+		[ $(($(now_ms) - since)) -lt 15000 ] || fail "b1 has no whole weight after 15 s"
+	done
+	note "slow_start: 4s: weights seen:$seen, whole after $(($(now_ms) - since)) ms; $(count_events weight b1) steps"
+	expect "$(count_events weight b1)" -eq 9 "steps told"
+	wait_for 10 "the flows of the slots that moved are pinned" no_slot_moves
+	expect "$(share b1)" -ge 32 "percent of the slots"
+	shunt maint b1
+	shunt ready b1
+	wait_for 5 "b1 is back from maintenance" is_health b1 up
+	is_below b1 100 || fail "no slow start after maintenance"
+	stop_traffic established
+	expect_unbroken established
+}
+
+syns_at() { on "$1" nft -j list table inet spoil | jq '[.. | .counter? // empty | .packets] | add'; }
+more_syns() { [ "$(syns_at "$1")" -gt "$2" ]; }
+
+backs_off() {
+	local before since
+	three_backends 'healthy_threshold: 3, unhealthy_threshold: 3, max_interval: 1s'
+	spoil b1 'counter drop'
+	wait_for 5 "b1 is down" is_health b1 down
+	expect "$(backend b1 breaker)" = open "the breaker"
+	before=$(syns_at b1)
+	wait_for 30 "20 more probes" more_syns b1 $((before + 5)) # the first few are still quick
+	before=$(syns_at b1)
+	since=$(now_ms)
+	wait_for 30 "8 more probes" more_syns b1 $((before + 7))
+	since=$(($(now_ms) - since))
+	note "interval 50ms, max_interval 1s: 8 probes of who is down took $since ms (400 ms without)"
+	expect "$since" -ge 1200 "ms for 8 probes"
+	heal b1
+	since=$(now_ms)
+	wait_for 10 "b1 is up" is_health b1 up
+	note "up again $(($(now_ms) - since)) ms after it could be (worst: max_interval + 2 × interval)"
+	expect "$(backend b1 breaker)" = closed "the breaker"
+}
+
+suite health
+limit 90
+run_test 'who fails some of its checks is degraded and gets less, down to degraded_weight, and no flow breaks' degraded
+run_test 'who answers slowly is degraded' slow_answers
+run_test 'without degraded_weight a degraded backend keeps its weight' weight_stays_unless_asked
+run_test 'a returning backend gets its weight in steps, not so at the first start' slow_start
+run_test 'probes of a backend that is down back off, and it is back soon all the same' backs_off
+finish
