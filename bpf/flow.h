@@ -52,6 +52,7 @@ struct pick {
 	struct shunt_slot slot;
 	__u32 backend_id;                /* chosen */
 	__u32 choice;                    /* enum shunt_choice */
+	__u32 named;                     /* backend that the packet itself names (quic.h), 0: none */
 	__u32 service;                   /* id */
 	__u8 scheduler;                  /* enum shunt_scheduler; of a packet that may start a flow */
 	bool starts_flow;
@@ -148,6 +149,35 @@ static __always_inline bool choose_default(struct pick *p)
 	return choose_by_probing(p);
 }
 
+/*
+ * The backend that the packet names. It is pinned as well: so a drain waits for it. It counts as not established before a
+ * second packet, so that strangers who guess a server id cannot fill the table.
+ */
+static __always_inline bool choose_named(struct pick *p)
+{
+	__u32 fingerprint = shunt_fingerprint(p->hash), index = shunt_flow_line_index(p->hash, cfg.flow_lines);
+	struct shunt_flow_line *line = bpf_map_lookup_elem(&flows, &index);
+	__u16 now = shunt_coarse_time(bpf_ktime_get_coarse_ns());
+	struct shunt_flow flow = {};
+	struct shunt_flow *at;
+	int i;
+
+	if (!choose(p, p->named, SHUNT_CHOICE_SERVER_ID))
+		return false;
+	if (!line || !p->tracked)
+		return true;
+	i = shunt_flow_find(line, fingerprint);
+	at = &line->flow[i & (SHUNT_FLOWS_PER_LINE - 1)];
+	if (i >= 0)
+		flow = shunt_flow_load(at);
+	p->starts_flow = flow.fingerprint != fingerprint || flow.backend != p->named;
+	if (p->starts_flow)
+		flow_pin(p, line, now);
+	else
+		flow_refresh(p, at, flow, now);
+	return true;
+}
+
 /* A flow that nobody pinned, of a service with a scheduler. Where it cannot be remembered its hash decides, now and later. */
 static __always_inline bool choose_new(struct pick *p, struct shunt_flow_line *line, __u16 now)
 {
@@ -216,6 +246,8 @@ __noinline int pick_slowly(struct pick *p)
 		return false;
 	if (p->group_state)
 		p->slot = word_between_groups(p);
+	if (cfg.features & SHUNT_FEATURE_QUIC && p->named && choose_named(p))
+		return true;
 	if (p->tracked)
 		return choose_tracked(p);
 	return choose(p, p->slot.now, SHUNT_CHOICE_UNTRACKED) || choose_by_probing(p);

@@ -83,6 +83,15 @@ SHUNT_ARRAY(deny_filter, struct shunt_deny_filter, SHUNT_DENY_FILTER_WORDS, BPF_
 /* Controller writes whole elements; packets read: clients of a service that another group takes. */
 SHUNT_PREFIXES(client_groups, struct shunt_client_group);
 
+/* Controller writes whole elements; packets of QUIC read: backends by the server id in the connection id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct shunt_server_id);
+	__type(value, __u32);
+	__uint(max_entries, SHUNT_MAX_SERVER_IDS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} server_ids SEC(".maps");
+
 /* Controller writes the limits, packets their buckets, by compare-and-swap. clients is not pinned; entries at load. */
 SHUNT_ARRAY(limits, struct shunt_limit, SHUNT_MAX_SERVICES, BPF_F_MMAPABLE);
 SHUNT_ARRAY(clients, struct shunt_client_line, 1, 0);

@@ -57,7 +57,7 @@ struct packet {
 			__u64 icmp_type : 8;
 			__u64 tags : 2;          /* how many of unusual->tag the frame has */
 			__u64 has_ports : 1;     /* they are known: of TCP or UDP, not truncated */
-			__u64 starts_flow : 1;   /* TCP SYN without ACK */
+			__u64 starts_flow : 1;   /* TCP SYN without ACK, Initial packet of QUIC */
 			__u64 is_icmp_error : 1; /* addresses, ports and protocol are those of the client's flow it is about */
 			__u64 is_fragment : 1;   /* and not the whole of its datagram */
 			__u64 is_remembered : 1; /* a later fragment whose first one is known */
@@ -68,6 +68,7 @@ struct packet {
 
 	/* service, slot, backend */
 	const struct shunt_service *service;
+	__u32 named_backend;             /* by the server id in a connection id of QUIC; 0: none */
 	__u64 hash;                      /* of the flow */
 	__u32 slot_index;
 	struct shunt_slot slot;

@@ -8,6 +8,7 @@
 #include "limit.h"
 #include "icmp_error.h"
 #include "icmp.h"
+#include "quic.h"
 #include "slot.h"
 #include "encap.h"
 
@@ -51,7 +52,7 @@ stage int run_stages(struct packet *p)
 
 	(verdict = parse(p)) || (verdict = recall_fragment(p)) || (verdict = follow_icmp_error(p)) ||
 		(verdict = find_service(p)) || (verdict = admit(p)) || (verdict = deny_client(p)) || (verdict = limit_flows(p)) ||
-		(verdict = answer_icmp(p)) || (verdict = pick_backend(p)) || (verdict = remember_fragment(p)) ||
+		(verdict = answer_icmp(p)) || (verdict = follow_connection(p)) || (verdict = pick_backend(p)) || (verdict = remember_fragment(p)) ||
 		(verdict = send_on(p));
 	return verdict;
 }

@@ -19,10 +19,10 @@ stage __u64 flow_hash(const struct packet *p)
 	return shunt_flow_hash(cfg.hash_key, &p->source, ports, salt);
 }
 
-/* Only TCP says where a flow begins; other protocols move with their slot unless the service asks for more. */
+/* Only TCP and QUIC say where a flow begins; other protocols move with their slot unless the service asks for more. */
 stage bool is_tracked(const struct packet *p)
 {
-	return (p->protocol == IPPROTO_TCP || p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS) &&
+	return (p->protocol == IPPROTO_TCP || p->service->flags & (SHUNT_SERVICE_TRACK_ALWAYS | SHUNT_SERVICE_QUIC)) &&
 	       !(p->service->flags & SHUNT_SERVICE_TRACK_NEVER);
 }
 
@@ -40,6 +40,7 @@ stage int pick_unsettled(struct packet *p, __u32 table, const struct placement *
 		.table = table,
 		.was_group = placement->was_group,
 		.group_state = placement->state,
+		.named = p->named_backend,
 		.slot_index = p->slot_index,
 		.slot = p->slot,
 		.service = p->service->id,
@@ -58,6 +59,12 @@ stage int pick_unsettled(struct packet *p, __u32 table, const struct placement *
 	p->slot_index = pick.slot_index;
 	p->slot = pick.slot;
 	return p->backend ? SHUNT_NEXT : drop(p, SHUNT_DROP_INTERNAL);
+}
+
+/* The client's address has changed, and with it the slot. */
+stage bool is_named_elsewhere(const struct packet *p)
+{
+	return cfg.features & SHUNT_FEATURE_QUIC && p->named_backend && p->named_backend != p->slot.now;
 }
 
 stage int pick_backend(struct packet *p)
@@ -84,7 +91,7 @@ stage int pick_backend(struct packet *p)
 		p->backend_id = p->slot.now;
 		p->backend = backend_lookup(p->backend_id);
 		p->choice = SHUNT_CHOICE_SETTLED;
-		if (likely(backend_is_alive(p->backend)))
+		if (likely(backend_is_alive(p->backend) && !is_named_elsewhere(p)))
 			return SHUNT_NEXT;
 	}
 	p->backend = NULL;

@@ -9,6 +9,7 @@ TEST_LIB_SRC := $(filter-out %.bpf.c,$(wildcard tests/lib/*.c))
 TEST_BPF_OBJECTS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/lib/*.bpf.c tests/bench/*.bpf.c))
 TOOL_SRC := $(wildcard tests/tools/*.c)
 TOOLS := $(TOOL_SRC:%.c=$(O)/%) $(O)/tests/tools/flows
+PRELOADS := $(patsubst tests/tools/preload/%.c,$(O)/tests/tools/%.so,$(wildcard tests/tools/preload/*.c))
 SYSTEM_TESTS := $(wildcard tests/system/*.sh)
 
 $(BPF_TESTS) $(BENCHES): $(O)/%: $(O)/obj/%.o $(call objects,$(TEST_LIB_SRC)) $(LIBRARY) | $(TEST_BPF_OBJECTS)
@@ -30,11 +31,16 @@ $(TOOLS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ -lbpf
 
+$(PRELOADS): $(O)/tests/tools/%.so: tests/tools/preload/%.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) -fPIC -shared -o $@ $<
+
 programs: $(PROGRAMS)
 
 unit-programs: $(UNIT_TESTS) $(O)/shunt
 
-test-tools: $(TOOLS) $(TEST_BPF_OBJECTS)
+test-tools: $(TOOLS) $(PRELOADS) $(TEST_BPF_OBJECTS)
 
 test-programs: $(UNIT_TESTS) $(BPF_TESTS) $(BENCHES) test-tools ## build all that the tests run
 

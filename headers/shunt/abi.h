@@ -69,6 +69,7 @@ enum shunt_service_flags {
 	SHUNT_SERVICE_ALLOW = 1 << 9,         /* only clients of its list in allow */
 	SHUNT_SERVICE_LIMIT = 1 << 10,        /* has limits */
 	SHUNT_SERVICE_CLIENTS = 1 << 11,      /* some of its clients go to other groups: client_groups */
+	SHUNT_SERVICE_QUIC = 1 << 12,         /* its datagrams are QUIC: Initial packets start flows, and flows are tracked */
 	SHUNT_SERVICE_REJECT = 1 << 16,       /* nobody fit: TCP reset, ICMP port unreachable */
 	SHUNT_SERVICE_FAIL_OPEN = 1 << 17,    /* nobody alive: to the slot's backend all the same */
 };
@@ -92,7 +93,9 @@ struct shunt_service {
 	__u16 mss;                   /* TCP: most that the MSS option of a SYN may say; 0: any, SHUNT_MSS_AUTO: what fits */
 	__u16 was_group;             /* while group_state is moving: where flows older than the last change are */
 	__u8 group_state;            /* enum shunt_slot_state */
-	__u8 pad[3];
+	__u8 server_id_offset;       /* QUIC: where in the connection id the server's is, bytes */
+	__u8 server_id_len;          /* bytes, at most SHUNT_SERVER_ID_MAX; 0: there is none */
+	__u8 pad;
 	__u64 reserved;
 };
 
@@ -207,6 +210,15 @@ struct shunt_list_key {
 };
 #define SHUNT_LISTED_WHOLE (32 + 128)
 
+/* Whose connection ids of QUIC have this server id. */
+#define SHUNT_SERVER_ID_MAX 8
+#define SHUNT_MAX_SERVER_IDS 65536
+struct shunt_server_id {
+	__u8 byte[SHUNT_SERVER_ID_MAX]; /* as in the connection id; zero behind its length */
+	__u32 service;               /* id */
+	__u32 len;                   /* bytes */
+};
+
 struct shunt_listed {
 	__u64 packets;               /* that it has decided, while they were dropped */
 };
@@ -279,6 +291,7 @@ enum shunt_features {
 	SHUNT_FEATURE_ALLOW_ALL = 1 << 10,    /* there is such a list for all services */
 	SHUNT_FEATURE_LIMIT = 1 << 11,        /* some service has limits */
 	SHUNT_FEATURE_CLIENTS = 1 << 12,      /* some service has clients of other groups */
+	SHUNT_FEATURE_QUIC = 1 << 13,         /* some service is QUIC */
 	SHUNT_FEATURE_REJECT = 1 << 16,       /* some service answers where nobody is fit */
 	SHUNT_FEATURE_PREFIXES = 1 << 19,     /* some service has a whole prefix */
 	SHUNT_FEATURE_SCHEDULERS = 1 << 18,   /* some service has one */
@@ -308,6 +321,7 @@ enum shunt_choice {
 	SHUNT_CHOICE_REJECTED,       /* nobody is fit: answered with a reset or port unreachable */
 	SHUNT_CHOICE_SCHEDULED,      /* a new flow, to the slot that the scheduler says */
 	SHUNT_CHOICE_FAIL_OPEN,      /* nobody is alive: the slot's backend all the same */
+	SHUNT_CHOICE_SERVER_ID,      /* QUIC: named by the server id in the connection id */
 };
 
 struct shunt_explanation {
@@ -326,6 +340,7 @@ struct shunt_explanation {
 _Static_assert(sizeof(struct shunt_service_key) == 24, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_prefix_key) == 24, "a trie's key: length, then what is compared");
 _Static_assert(sizeof(struct shunt_service) == 64, "a service is one cache line");
+_Static_assert(sizeof(struct shunt_server_id) == 16, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_client_group) == 8, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(SHUNT_MAX_GROUPS <= 1 << 16, "a group fits was_group");
 _Static_assert(sizeof(struct shunt_group) == 16, "ABI: bump SHUNT_ABI_VERSION");

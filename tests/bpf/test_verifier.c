@@ -35,6 +35,8 @@ static const struct {
 	{"on_empty: fail-open", SHUNT_FEATURE_FAIL_OPEN},
 	{"schedulers", SHUNT_FEATURE_SCHEDULERS},
 	{"prefixes", SHUNT_FEATURE_PREFIXES},
+	{"clients", SHUNT_FEATURE_CLIENTS},
+	{"quic", SHUNT_FEATURE_QUIC},
 	{"every feature", UINT32_MAX},
 };
 

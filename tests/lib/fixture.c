@@ -253,6 +253,32 @@ void fixture_tunnel(struct fixture *f, uint32_t id, uint16_t gue_port, uint16_t 
 	publish_services(f);
 }
 
+void fixture_server_ids(struct fixture *f, uint32_t id, uint8_t offset, uint8_t len)
+{
+	struct shunt_service *service = (struct shunt_service *)fixture_service_by_id(f, id);
+
+	service->server_id_offset = offset;
+	service->server_id_len = len;
+	publish_services(f);
+}
+
+void fixture_server_id(struct fixture *f, uint32_t service, const uint8_t *id, uint32_t backend)
+{
+	const struct datapath_server_id *present;
+	size_t n = datapath_server_ids(f->datapath, &present);
+	struct datapath_server_id *all = calloc(n + 1, sizeof(*all));
+
+	assert_non_null(all);
+	memcpy(all, present, n * sizeof(*all));
+	all[n] = (struct datapath_server_id){
+		.key = {.service = service, .len = fixture_service_by_id(f, service)->server_id_len},
+		.backend = backend,
+	};
+	memcpy(all[n].key.byte, id, all[n].key.len);
+	assert_int_equal(datapath_set_server_ids(f->datapath, all, n + 1), 0);
+	free(all);
+}
+
 const struct shunt_service *fixture_service_by_id(const struct fixture *f, uint32_t id)
 {
 	for (size_t i = 0; i < f->n_services; i++)

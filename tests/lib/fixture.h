@@ -57,6 +57,9 @@ uint32_t fixture_prefix(struct fixture *f, uint8_t protocol, const char *prefix,
 			enum shunt_forward forward, uint32_t flags);
 /* Services begin with GUE at 6080 and no limit of the MSS. */
 void fixture_tunnel(struct fixture *f, uint32_t service, uint16_t gue_port, uint16_t mss);
+/* A service that reads server ids of len bytes; and whose one is. */
+void fixture_server_ids(struct fixture *f, uint32_t service, uint8_t offset, uint8_t len);
+void fixture_server_id(struct fixture *f, uint32_t service, const uint8_t *id, uint32_t backend);
 const struct shunt_service *fixture_service_by_id(const struct fixture *f, uint32_t id);
 struct shunt_service_key service_key(uint8_t protocol, const char *address);
 /* Every slot of the group. */

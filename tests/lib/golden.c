@@ -100,6 +100,29 @@ static void refusing(struct world *w)
 	fixture_service(&w->f, IPPROTO_UDP, VIP6("90"), nobody, SHUNT_FORWARD_IPIP, SHUNT_SERVICE_REJECT);
 }
 
+/* Their numbers are those of the backends of world_setup(). */
+static void quic(struct world *w)
+{
+	uint32_t service[2], backend[5], group[2];
+
+	reopen_with(w, SHUNT_FEATURE_QUIC);
+	backend[1] = fixture_backend(&w->f, "10.0.1.11", LINK_IN);
+	backend[2] = fixture_backend(&w->f, "fd00::1:12", LINK_IN);
+	backend[3] = fixture_backend(&w->f, "10.0.1.13", LINK_OUT);
+	backend[4] = fixture_backend(&w->f, "fd00::1:14", LINK_OUT);
+	for (uint32_t i = 0; i < 2; i++) {
+		group[i] = fixture_group(&w->f, 1 + i);
+		fixture_slots(&w->f, group[i], settled(backend[1 + i]));
+		service[i] = fixture_service(&w->f, IPPROTO_UDP, i ? VIP6("443") : VIP("443"), group[i], SHUNT_FORWARD_L2,
+					     SHUNT_SERVICE_QUIC);
+		fixture_service(&w->f, IPPROTO_UDP, i ? VIP6("80") : VIP("80"), group[i], SHUNT_FORWARD_L2, 0);
+		fixture_server_ids(&w->f, service[i], 1, 2);
+		fixture_server_id(&w->f, service[i], (const uint8_t[]){0x0a, 1}, backend[3 + i]);
+		fixture_server_id(&w->f, service[i], (const uint8_t[]){0x0a, 2}, fixture_backend(&w->f, "10.0.1.99", LINK_IN));
+	}
+	datapath_backend_alive(w->f.datapath, fixture_backend(&w->f, "10.0.1.99", LINK_IN), false);
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct world *w);
@@ -111,6 +134,7 @@ static const struct {
 	{"one down", one_down},
 	{"reject", refusing},
 	{"prefixes", prefixes},
+	{"quic", quic},
 };
 
 const char *golden_world_name(size_t i)

@@ -122,12 +122,24 @@ struct packet_case forwards_as(const struct world *w, const char *sentence, stru
 
 /* ---- the judge ---- */
 
-static bool is_syn(const struct frame *in)
+/* RFC 9000 section 17.2.2, RFC 9369 section 3.2. */
+static bool is_quic_initial(const uint8_t *data)
+{
+	static const uint8_t version_1[] = {0, 0, 0, 1}, version_2[] = {0x6b, 0x33, 0x43, 0xcf};
+
+	return ((data[0] & 0xb0) == 0x80 && memcmp(data + 1, version_1, 4) == 0) ||
+	       ((data[0] & 0xb0) == 0x90 && memcmp(data + 1, version_2, 4) == 0);
+}
+
+/* In all worlds it is the services on port 443 that may be QUIC, and nothing else that looks like it is sent there. */
+static bool starts_flow(const struct frame *in)
 {
 	const uint8_t *at = in->byte + ip_offset(in);
 	bool ipv4 = at[0] >> 4 == 4;
 	const uint8_t *l4 = at + (ipv4 ? (at[0] & 15) * 4 : 40);
 
+	if (at[ipv4 ? 9 : 6] == IPPROTO_UDP)
+		return l4[2] << 8 == (443 & 0xff00) && l4[3] == (443 & 0xff) && is_quic_initial(l4 + 8);
 	return at[ipv4 ? 9 : 6] == IPPROTO_TCP && (l4[13] & (SYN | ACK)) == SYN;
 }
 
@@ -139,7 +151,7 @@ static struct counters expected_counters(struct counters before, const struct pa
 	if ((c->verdict == XDP_TX || c->verdict == XDP_REDIRECT) && !c->answered) {
 		before.service.packets++;
 		before.service.bytes += c->in->len;
-		before.service.new_flows += is_syn(c->flow ? c->flow : c->in);
+		before.service.new_flows += starts_flow(c->flow ? c->flow : c->in);
 		before.backend.packets++;
 		before.backend.bytes += c->in->len;
 	}

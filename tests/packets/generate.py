@@ -206,8 +206,10 @@ def sections():
     import cases_forward
     import cases_odd
     import cases_other
+    import cases_quic
     import cases_tunnels
-    return [*cases_forward.SECTIONS, *cases_other.SECTIONS, *cases_odd.SECTIONS, *cases_tunnels.SECTIONS]
+    return [*cases_forward.SECTIONS, *cases_other.SECTIONS, *cases_odd.SECTIONS, *cases_tunnels.SECTIONS,
+            *cases_quic.SECTIONS]
 
 
 def text():

@@ -600,6 +600,76 @@ static void clients_of_other_groups_are_found_and_told(void **state)
 	config_messages_clear(&messages);
 }
 
+#define QUIC(quic) \
+	IFACE "services: [{name: s, address: 192.0.2.1, protocol: udp, port: 443, group: g" quic "}]\n" GROUP
+#define WITH_IDS(one, two) \
+	"backends: [{name: b1, address: 10.0.0.1, server_id: " one "}, {name: b2, address: 10.0.0.2, server_id: " two "}]\n"
+#define READS_IDS ", quic: {server_id: {offset: 1, length: 2}}"
+
+static void quic_is_off_unless_given_and_server_ids_are_bytes(void **state)
+{
+	static const uint8_t id[] = {0x0a, 0xff};
+	static const struct {
+		const char *text;
+		bool on;
+	} rows[] = {{QUIC("") BACKENDS, false}, {QUIC(", quic: true") BACKENDS, true}, {QUIC(", quic: {}") BACKENDS, true},
+		    {QUIC(", quic: false") BACKENDS, false}, {QUIC(", quic: {enabled: false}") BACKENDS, false}};
+	struct config_messages messages = {};
+	struct config *config;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(config_parse(rows[i].text, strlen(rows[i].text), &config, &messages), 0);
+		assert_int_equal(config->services[0].quic.on, rows[i].on);
+		assert_int_equal(config->services[0].quic.server_id_len, 0);
+		config_free(config);
+	}
+	assert_int_equal(config_parse(QUIC(READS_IDS) WITH_IDS("0x0aff", "0x0b00"),
+				      strlen(QUIC(READS_IDS) WITH_IDS("0x0aff", "0x0b00")), &config, &messages), 0);
+	assert_int_equal(config->services[0].quic.server_id_offset, 1);
+	assert_int_equal(config->backends[0].server_id.len, 2);
+	assert_memory_equal(config->backends[0].server_id.byte, id, 2);
+	assert_int_equal(messages.n, 0);
+	config_free(config);
+	assert_int_equal(config_parse(QUIC(READS_IDS) BACKENDS, strlen(QUIC(READS_IDS) BACKENDS), &config, &messages), 0);
+	assert_int_equal(messages.n, 2); /* who has no id does not follow */
+	config_free(config);
+	config_messages_clear(&messages);
+}
+
+static void ids_that_living_connections_have_do_not_change(void **state)
+{
+	static const struct {
+		const char *before, *after, *change;
+		bool scatters;
+	} rows[] = {
+		{QUIC("") BACKENDS, QUIC(", quic: true") BACKENDS, "service s: quic false -> true", false},
+		{QUIC(READS_IDS) WITH_IDS("0x0a01", "0x0a02"), QUIC(READS_IDS) WITH_IDS("0x0a01", "0x0a03"),
+		 "backend b2: server_id 0x0a02 -> 0x0a03", true},
+		{QUIC(READS_IDS) WITH_IDS("0x0a01", "0x0a02"),
+		 QUIC(", quic: {server_id: {offset: 2, length: 2}}") WITH_IDS("0x0a01", "0x0a02"),
+		 "service s: quic server_id at 1, 2 bytes -> server_id at 2, 2 bytes", true},
+	};
+	struct config_messages messages = {};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_changes changes = {};
+		struct config *before, *after;
+
+		assert_int_equal(config_parse(rows[i].before, strlen(rows[i].before), &before, &messages), 0);
+		assert_int_equal(config_parse(rows[i].after, strlen(rows[i].after), &after, &messages), 0);
+		assert_int_equal(config_diff(before, after, &changes), 0);
+		assert_int_equal(changes.n, 1);
+		assert_string_equal(changes.list[0].text, rows[i].change);
+		assert_int_equal(changes.list[0].scatters, rows[i].scatters);
+		config_changes_clear(&changes);
+		config_free(before);
+		config_free(after);
+	}
+	config_messages_clear(&messages);
+}
+
 static void a_group_says_who_came_and_went(void **state)
 {
 	(void)state;
@@ -651,6 +721,8 @@ int main(void)
 		cmocka_unit_test(a_change_of_gue_and_mss_is_told),
 		cmocka_unit_test(a_group_says_who_came_and_went),
 		cmocka_unit_test(clients_of_other_groups_are_found_and_told),
+		cmocka_unit_test(quic_is_off_unless_given_and_server_ids_are_bytes),
+		cmocka_unit_test(ids_that_living_connections_have_do_not_change),
 		cmocka_unit_test(a_change_of_protection_is_told_in_numbers),
 	};
 

@@ -87,6 +87,18 @@ struct config_limits {
 	uint8_t client_ipv4, client_ipv6; /* length of the prefix that makes one client */
 };
 
+/* What is known of a UDP service that is QUIC. */
+struct config_quic {
+	bool on;
+	uint8_t server_id_offset, server_id_len; /* bytes of the connection id; length 0: no server id in it */
+};
+
+/* As it stands in connection ids; length 0: none. */
+struct config_server_id {
+	uint8_t byte[SHUNT_SERVER_ID_MAX];
+	uint8_t len;
+};
+
 struct config_service {
 	char *name;
 	struct shunt_addr address;    /* the first one of a prefix */
@@ -104,6 +116,7 @@ struct config_service {
 	struct config_prefixes deny, allow;
 	struct config_clients clients;
 	struct config_limits limits;
+	struct config_quic quic;
 };
 
 struct config_member {
@@ -130,6 +143,7 @@ struct config_backend {
 	struct shunt_addr address;
 	uint32_t weight;              /* default 100; 0: no new flows */
 	uint16_t port;                /* host order; 0: not given */
+	struct config_server_id server_id;
 };
 
 /* When somebody works on a backend, or on who of a group serves. */

@@ -208,7 +208,11 @@ static void decode_value(struct decoder *decoder, const struct context *context,
 		decode_list(decoder, context, field, node, to);
 	else if (node->type == YAML_MAPPING_NODE)
 		decode_mapping(decoder, &inner, field->schema, node, to);
-	else
+	else if (node->type == YAML_SCALAR_NODE && field->schema->bare_name) {
+		*(struct place *)to = place_of(node);
+		decode_item(decoder, &inner, field->schema->fields, node,
+			    (void *)((char *)to + field->schema->fields->offset));
+	} else
 		refuse(decoder, context, field, node);
 }
 

@@ -186,6 +186,27 @@ static const char *mss_text(uint16_t mss, char buffer[8])
 	return mss == SHUNT_MSS_AUTO ? "auto" : port_text(mss, "any", buffer);
 }
 
+/* Where connections are whose client has changed its address, the server id alone says. */
+static void add_quic(struct facts *facts, const struct config_quic *quic)
+{
+	if (quic->server_id_len)
+		add_fact(facts, "quic", "server_id at %u, %u bytes", quic->server_id_offset, quic->server_id_len)->scatters = true;
+	else
+		add_text(facts, "quic", quic->on ? "true" : "false");
+}
+
+static void add_server_id(struct facts *facts, const struct config_server_id *id)
+{
+	char text[2 * SHUNT_SERVER_ID_MAX + 1] = "";
+
+	for (size_t i = 0; i < id->len; i++)
+		snprintf(text + 2 * i, 3, "%02x", id->byte[i]);
+	if (id->len)
+		add_fact(facts, "server_id", "0x%s", text)->scatters = true;
+	else
+		add_text(facts, "server_id", "none");
+}
+
 static void describe_service(const struct config *config, size_t index, struct facts *facts)
 {
 	const struct config_service *service = &config->services[index];
@@ -201,6 +222,7 @@ static void describe_service(const struct config *config, size_t index, struct f
 	add_text(facts, "hash", config_hash_text(service->hash))->scatters = true;
 	add_text(facts, "tracking", config_tracking_text(service->tracking));
 	add_text(facts, "on_empty", config_on_empty_text(service->on_empty));
+	add_quic(facts, &service->quic);
 	add_text(facts, "allow", service->allow.given ? "only its list" : "everybody");
 	add_limit(facts, "new flows", service->limits.new_flows, service->limits.burst, 0);
 	add_limit(facts, "new flows of a client", service->limits.per_client, service->limits.client_burst,
@@ -273,6 +295,7 @@ static void describe_backend(const struct config *config, size_t index, struct f
 	add_address(facts, "address", &backend->address, 32);
 	add_fact(facts, "weight", "%" PRIu32, backend->weight);
 	add_fact(facts, "port", "%s", port_text(backend->port, "none", port));
+	add_server_id(facts, &backend->server_id);
 }
 
 /* ---- comparing ---- */

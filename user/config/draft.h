@@ -92,6 +92,17 @@ struct draft_limits {
 	struct draft_client_prefix client_prefix;
 };
 
+struct draft_server_id {
+	struct place at;
+	struct item offset, length;
+};
+
+struct draft_quic {
+	struct place at;
+	struct item enabled;
+	struct draft_server_id server_id;
+};
+
 struct draft_service {
 	struct place at;
 	struct item name, address, protocol, port, group, forward, hash, scheduler, tracking, on_empty, mss;
@@ -99,6 +110,7 @@ struct draft_service {
 	struct items deny, allow;    /* struct draft_prefix */
 	struct items clients;        /* struct draft_client */
 	struct draft_limits limits;
+	struct draft_quic quic;
 };
 
 struct draft_member {
@@ -115,7 +127,7 @@ struct draft_group {
 
 struct draft_backend {
 	struct place at;
-	struct item name, address, weight, port;
+	struct item name, address, weight, port, server_id;
 };
 
 struct draft_window {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -206,6 +207,27 @@ static int parse_cron(const struct field *field, struct item *item)
 	return cron_parse(item->text, &cron);
 }
 
+static int parse_server_id(const struct field *field, struct item *item)
+{
+	const char *text = item->text;
+	size_t digits = strlen(text) - 2;
+
+	(void)field;
+	if (strncmp(text, "0x", 2) != 0 || digits == 0 || digits % 2 || digits / 2 > SHUNT_SERVER_ID_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < digits; i++)
+		if (!isxdigit((unsigned char)text[2 + i]))
+			return -EINVAL;
+	item->address = (struct shunt_addr){0};
+	for (size_t i = 0; i < digits / 2; i++) {
+		const char byte[] = {text[2 + 2 * i], text[3 + 2 * i], '\0'};
+
+		item->address.byte[i] = strtoul(byte, NULL, 16);
+	}
+	item->number = digits / 2;
+	return 0;
+}
+
 static const struct {
 	int (*parse)(const struct field *field, struct item *item);
 	const char *expectation; /* NULL: depends on the field */
@@ -227,6 +249,7 @@ static const struct {
 	[FIELD_LISTEN] = {parse_listen, "an address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\""},
 	[FIELD_URL_PATH] = {parse_url_path, "a path such as /health"},
 	[FIELD_HOST] = {parse_host, "a host name"},
+	[FIELD_SERVER_ID] = {parse_server_id, "1 to 8 bytes in hexadecimal such as 0x0a01"},
 	[FIELD_FILE] = {parse_file, "the path of a file"},
 	[FIELD_TIME] = {parse_time, "a time such as 2027-01-31T02:00:00Z or 2027-01-31T02:00:00+01:00"},
 	[FIELD_CRON] = {parse_cron, "five fields as in crontab(5), such as \"0 2 * * SUN\""},

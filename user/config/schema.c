@@ -117,6 +117,26 @@ static const struct field gue_fields[] = {
 
 static const struct schema gue_schema = {"gue", SCHEMA(draft_gue, gue_fields)};
 
+/* RFC 9000 section 17.2: a connection id has up to 20 bytes. */
+#define CONNECTION_ID_MAX 20
+
+static const struct field server_id_fields[] = {
+	{"offset", FIELD_NUMBER, AT(draft_server_id, offset), .required = true, .max = CONNECTION_ID_MAX - 1},
+	{"length", FIELD_NUMBER, AT(draft_server_id, length), .required = true, .min = 1, .max = SHUNT_SERVER_ID_MAX},
+	{},
+};
+
+static const struct schema server_id_schema = {"server_id", SCHEMA(draft_server_id, server_id_fields)};
+
+static const struct field quic_fields[] = {
+	{"enabled", FIELD_WORD, AT(draft_quic, enabled), .words = switch_words},
+	{"server_id", FIELD_MAPPING, AT(draft_quic, server_id), .schema = &server_id_schema},
+	{},
+};
+
+static const struct schema quic_schema = {"quic", .size = sizeof(struct draft_quic), .bare_name = true,
+					  .fields = quic_fields};
+
 static const struct field service_fields[] = {
 	{"name", FIELD_NAME, AT(draft_service, name), .required = true},
 	{"address", FIELD_ADDRESS_OR_PREFIX, AT(draft_service, address), .required = true},
@@ -132,6 +152,7 @@ static const struct field service_fields[] = {
 	{"allow", PREFIX_LIST(draft_service, allow)},
 	{"clients", FIELD_LIST, AT(draft_service, clients), .max = PREFIXES_MAX, .schema = &client_schema},
 	{"limits", FIELD_MAPPING, AT(draft_service, limits), .schema = &limits_schema},
+	{"quic", FIELD_MAPPING, AT(draft_service, quic), .schema = &quic_schema},
 	{"gue", FIELD_MAPPING, AT(draft_service, gue), .schema = &gue_schema},
 	{"mss", FIELD_WORD_OR_NUMBER, AT(draft_service, mss), .min = MSS_MIN, .max = MSS_MAX, .words = mss_words},
 	{},
@@ -148,6 +169,7 @@ static const struct field backend_fields[] = {
 	{"address", FIELD_ADDRESS, AT(draft_backend, address), .required = true},
 	{"weight", FIELD_NUMBER, AT(draft_backend, weight), .max = CONFIG_WEIGHT_MAX},
 	{"port", FIELD_NUMBER, AT(draft_backend, port), .min = 1, .max = PORT_MAX},
+	{"server_id", FIELD_SERVER_ID, AT(draft_backend, server_id)},
 	{},
 };
 

@@ -24,6 +24,7 @@ enum field_kind {
 	FIELD_URL_PATH,
 	FIELD_HOST,
 	FIELD_FILE,
+	FIELD_SERVER_ID,             /* number: bytes; they stand first in the address */
 	FIELD_TIME,                  /* number: Unix milliseconds */
 	FIELD_CRON,
 	FIELD_KINDS_OF_ITEM,         /* the kinds above fill a struct item, those below do not */
@@ -45,7 +46,7 @@ struct field {
 struct schema {
 	const char *noun;            /* what messages call one of it, before its name */
 	size_t size;                 /* of the draft struct */
-	bool bare_name;              /* an element may be written as its name alone */
+	bool bare_name;              /* one may be written as its first field (the name, mostly) alone */
 	const struct field *fields;  /* ends with a NULL key; the first one holds the name, where things have names */
 };
 

@@ -154,6 +154,8 @@ static void validate_backends(struct validation *v)
 		config->backends[i].address = drafts[i].address.address;
 		config->backends[i].weight = number_or(&drafts[i].weight, WEIGHT_DEFAULT);
 		config->backends[i].port = number_or(&drafts[i].port, 0);
+		config->backends[i].server_id.len = number_or(&drafts[i].server_id, 0);
+		memcpy(config->backends[i].server_id.byte, drafts[i].server_id.address.byte, SHUNT_SERVER_ID_MAX);
 	}
 	index_names(v->report, "backend", &v->draft->backends, sizeof(*drafts), offsetof(struct draft_backend, name),
 		    &v->backends);

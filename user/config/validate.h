@@ -27,6 +27,11 @@ void validate_windows(struct validation *validation); /* wants backends and grou
 void build_clients(struct validation *validation, const char *who, const struct draft_service *draft,
 		   struct config_service *service);
 
+/* validate_quic.c: of one service, and that backends have the server ids that services read. */
+void build_quic(struct validation *validation, const char *who, const struct draft_service *draft,
+		struct config_service *service);
+void validate_server_ids(struct validation *validation);
+
 /* validate_protection.c: of one service, and of all. `who` begins the messages. */
 void build_prefixes(struct report *report, const struct items *draft, struct config_prefixes *ret_prefixes);
 void build_limits(struct report *report, const char *who, const struct draft_service *draft, struct config_service *service);

@@ -109,6 +109,7 @@ static void build_service(struct validation *v, size_t index)
 	snprintf(who, sizeof(who), "service %s", quote(draft->name.text, name));
 	build_limits(v->report, who, draft, service);
 	build_clients(v, who, draft, service);
+	build_quic(v, who, draft, service);
 	service->group = find_name(&v->groups, &draft->group);
 	if (service->group == KEYMAP_NONE && draft->group.ok && (v->draft->groups.ok || !v->draft->groups.at.line))
 		report_error(v->report, draft->group.at,
@@ -294,4 +295,5 @@ void validate_services(struct validation *v)
 	keymap_clear(&names);
 	validate_claims(v);
 	validate_uses(v);
+	validate_server_ids(v);
 }

@@ -29,6 +29,7 @@ const struct word group_mode_words[] = {{"active-passive", GROUP_ACTIVE_PASSIVE}
 					{"normal", GROUP_ACTIVE_ACTIVE},
 					{"rolling", WORD_LATER},
 					{}};
+const struct word switch_words[] = {{"true", true}, {"false", false}, {}};
 const struct word failover_words[] = {{"automatic", true}, {"manual", false}, {}};
 const struct word failback_words[] = {{"manual", false}, {"automatic", true}, {}};
 const struct word check_type_words[] = {

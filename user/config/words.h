@@ -12,6 +12,7 @@ struct word {
 
 /* Each ends with a NULL text; of several words for one value the first is printed. */
 extern const struct word xdp_mode_words[], on_exit_words[], forward_words[], protocol_words[], hash_words[];
+extern const struct word switch_words[];
 extern const struct word scheduler_words[], tracking_words[], on_empty_words[], group_mode_words[];
 extern const struct word mss_words[], failover_words[], failback_words[], check_type_words[];
 

@@ -117,6 +117,16 @@ size_t datapath_clients(const struct datapath *datapath, const struct datapath_c
 int datapath_set_clients(struct datapath *datapath, const struct datapath_client *clients, size_t n, bool keep);
 int datapath_client_order(const void *a, const void *b); /* by service, then a prefix before those within it */
 
+/* ---- whose connection ids of QUIC have which server id ---- */
+struct datapath_server_id {
+	struct shunt_server_id key;
+	uint32_t backend;
+};
+/* The complete set, each key once; they go with their backend, too (datapath_backend_remove). */
+int datapath_set_server_ids(struct datapath *datapath, const struct datapath_server_id *ids, size_t n);
+/* What the map holds; until the next call that changes it. */
+size_t datapath_server_ids(const struct datapath *datapath, const struct datapath_server_id **ret_list);
+
 /* ---- reading ---- */
 void datapath_service_stats(struct datapath *datapath, uint32_t id, struct shunt_service_stats *ret_stats);
 void datapath_service_clear_stats(struct datapath *datapath, uint32_t id);
@@ -144,7 +154,7 @@ int datapath_explain(struct datapath *datapath, const struct datapath_flow *flow
 
 struct datapath_map {
 	const char *name, *path;        /* path: where it is pinned; both hold until the next call or close */
-	const char *type;               /* "array" | "percpu_array" | "lru_hash" | "lpm_trie" */
+	const char *type;               /* "array" | "percpu_array" | "hash" | "lru_hash" | "lpm_trie" */
 	uint32_t entries, key_bytes, value_bytes;
 	uint64_t memory_bytes;
 };

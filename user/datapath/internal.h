@@ -13,7 +13,7 @@
 #include <shunt/names.h>
 
 #define ATTACHMENTS_MAX 64
-#define PINNED_MAPS 17
+#define PINNED_MAPS 18
 
 /* Where the backend with this identity is. */
 struct backend_index {
@@ -58,6 +58,8 @@ struct datapath {
 	struct list_keys lists[2];          /* what deny and allow hold, sorted */
 	struct datapath_client *clients;      /* what client_groups holds, sorted */
 	size_t n_clients;
+	struct datapath_server_id *server_ids; /* what server_ids holds */
+	size_t n_server_ids;
 	struct mapped filter_map, limits_map;
 	struct shunt_deny_filter *filter;
 	struct shunt_limit *limits;
@@ -87,6 +89,8 @@ void links_restore(struct datapath *datapath);
 int backends_adopt(struct datapath *datapath);
 int lists_adopt(struct datapath *datapath);
 int clients_adopt(struct datapath *datapath);
+int server_ids_adopt(struct datapath *datapath);
+void server_ids_forget(struct datapath *datapath, uint32_t backend);
 void lists_forget(struct datapath *datapath);
 void backends_forget(struct datapath *datapath);
 

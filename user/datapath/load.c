@@ -47,7 +47,7 @@ void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[P
 		skeleton->maps.service_stats, skeleton->maps.backend_stats, skeleton->maps.drop_stats,
 		skeleton->maps.fragments,
 		skeleton->maps.deny,	 skeleton->maps.deny_filter, skeleton->maps.allow,	skeleton->maps.limits,
-		skeleton->maps.client_groups,
+		skeleton->maps.client_groups, skeleton->maps.server_ids,
 	};
 
 	memcpy(ret_maps, maps, sizeof(maps));
@@ -413,6 +413,8 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 		r = lists_adopt(d);
 	if (r == 0)
 		r = clients_adopt(d);
+	if (r == 0)
+		r = server_ids_adopt(d);
 	return r < 0 ? r : pin_all(d);
 }
 
@@ -457,6 +459,7 @@ void datapath_close(struct datapath *d)
 	shunt_bpf__destroy(d->skeleton);
 	free(d->retired_lines);
 	free(d->clients);
+	free(d->server_ids);
 	free(d->bpf_dir);
 	free(d);
 }
@@ -511,6 +514,8 @@ static const char *map_type_name(const struct bpf_map *map)
 		return "percpu_array";
 	case BPF_MAP_TYPE_LRU_HASH:
 		return "lru_hash";
+	case BPF_MAP_TYPE_HASH:
+		return "hash";
 	case BPF_MAP_TYPE_LPM_TRIE:
 		return "lpm_trie";
 	default:
@@ -536,6 +541,8 @@ static uint64_t map_memory(const struct datapath *d, const struct bpf_map *map)
 		return value * bpf_map__max_entries(map) * (uint64_t)d->cpus;
 	case BPF_MAP_TYPE_LPM_TRIE:
 		return 2 * trie_node * prefixes_in(d, map);
+	case BPF_MAP_TYPE_HASH:
+		return (key + value + hash_element) * d->n_server_ids + hash_bucket * bpf_map__max_entries(map);
 	case BPF_MAP_TYPE_LRU_HASH:
 		return (key + value + hash_element + hash_bucket) * bpf_map__max_entries(map);
 	default:

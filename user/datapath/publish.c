@@ -153,6 +153,7 @@ void datapath_backend_remove(struct datapath *d, uint32_t id)
 		HASH_DEL(d->backend_ids, entry);
 		free(entry);
 	}
+	server_ids_forget(d, id);
 	memset(zero, 0, sizeof(zero));
 	d->backends[id] = (struct shunt_backend){0};
 	bpf_map_update_elem(bpf_map__fd(d->skeleton->maps.backend_stats), &id, zero, BPF_ANY);

@@ -121,10 +121,14 @@ static size_t write_transport(uint8_t *at, const struct datapath_flow *flow)
 		memcpy(at, &tcp, sizeof(tcp));
 		return sizeof(tcp);
 	}
-	struct udphdr udp = {htons(flow->source_port), htons(flow->destination_port), htons(sizeof(udp)), 0};
+	/* Of QUIC, the beginning of what starts a connection: an Initial packet of version 1 (RFC 9000 section 17.2.2). */
+	const uint8_t initial[] = {0xc0, 0, 0, 0, 1, 8};
+	size_t len = sizeof(struct udphdr) + (flow->starts ? sizeof(initial) : 0);
+	struct udphdr udp = {htons(flow->source_port), htons(flow->destination_port), htons(len), 0};
 
 	memcpy(at, &udp, sizeof(udp));
-	return sizeof(udp);
+	memcpy(at + sizeof(udp), initial, len - sizeof(udp));
+	return len;
 }
 
 static size_t write_frame(uint8_t frame[EXPLAIN_FRAME_MAX], const struct datapath_flow *flow)

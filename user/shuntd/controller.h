@@ -216,6 +216,9 @@ bool placements_need_flows(const struct controller *controller); /* a scan of th
 void placements_see_flow(struct controller *controller, struct shunt_flow flow, uint32_t slot);
 void placements_advance(struct controller *controller, uint32_t now_ticks, uint32_t timeout_ticks);
 
+/* ---- quic.c: server ids ---- */
+int quic_publish(struct controller *controller, const uint32_t *service_ids);
+
 /* ---- protect.c: who is denied, who is allowed, how much each may ---- */
 uint32_t protect_flags(const struct config_service *service); /* of its line */
 uint32_t protect_features(const struct config *config);

@@ -65,6 +65,8 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 	case SHUNT_CHOICE_SCHEDULED:
 		return json_sprintf("a new flow: the service's scheduler picks slot %u, which has %s", answer->slot,
 				    now ? now : "nobody");
+	case SHUNT_CHOICE_SERVER_ID:
+		return json_sprintf("the server id in the connection id is that of %s", backend_name(c, answer->backend));
 	case SHUNT_CHOICE_REJECTED:
 		return json_string("no backend is fit: answered with a reset (TCP) or port unreachable (UDP)");
 	case SHUNT_CHOICE_FAIL_OPEN:
@@ -117,7 +119,7 @@ int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr
 	struct shunt_explanation answer, fresh;
 	int r = datapath_explain(c->datapath, &flow, &answer);
 
-	flow.starts = protocol == IPPROTO_TCP;
+	flow.starts = true;
 	if (r == 0)
 		r = datapath_explain(c->datapath, &flow, &fresh);
 	if (r < 0) {

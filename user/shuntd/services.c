@@ -33,7 +33,7 @@ static uint32_t flags_of(const struct config_service *service)
 	};
 
 	return protect_flags(service) | tracking[service->tracking] | on_empty[service->on_empty] |
-	       (service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0);
+	       (service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0) | (service->quic.on ? SHUNT_SERVICE_QUIC : 0);
 }
 
 /* What the program must be able to do; everything else is dead code to it. */
@@ -52,6 +52,8 @@ uint32_t services_features(const struct config *config)
 			features |= SHUNT_FEATURE_GUE;
 		if (service->mss)
 			features |= SHUNT_FEATURE_MSS;
+		if (service->quic.on)
+			features |= SHUNT_FEATURE_QUIC;
 		if (service->clients.n)
 			features |= SHUNT_FEATURE_CLIENTS;
 		if (service->scheduler != SHUNT_SCHEDULER_MAGLEV)
@@ -109,6 +111,8 @@ static void fill_lines(const struct controller *c, const uint32_t *ids, const st
 			.scheduler = from->scheduler,
 			.gue_port = htons(from->gue_port),
 			.mss = from->mss,
+			.server_id_offset = from->quic.server_id_offset,
+			.server_id_len = from->quic.server_id_len,
 		};
 	}
 }
@@ -121,6 +125,8 @@ static int publish_lines(struct controller *c, const uint32_t *ids, const struct
 
 	if (r == 0)
 		r = datapath_set_clients(c->datapath, plan->clients, plan->n_clients, true);
+	if (r == 0)
+		r = quic_publish(c, ids);
 	if (r == 0)
 		r = datapath_set_services(c->datapath, services, c->config->n_services);
 	if (r == 0)

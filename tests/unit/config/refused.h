@@ -171,7 +171,7 @@ static const struct refused {
 	{"a text for a mapping", IFACE "source: 10.0.0.1\n",
 	 "2:9: source must be a mapping with the keys ipv4, ipv6, not \"10.0.0.1\"\n"},
 	{"a text for a backend", IFACE "backends: [b1]\n",
-	 "2:12: backends must be a list of mappings with the keys name, address, weight, port; not of \"b1\"\n"},
+	 "2:12: backends must be a list of mappings with the keys name, address, weight, port, server_id; not of \"b1\"\n"},
 	{"a name with a blank", IFACE "backends: [{name: b 1, address: 10.0.0.1}]\n",
 	 "2:19: backend \"b 1\": name must be 1 to 63 letters, digits, _ . or -, not \"b 1\"\n"},
 	{"a name too long",
@@ -539,6 +539,30 @@ static const struct refused {
 	 IFACE SERVICE
 	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {score: {result: 20}}}]\n" BACKENDS,
 	 "3:86: group \"g\": health_check: score: unknown key \"result\": did you mean results?\n"},
+
+	/* ---- QUIC ---- */
+#define QUIC_SERVICE(quic) \
+	IFACE "services: [{name: s, address: 192.0.2.1, protocol: udp, port: 443, group: g, quic: " quic "}]\n" GROUP
+	{"QUIC over TCP",
+	 IFACE "services: [{name: s, address: 192.0.2.1, port: 443, group: g, quic: true}]\n" GROUP BACKENDS,
+	 "2:69: service \"s\": quic is for UDP services: remove it, or give protocol udp\n"},
+	{"perhaps QUIC", QUIC_SERVICE("maybe") BACKENDS,
+	 "2:84: service \"s\": quic: enabled must be true or false, not \"maybe\"\n"},
+	{"a server id nowhere", QUIC_SERVICE("{server_id: {offset: 1}}") BACKENDS,
+	 "2:96: service \"s\": quic: server_id: length is missing: give a whole number from 1 to 8\n"},
+	{"a server id beyond connection ids", QUIC_SERVICE("{server_id: {offset: 15, length: 6}}") BACKENDS,
+	 "2:96: service \"s\": quic: server_id ends behind byte 20, where connection ids end: lower offset or length\n"},
+	{"server ids that are none", QUIC_SERVICE("true")
+	 "backends: [{name: b1, address: 10.0.0.1, server_id: 7}, {name: b2, address: 10.0.0.2, server_id: 0x123}]\n",
+	 "4:53: backend \"b1\": server_id must be 1 to 8 bytes in hexadecimal such as 0x0a01, not \"7\"\n"
+	 "4:98: backend \"b2\": server_id must be 1 to 8 bytes in hexadecimal such as 0x0a01, not \"0x123\"\n"},
+	{"server ids of another length, and twice", QUIC_SERVICE("{server_id: {offset: 0, length: 1}}")
+	 "backends: [{name: b1, address: 10.0.0.1, server_id: 0x0102}, {name: b2, address: 10.0.0.2, server_id: 0x01}]\n",
+	 "4:53: backend \"b1\": server_id 0x0102 is not the 1 byte that service \"s\" reads: give as many\n"},
+	{"one server id for two", QUIC_SERVICE("{server_id: {offset: 0, length: 1}}")
+	 "backends: [{name: b1, address: 10.0.0.1, server_id: 0x0a}, {name: b2, address: 10.0.0.2, server_id: 0x0A}]\n",
+	 "4:101: backend \"b2\": server_id 0x0A is that of backend \"b1\" of line 4, and service \"s\" reaches both: give each "
+	 "its own\n"},
 
 	/* ---- many at once ---- */
 	{"errors come sorted by line, all at once",
