@@ -69,15 +69,15 @@ static struct snapshot_service fixture_services[2];
 static struct snapshot_group fixture_groups[3];
 static struct snapshot_backend fixture_backends[6];
 static struct snapshot_member fixture_app[] = {
-	{"backend1", "out", "down: connection refused", 0},
-	{"backend2", "active", NULL, 1},
-	{"backend3", "standby", "standby tier", 0},
+	{"backend1", "out", "down: connection refused", 0, 0, 0, -1},
+	{"backend2", "active", NULL, 1, 0, 0, -1},
+	{"backend3", "standby", "standby tier", 0, 0, 0, -1},
 };
 static struct snapshot_member fixture_dns[] = {
-	{"dns1", "active", NULL, 1},
-	{"dns2", "out", "draining", 0},
+	{"dns1", "active", NULL, 1, 0, 0, -1},
+	{"dns2", "out", "draining", 0, 0, 0, -1},
 };
-static struct snapshot_member fixture_spare[] = {{"spare1", "active", NULL, 1}};
+static struct snapshot_member fixture_spare[] = {{"spare1", "active", NULL, 1, 0, 0, -1}};
 
 static void fixture_fill_backends(int64_t now)
 {
@@ -105,11 +105,12 @@ static void fixture_fill_groups(int64_t now)
 	fixture_groups[0] = (struct snapshot_group){
 		.name = "app-servers", .mode = "active-passive", .state = "failed-over", .primary = "backend1",
 		.failback = "manual", .failovers = 1, .last_failover = now - 12 * MINUTE - 5000, .healthy = 2,
-		.failed = 1, .members = fixture_app, .n_members = 3, .slots = 65536, .moving = 6000, .resolving = 553,
+		.failed = 1, .members = fixture_app, .n_members = 3, .slots = 65536, .moving = 6000, .resolving = 553, .failover = "automatic", .shifted_percent = 100,
 	};
 	fixture_groups[1] = (struct snapshot_group){
 		.name = "resolvers", .mode = "active-active", .state = "degraded", .failback = "automatic",
 		.healthy = 1, .failed = 1, .members = fixture_dns, .n_members = 2, .slots = 65536,
+		.failover = "automatic", .shifted_percent = 100,
 	};
 	fixture_groups[2] = (struct snapshot_group){
 		.name = "spare", .mode = "active-active", .state = "normal", .failback = "automatic", .healthy = 1,

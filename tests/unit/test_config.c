@@ -119,10 +119,10 @@ static void the_example_means_what_it_says(void **state)
 		assert_int_equal(group->members[i].priority, i);
 	}
 	assert_int_equal(group->primary, 0);
-	assert_true(group->failover_automatic);
+	assert_int_equal(group->failover, CONFIG_FAILOVER_AUTOMATIC);
 	assert_false(group->failback_automatic);
 	assert_int_equal(group->failback_delay_ms, 30000);
-	assert_int_equal(group->min_healthy, 1);
+	assert_int_equal(group->min_healthy.count, 1);
 	assert_int_equal(group->check.type, CHECK_HTTP);
 	assert_string_equal(group->check.path, "/custom-health");
 	assert_null(group->check.host);
@@ -299,6 +299,43 @@ static void what_is_valid_but_idle_is_noted(void **state)
 			  "6:10: note: group \"h\" is used by no service\n"
 			  "7:19: note: api: token_file has no effect without listen\n"));
 	(void)state;
+}
+
+static void how_a_group_moves(void **state)
+{
+	struct config *config = parse(
+		IFACE SERVICE BACKENDS
+		"failover_groups:\n"
+		"- {name: g, primary: b1, backends: [b1, b2], failover: semi-automatic, hold_down: 1m, min_healthy: 50%,\n"
+		"   return_healthy: 100%, panic: 30%, on_down: keep, damping: {half_life: 1m, suppress: 3000}}\n"
+		"- {name: h, mode: rolling, backends: [b1, b2], step: 25%, failback: automatic, overprovision: 140%}\n"
+		"- {name: i, primary: b1, backends: [b1, b2], max_lag: 500ms, failover: manual, failback: automatic}\n",
+		"7:10: note: group \"h\" is used by no service\n"
+		"8:10: note: group \"i\" is used by no service\n"
+		"8:90: note: group \"i\": failback: automatic has no effect: with failover: manual nothing moves back by itself\n");
+	const struct config_group *g = config->groups, *h = g + 1, *i = g + 2;
+
+	(void)state;
+	assert_int_equal(g->failover, CONFIG_FAILOVER_SEMI_AUTOMATIC);
+	assert_int_equal(g->hold_down_ms, 60000);
+	assert_int_equal(g->min_healthy.percent, 50);
+	assert_int_equal(g->return_healthy.percent, 100);
+	assert_int_equal(g->panic_percent, 30);
+	assert_int_equal(g->check.on_down, ON_DOWN_KEEP);
+	assert_int_equal(g->damping.half_life_ms, 60000);
+	assert_int_equal(g->damping.max_suppress_ms, 3600000);
+	assert_int_equal(g->damping.suppress, 3000);
+	assert_int_equal(g->damping.reuse, 750);
+	assert_int_equal(h->mode, GROUP_ROLLING);
+	assert_int_equal(h->members[0].priority, 1);
+	assert_int_equal(h->members[1].priority, 2);
+	assert_int_equal(h->step_percent, 25);
+	assert_int_equal(h->step_interval_ms, 5000);
+	assert_int_equal(h->overprovision_percent, 140);
+	assert_int_equal(h->damping.half_life_ms, 0);
+	assert_int_equal(i->max_lag_ms, 500);
+	assert_int_equal(i->step_percent, 0);
+	config_free(config);
 }
 
 static void the_forms_of_the_language_mean_the_same(void **state)
@@ -676,12 +713,11 @@ static void a_group_says_who_came_and_went(void **state)
 	assert_changes(MANY "- {name: g, primary: b1, backends: [b1, b2]}\n"
 			    "- {name: h, mode: normal, backends: [b1, b2, b3]}\n",
 		       MANY
-		       "- {name: g, primary: b3, backends: [b2, b3], failback: automatic, failover: manual, "
+		       "- {name: g, primary: b3, backends: [b2, b3], failover: manual, "
 		       "failback_delay: 1m, min_healthy: 2, fallback: h, health_check: {path: /x, host: y, port: 9, interval: 2s}}\n"
-		       "- {name: h, mode: normal, backends: [b3, b1, b2]}\n",
+		       "- {name: h, mode: normal, backends: [b3, b1, b2], failback: automatic}\n",
 		       "group g: primary b1 -> b3\n"
 		       "group g: failover automatic -> manual\n"
-		       "group g: failback manual -> automatic\n"
 		       "group g: failback_delay 30s -> 1m\n"
 		       "group g: fallback none -> h\n"
 		       "group g: min_healthy 1 -> 2\n"
@@ -691,7 +727,8 @@ static void a_group_says_who_came_and_went(void **state)
 		       "group g: health_check port of the backend or service -> 9\n"
 		       "group g: health_check interval 1s -> 2s\n"
 		       "group g: backend b1 removed\n"
-		       "group g: backend b3 added\n");
+		       "group g: backend b3 added\n"
+		       "group h: failback manual -> automatic\n");
 	assert_changes(MANY "- {name: g, primary: b1, backends: [b1, b2, b3]}\n"
 			    "- {name: h, mode: normal, backends: [b1]}\n",
 		       MANY "- {name: g, primary: b1, backends: [b1, b3, b2]}\n"
@@ -711,6 +748,7 @@ int main(void)
 		cmocka_unit_test(what_follows_from_checks_is_the_groups_over_the_defaults),
 		cmocka_unit_test(priorities_order_who_takes_over),
 		cmocka_unit_test(what_is_valid_but_idle_is_noted),
+		cmocka_unit_test(how_a_group_moves),
 		cmocka_unit_test(the_forms_of_the_language_mean_the_same),
 		cmocka_unit_test(packets_reach_a_group_and_its_fallbacks),
 		cmocka_unit_test(gue_and_mss_are_the_services_over_the_defaults),

@@ -61,6 +61,8 @@ static void a_service_tells_of_clients_that_other_groups_take(void **state)
 	json_decref(document);
 }
 
+#define DAMPED ",\"penalty\":0.0,\"suppressed_until\":null,\"lag_ms\":null"
+
 static void a_group_has_the_fields_of_the_contract(void **state)
 {
 	(void)state;
@@ -68,11 +70,13 @@ static void a_group_has_the_fields_of_the_contract(void **state)
 			"{\"name\":\"app-servers\",\"mode\":\"active-passive\",\"primary\":\"backend1\","
 			"\"active\":[\"backend2\"],\"state\":\"failed-over\",\"failovers\":1,"
 			"\"last_failover\":\"TTTTTTTTTTTTTTTTTTTTTTTT\",\"healthy\":2,\"failed\":1,\"backends\":["
-			"{\"name\":\"backend1\",\"role\":\"out\",\"why\":\"down: connection refused\",\"share\":0.0},"
-			"{\"name\":\"backend2\",\"role\":\"active\",\"why\":null,\"share\":1.0},"
-			"{\"name\":\"backend3\",\"role\":\"standby\",\"why\":\"standby tier\",\"share\":0.0}],"
+			"{\"name\":\"backend1\",\"role\":\"out\",\"why\":\"down: connection refused\",\"share\":0.0" DAMPED "},"
+			"{\"name\":\"backend2\",\"role\":\"active\",\"why\":null,\"share\":1.0" DAMPED "},"
+			"{\"name\":\"backend3\",\"role\":\"standby\",\"why\":\"standby tier\",\"share\":0.0" DAMPED "}],"
 			"\"forced\":null,\"forced_until\":null,\"failback\":\"manual\",\"failing_back_at\":null,"
-			"\"slots\":{\"total\":65536,\"moving\":6000,\"resolving\":553},\"last_resort\":null}");
+			"\"slots\":{\"total\":65536,\"moving\":6000,\"resolving\":553},\"last_resort\":null,"
+			"\"failover\":\"automatic\",\"proposal\":null,\"held_until\":null,\"rechecking\":false,"
+			"\"panic\":false,\"shifted_percent\":100,\"suppressed_until\":null}");
 }
 
 static void a_group_without_primary_or_failover_says_null(void **state)
@@ -83,6 +87,24 @@ static void a_group_without_primary_or_failover_says_null(void **state)
 	assert_true(json_is_null(json_object_get(group, "primary")));
 	assert_true(json_is_null(json_object_get(group, "last_failover")));
 	json_decref(group);
+}
+
+static void a_group_says_what_it_would_do_and_what_holds_it(void **state)
+{
+	struct snapshot_group group = snapshot.groups[0];
+	json_t *json, *proposal;
+
+	(void)state;
+	group.panic = true;
+	snprintf(group.proposed, sizeof(group.proposed), "backend2, backend3");
+	group.proposed_why = "failover is manual";
+	json = api_group_json(&group);
+	proposal = json_object_get(json, "proposal");
+	assert_true(json_is_true(json_object_get(json, "panic")));
+	assert_int_equal(json_array_size(json_object_get(proposal, "backends")), 2);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(proposal, "backends"), 1)), "backend3");
+	assert_string_equal(json_string_value(json_object_get(proposal, "confirm")), "shunt failover app-servers");
+	json_decref(json);
 }
 
 static void a_backend_has_the_fields_of_the_contract(void **state)
@@ -261,7 +283,7 @@ static void large_installations_render_in_time(void **state)
 		snprintf(names[i], sizeof(names[i]), "b%zu", i);
 		backends[i] = snapshot.backends[1];
 		backends[i].name = names[i];
-		members[i] = (struct snapshot_member){names[i], "active", NULL, 0.1};
+		members[i] = (struct snapshot_member){names[i], "active", NULL, 0.1, 0, 0, -1};
 		if (i < SERVICES)
 			services[i] = snapshot.services[0], services[i].name = names[i];
 		if (i % MEMBERS == 0) {
@@ -288,6 +310,7 @@ int main(void)
 		cmocka_unit_test_setup(a_service_tells_of_clients_that_other_groups_take, setup),
 		cmocka_unit_test_setup(a_group_has_the_fields_of_the_contract, setup),
 		cmocka_unit_test_setup(a_group_without_primary_or_failover_says_null, setup),
+		cmocka_unit_test(a_group_says_what_it_would_do_and_what_holds_it),
 		cmocka_unit_test_setup(a_backend_has_the_fields_of_the_contract, setup),
 		cmocka_unit_test_setup(text_that_is_not_utf8_is_told_all_the_same, setup),
 		cmocka_unit_test_setup(drops_have_every_reason_but_none, setup),

@@ -52,6 +52,7 @@ enum mutation {
 
 struct backend {
 	bool used, leaving, healthy, maint, drain;
+	bool keeps; /* on_down: keep: established flows stay when its checks call it down */
 	uint32_t weight, tier;
 	uint32_t deaths; /* how often it has stopped being alive */
 };
@@ -234,15 +235,17 @@ static void send_some(struct simulation *s, uint32_t at_most)
 
 /* ---- the controller ---- */
 
-static bool should_live(const struct backend *b)
+static bool should_live(const struct simulation *s, uint32_t id)
 {
-	return b->used && b->healthy && !b->maint;
+	const struct backend *b = &s->backends[id];
+
+	return b->used && (b->healthy || (b->keeps && is_alive(s, id))) && !b->maint;
 }
 
 static void write_flags(struct simulation *s)
 {
 	for (uint32_t id = 1; id < IDS; id++) {
-		bool lives = should_live(&s->backends[id]);
+		bool lives = should_live(s, id);
 
 		s->backends[id].deaths += is_alive(s, id) && !lives;
 		backend_set_put(&s->alive, id, lives);
@@ -261,7 +264,7 @@ static void find_targets(const struct simulation *s, uint16_t *ret_targets)
 
 		if (!b->used || b->leaving || b->tier != s->active_tier)
 			continue;
-		backend_set_put(&fit, id, is_alive(s, id) && !b->drain);
+		backend_set_put(&fit, id, is_alive(s, id) && b->healthy && !b->drain);
 		ids[n] = id;
 		members[n++] = (struct maglev_member){.key = shunt_mix64(id), .weight = b->weight};
 	}
@@ -409,7 +412,7 @@ static void random_event(struct simulation *s)
 				      .deaths = b->deaths};
 		return;
 	}
-	switch (roll(s, 9)) {
+	switch (roll(s, 10)) {
 	case 0:
 	case 1:
 	case 2:
@@ -430,6 +433,9 @@ static void random_event(struct simulation *s)
 		break;
 	case 8:
 		s->active_tier = !s->active_tier;
+		break;
+	case 9:
+		b->keeps = !b->keeps;
 		break;
 	}
 }

@@ -316,6 +316,34 @@ static void time_takes_a_slot_from_moving_to_settled(void **state)
 	assert_int_equal(shunt_slot_word(slot_settle(slot_of(1, 1, SETTLED))), shunt_slot_word(slot_of(1, 1, SETTLED)));
 }
 
+/* Parts [0, share) and [share, whole): exact, and a share that grows takes only the slots it grows by. */
+static void a_share_that_grows_takes_only_what_it_grows_by(void **state)
+{
+	enum { WHOLE = 100 };
+	static uint16_t old[SIZE], new[SIZE], other[SIZE];
+
+	(void)state;
+	for (uint32_t slot = 0; slot < SIZE; slot++) {
+		old[slot] = 1;
+		other[slot] = 2;
+	}
+	for (uint32_t share = 1; share <= WHOLE; share++) {
+		uint32_t moved = 0, of_other = 0;
+
+		for (uint32_t slot = 0; slot < SIZE; slot++)
+			new[slot] = 1;
+		slots_overlay(new, other, SIZE, WHOLE, WHOLE - share, WHOLE);
+		for (uint32_t slot = 0; slot < SIZE; slot++) {
+			assert_false(old[slot] == 2 && new[slot] == 1);
+			moved += old[slot] != new[slot];
+			of_other += new[slot] == 2;
+			old[slot] = new[slot];
+		}
+		assert_int_equal(of_other, SIZE - SIZE * (WHOLE - share) / WHOLE);
+		assert_true(moved <= SIZE / WHOLE + 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +356,7 @@ int main(void)
 		cmocka_unit_test(the_next_word_of_a_slot_follows_the_rules),
 		cmocka_unit_test(every_combination_agrees_with_the_design),
 		cmocka_unit_test(time_takes_a_slot_from_moving_to_settled),
+		cmocka_unit_test(a_share_that_grows_takes_only_what_it_grows_by),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

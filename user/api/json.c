@@ -81,23 +81,26 @@ json_t *api_service_json(const struct snapshot_service *service)
 
 static json_t *member_json(const struct snapshot_member *member)
 {
-	return json_pack("{s:o, s:o, s:o, s:f}",
+	json_t *json = json_pack("{s:o, s:o, s:o, s:f}",
 			 "name", text_json(member->backend),
 			 "role", text_json(member->role),
 			 "why", text_json(member->why),
 			 "share", member->share);
+
+	api_add_member_failover(json, member);
+	return json;
 }
 
 json_t *api_group_json(const struct snapshot_group *group)
 {
-	json_t *active = json_array(), *backends = json_array();
+	json_t *active = json_array(), *backends = json_array(), *json;
 
 	for (size_t i = 0; i < group->n_members; i++) {
 		json_array_append_new(backends, member_json(&group->members[i]));
 		if (strcmp(group->members[i].role, "active") == 0)
 			json_array_append_new(active, text_json(group->members[i].backend));
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
+	json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
 			 "name", text_json(group->name),
 			 "mode", text_json(group->mode),
 			 "primary", text_json(group->primary),
@@ -117,6 +120,8 @@ json_t *api_group_json(const struct snapshot_group *group)
 			 "moving", (json_int_t)group->moving,
 			 "resolving", (json_int_t)group->resolving,
 			 "last_resort", text_json(group->last_resort));
+	api_add_failover(json, group);
+	return json;
 }
 
 /* Null while nothing is known: down, or not checked. */

@@ -9,6 +9,9 @@
 json_t *api_services_json(const struct snapshot *snapshot, const char *name);
 json_t *api_groups_json(const struct snapshot *snapshot, const char *name);
 json_t *api_backends_json(const struct snapshot *snapshot, const char *name);
+/* json_failover.c: how a group moves. */
+void api_add_failover(json_t *json, const struct snapshot_group *group);
+void api_add_member_failover(json_t *json, const struct snapshot_member *member);
 json_t *api_map_json(const struct snapshot_map *map);
 
 #endif

@@ -125,6 +125,23 @@ static void group_last_failover(FILE *to, const char *metric, const struct snaps
 	}
 }
 
+static void group_panic(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_groups; i++)
+		write_count(to, metric, (struct label){"group", snapshot->groups[i].name}, none, snapshot->groups[i].panic);
+}
+
+static void group_suppressed(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_groups; i++) {
+		const struct snapshot_group *group = &snapshot->groups[i];
+
+		for (size_t j = 0; j < group->n_members; j++)
+			write_count(to, metric, (struct label){"group", group->name},
+				    (struct label){"backend", group->members[j].backend}, group->members[j].suppressed_until > 0);
+	}
+}
+
 static void group_backends(FILE *to, const char *metric, const struct snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->n_groups; i++) {
@@ -184,6 +201,9 @@ static const struct {
 	{"shunt_group_active", "gauge", "Whether the backend takes new flows of the group.", group_active},
 	{"shunt_group_last_failover_timestamp_seconds", "gauge", "Unix time of the last failover, 0 if none.",
 	 group_last_failover},
+	{"shunt_group_panic", "gauge", "Whether too few backends of the group are fit, so that all are used.", group_panic},
+	{"shunt_group_suppressed", "gauge", "Whether the backend takes no flows of the group because it flaps.",
+	 group_suppressed},
 	{"shunt_group_backends", "gauge", "Backends of the group that are healthy and that are failed.",
 	 group_backends},
 	{"shunt_drops_total", "counter", "Packets dropped, by reason.", drops},

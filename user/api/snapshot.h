@@ -38,6 +38,9 @@ struct snapshot_member {
 	const char *role;                 /* "active" | "standby" | "out" */
 	const char *why;                  /* why it is not active: "down: connection refused", "draining", "standby tier" …; or NULL */
 	double share;                     /* part of the group's slots that new flows go to it by, 0 … 1 */
+	double penalty;                   /* of flap damping */
+	int64_t suppressed_until;         /* Unix milliseconds when it is reused if it is quiet; 0: it is not suppressed */
+	int64_t lag_ms;                   /* as last told; -1: nobody did */
 };
 
 struct snapshot_group {
@@ -54,6 +57,14 @@ struct snapshot_group {
 	struct snapshot_member *members;
 	size_t n_members;
 	uint32_t slots, moving, resolving; /* slots of the table; of these, in a transition */
+	const char *failover;             /* "automatic" | "semi-automatic" | "manual" */
+	char proposed[256];               /* backends that it would move to, ", " between them; "": nothing is proposed */
+	const char *proposed_why;         /* what holds the move */
+	int64_t held_until;               /* Unix milliseconds: no move by itself before; 0: none is held */
+	bool rechecking;                  /* the failback waits for one more good check */
+	bool panic;                       /* too few are fit: all in service are used */
+	uint32_t shifted_percent;         /* of a rolling move; 100: none is on its way */
+	int64_t suppressed_until;         /* Unix milliseconds: it flaps, and does not fail back by itself before; 0 */
 };
 
 /* How the last checks of a backend that is up went. */

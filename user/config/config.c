@@ -169,5 +169,6 @@ bool config_check_equal(const struct config_check *a, const struct config_check 
 {
 	return memcmp(&a->health, &b->health, sizeof(a->health)) == 0 && a->type == b->type && a->port == b->port && text_equal(a->path, b->path) &&
 	       text_equal(a->host, b->host) && a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
-	       a->healthy_threshold == b->healthy_threshold && a->unhealthy_threshold == b->unhealthy_threshold;
+	       a->healthy_threshold == b->healthy_threshold && a->unhealthy_threshold == b->unhealthy_threshold &&
+	       a->on_down == b->on_down;
 }

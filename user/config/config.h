@@ -22,7 +22,9 @@ enum config_tracking { TRACKING_AUTO, TRACKING_ALWAYS, TRACKING_NEVER };
 enum config_on_empty { ON_EMPTY_DROP, ON_EMPTY_REJECT, ON_EMPTY_FAIL_OPEN };
 enum config_hash { HASH_5_TUPLE, HASH_SOURCE_IP };
 enum config_check_type { CHECK_TCP, CHECK_HTTP, CHECK_NONE };
-enum config_group_mode { GROUP_ACTIVE_PASSIVE, GROUP_ACTIVE_ACTIVE };
+enum config_group_mode { GROUP_ACTIVE_PASSIVE, GROUP_ACTIVE_ACTIVE, GROUP_ROLLING };
+enum config_failover { CONFIG_FAILOVER_AUTOMATIC, CONFIG_FAILOVER_SEMI_AUTOMATIC, CONFIG_FAILOVER_MANUAL };
+enum config_on_down { ON_DOWN_MOVE, ON_DOWN_KEEP };
 
 #define CONFIG_WEIGHT_MAX 65535
 #define CONFIG_SCORE_RESULTS_MIN 10
@@ -54,6 +56,19 @@ struct config_check {
 	uint32_t interval_ms, timeout_ms;
 	uint32_t healthy_threshold, unhealthy_threshold;
 	struct config_health health;
+	enum config_on_down on_down;  /* of the group: what becomes of the established flows of who fails the check */
+};
+
+/* So many, or a percentage of a tier's members. */
+struct config_least {
+	uint32_t count;
+	uint32_t percent;             /* 0: count says it */
+};
+
+/* A penalty that decays by half in half_life_ms (RFC 2439 section 4.2); half_life_ms 0: no damping. */
+struct config_damping {
+	uint32_t half_life_ms, max_suppress_ms;
+	uint32_t suppress, reuse;     /* penalties; one flap adds 1000 */
 };
 
 struct config_prefix {
@@ -131,10 +146,17 @@ struct config_group {
 	size_t n_members;
 	size_t primary;               /* index into backends; SIZE_MAX: none */
 	size_t fallback;              /* index into groups: who serves when nobody of this one is fit; SIZE_MAX: none */
-	bool failover_automatic;      /* default true */
+	enum config_failover failover;
 	bool failback_automatic;      /* default false */
 	uint32_t failback_delay_ms;   /* default 30 s */
-	uint32_t min_healthy;         /* default 1 */
+	uint32_t hold_down_ms;        /* default 0 */
+	struct config_least min_healthy; /* default 1 */
+	struct config_least return_healthy; /* both 0: as min_healthy */
+	uint32_t panic_percent;       /* default 0: never */
+	uint32_t overprovision_percent; /* 0: no spill-over */
+	uint32_t step_percent, step_interval_ms; /* of mode rolling; else 0 */
+	uint32_t max_lag_ms;          /* 0: lag does not matter */
+	struct config_damping damping;
 	struct config_check check;    /* complete: defaults merged in */
 };
 
@@ -242,6 +264,7 @@ int config_prefix_order(const void *a, const void *b);             /* for qsort 
 bool config_prefix_has(const struct config_prefix *prefix, const struct shunt_addr *address);
 
 const char *config_group_mode_text(enum config_group_mode mode);   /* "active-passive" | "active-active" */
+const char *config_failover_text(enum config_failover failover);   /* "automatic" | "semi-automatic" | "manual" */
 const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" | "gue" */
 const char *config_check_type_text(enum config_check_type type);   /* "tcp" | "http" | "none" */
 const char *config_tracking_text(enum config_tracking tracking);

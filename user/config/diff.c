@@ -17,7 +17,7 @@
 
 #include "config/config.h"
 
-#define FACTS_MAX 24
+#define FACTS_MAX 40
 
 struct fact {
 	const char *label, *text; /* text: `room`, or of the configuration */
@@ -253,6 +253,35 @@ static void add_health(struct facts *facts, const struct config_health *health)
 		add_text(facts, "health_check score window", "as results take");
 }
 
+static void add_least(struct facts *facts, const char *label, const struct config_least *least)
+{
+	if (least->percent)
+		add_fact(facts, label, "%" PRIu32 "%%", least->percent);
+	else if (least->count)
+		add_fact(facts, label, "%" PRIu32, least->count);
+	else
+		add_text(facts, label, "as min_healthy");
+}
+
+static void describe_failover(const struct config_group *group, struct facts *facts)
+{
+	const struct config_damping *damping = &group->damping;
+
+	add_least(facts, "min_healthy", &group->min_healthy);
+	add_least(facts, "return_healthy", &group->return_healthy);
+	add_duration(facts, "hold_down", group->hold_down_ms);
+	add_fact(facts, "panic", "%" PRIu32 "%%", group->panic_percent);
+	add_text(facts, "on_down", word_text(on_down_words, group->check.on_down));
+	add_fact(facts, "overprovision", "%" PRIu32 "%%", group->overprovision_percent);
+	add_fact(facts, "step", "%" PRIu32 "%%", group->step_percent);
+	add_duration(facts, "interval", group->step_interval_ms);
+	add_duration(facts, "max_lag", group->max_lag_ms);
+	add_duration(facts, "damping half_life", damping->half_life_ms);
+	add_duration(facts, "damping max_suppress", damping->max_suppress_ms);
+	add_fact(facts, "damping suppress", "%" PRIu32, damping->suppress);
+	add_fact(facts, "damping reuse", "%" PRIu32, damping->reuse);
+}
+
 static void describe_group(const struct config *config, size_t index, struct facts *facts)
 {
 	const struct config_group *group = &config->groups[index];
@@ -261,11 +290,11 @@ static void describe_group(const struct config *config, size_t index, struct fac
 
 	add_text(facts, "mode", config_group_mode_text(group->mode));
 	add_text(facts, "primary", group->primary == SIZE_MAX ? "none" : config->backends[group->primary].name);
-	add_text(facts, "failover", word_text(failover_words, group->failover_automatic));
+	add_text(facts, "failover", word_text(failover_words, group->failover));
 	add_text(facts, "failback", word_text(failback_words, group->failback_automatic));
 	add_duration(facts, "failback_delay", group->failback_delay_ms);
 	add_text(facts, "fallback", group->fallback == SIZE_MAX ? "none" : config->groups[group->fallback].name);
-	add_fact(facts, "min_healthy", "%" PRIu32, group->min_healthy);
+	describe_failover(group, facts);
 	add_text(facts, "health_check type", config_check_type_text(check->type));
 	add_text(facts, "health_check path", check->path ? check->path : "none");
 	add_text(facts, "health_check host", check->host ? check->host : "the address");

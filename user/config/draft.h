@@ -118,9 +118,16 @@ struct draft_member {
 	struct item name, priority;
 };
 
+struct draft_damping {
+	struct place at;
+	struct item half_life, suppress, reuse, max_suppress;
+};
+
 struct draft_group {
 	struct place at;
 	struct item name, mode, primary, failover, failback, failback_delay, min_healthy, fallback;
+	struct item hold_down, return_healthy, panic, overprovision, on_down, step, interval, max_lag;
+	struct draft_damping damping;
 	struct items members;        /* struct draft_member */
 	struct draft_check check;
 };

@@ -70,6 +70,11 @@ static int parse_duration(const struct field *field, struct item *item)
 		     item->number <= field->max);
 }
 
+bool item_is_percent(const struct item *item)
+{
+	return item->ok && item->text[strlen(item->text) - 1] == '%';
+}
+
 /* The number before a '%'. */
 static int parse_percentage(const char *text, uint64_t min, uint64_t max, uint64_t *ret_number)
 {
@@ -86,6 +91,11 @@ static int parse_percentage(const char *text, uint64_t min, uint64_t max, uint64
 static int parse_percent(const struct field *field, struct item *item)
 {
 	return parse_percentage(item->text, field->min, field->max, &item->number);
+}
+
+static int parse_number_or_percent(const struct field *field, struct item *item)
+{
+	return strchr(item->text, '%') ? parse_percentage(item->text, 1, 100, &item->number) : parse_number(field, item);
 }
 
 static int parse_word(const struct field *field, struct item *item)
@@ -238,6 +248,7 @@ static const struct {
 	[FIELD_POWER_OF_TWO] = {parse_power_of_two, NULL},
 	[FIELD_DURATION] = {parse_duration, NULL},
 	[FIELD_PERCENT] = {parse_percent, NULL},
+	[FIELD_NUMBER_OR_PERCENT] = {parse_number_or_percent, NULL},
 	[FIELD_WORD] = {parse_word, NULL},
 	[FIELD_WORD_OR_NUMBER] = {parse_word_or_number, NULL},
 	[FIELD_ADDRESS] = {parse_address, "an IPv4 or IPv6 unicast address"},
@@ -307,6 +318,10 @@ const char *field_expectation(const struct field *field, char buffer[EXPECTATION
 		break;
 	case FIELD_PERCENT:
 		snprintf(buffer, EXPECTATION_MAX, "a percentage from %" PRIu64 "%% to %" PRIu64 "%%", field->min, field->max);
+		break;
+	case FIELD_NUMBER_OR_PERCENT:
+		snprintf(buffer, EXPECTATION_MAX, "a whole number from %" PRIu64 " to %" PRIu64 ", or a percentage from 1%% to 100%%",
+			 field->min, field->max);
 		break;
 	case FIELD_WORD:
 		enumerate_words(field->words, buffer, EXPECTATION_MAX);

@@ -11,6 +11,7 @@
 #define MS_PER_HOUR (3600 * MS_PER_S)
 #define PORT_MAX 65535
 #define PRIORITY_MAX 65535
+#define PENALTY_MAX 1000000
 #define THRESHOLD_MAX 1000
 #define FLOW_TABLE_SIZE_MAX (1 << 30)
 #define NEW_FLOWS_MAX 10000000
@@ -182,6 +183,16 @@ static const struct schema service_schema = {"service", SCHEMA(draft_service, se
 static const struct schema member_schema = {"backend", SCHEMA(draft_member, member_fields), .bare_name = true};
 static const struct schema backend_schema = {"backend", SCHEMA(draft_backend, backend_fields)};
 
+static const struct field damping_fields[] = {
+	{"half_life", FIELD_DURATION, AT(draft_damping, half_life), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},
+	{"suppress", FIELD_NUMBER, AT(draft_damping, suppress), .min = 1, .max = PENALTY_MAX},
+	{"reuse", FIELD_NUMBER, AT(draft_damping, reuse), .min = 1, .max = PENALTY_MAX},
+	{"max_suppress", FIELD_DURATION, AT(draft_damping, max_suppress), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},
+	{},
+};
+
+static const struct schema damping_schema = {"damping", SCHEMA(draft_damping, damping_fields)};
+
 static const struct field group_fields[] = {
 	{"name", FIELD_NAME, AT(draft_group, name), .required = true},
 	{"mode", FIELD_WORD, AT(draft_group, mode), .words = group_mode_words},
@@ -191,7 +202,16 @@ static const struct field group_fields[] = {
 	{"failover", FIELD_WORD, AT(draft_group, failover), .words = failover_words},
 	{"failback", FIELD_WORD, AT(draft_group, failback), .words = failback_words},
 	{"failback_delay", FIELD_DURATION, AT(draft_group, failback_delay), .max = 24 * MS_PER_HOUR},
-	{"min_healthy", FIELD_NUMBER, AT(draft_group, min_healthy), .min = 1, .max = BACKENDS_MAX},
+	{"hold_down", FIELD_DURATION, AT(draft_group, hold_down), .max = 24 * MS_PER_HOUR},
+	{"min_healthy", FIELD_NUMBER_OR_PERCENT, AT(draft_group, min_healthy), .min = 1, .max = BACKENDS_MAX},
+	{"return_healthy", FIELD_NUMBER_OR_PERCENT, AT(draft_group, return_healthy), .min = 1, .max = BACKENDS_MAX},
+	{"panic", FIELD_PERCENT, AT(draft_group, panic), .max = 100},
+	{"on_down", FIELD_WORD, AT(draft_group, on_down), .words = on_down_words},
+	{"overprovision", FIELD_PERCENT, AT(draft_group, overprovision), .min = 100, .max = 10000},
+	{"step", FIELD_PERCENT, AT(draft_group, step), .min = 1, .max = 100},
+	{"interval", FIELD_DURATION, AT(draft_group, interval), .min = 100, .max = MS_PER_HOUR},
+	{"max_lag", FIELD_DURATION, AT(draft_group, max_lag), .min = 1, .max = MS_PER_HOUR},
+	{"damping", FIELD_MAPPING, AT(draft_group, damping), .schema = &damping_schema},
 	{"fallback", FIELD_NAME, AT(draft_group, fallback)},
 	{"health_check", FIELD_MAPPING, AT(draft_group, check), .schema = &check_schema},
 	{},

@@ -13,6 +13,7 @@ enum field_kind {
 	FIELD_POWER_OF_TWO,          /* min … max */
 	FIELD_DURATION,              /* min … max milliseconds */
 	FIELD_PERCENT,               /* min … max, written with its sign */
+	FIELD_NUMBER_OR_PERCENT,     /* min … max, or 1 % … 100 %; which, item_is_percent says */
 	FIELD_WORD,                  /* one of `words` */
 	FIELD_WORD_OR_NUMBER,        /* one of `words`, or min … max */
 	FIELD_ADDRESS,               /* unicast */
@@ -57,6 +58,7 @@ extern const struct schema config_schema;
 
 /* Fills number and address of an item from its text: 0 | -EINVAL | -EOPNOTSUPP: comes in a later version. */
 int scalar_parse(const struct field *field, struct item *item);
+bool item_is_percent(const struct item *item);
 /* What a field takes, as words after "must be". Returns `buffer`. */
 const char *field_expectation(const struct field *field, char buffer[EXPECTATION_MAX]);
 /* The keys of a schema as an enumeration. Returns `buffer`. */

@@ -32,6 +32,9 @@ void build_quic(struct validation *validation, const char *who, const struct dra
 		struct config_service *service);
 void validate_server_ids(struct validation *validation);
 
+/* validate_failover.c: when a group moves, and how. `who` begins the messages. */
+void validate_failover(struct report *report, const char *who, const struct draft_group *draft, struct config_group *group);
+
 /* validate_protection.c: of one service, and of all. `who` begins the messages. */
 void build_prefixes(struct report *report, const struct items *draft, struct config_prefixes *ret_prefixes);
 void build_limits(struct report *report, const char *who, const struct draft_service *draft, struct config_service *service);

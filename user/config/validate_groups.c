@@ -6,8 +6,6 @@
 
 #include "config/validate.h"
 
-#define FAILBACK_DELAY_DEFAULT_MS (30 * 1000)
-#define MIN_HEALTHY_DEFAULT 1
 #define WHO_MAX (QUOTE_MAX + 16)
 
 /* `group "web": `, with which the group's messages begin. Returns `buffer`. */
@@ -97,10 +95,8 @@ static void validate_active_passive(struct validation *v, const struct draft_gro
 	}
 }
 
-/* One tier: what orders members is accepted and has no effect. */
-static void validate_active_active(struct validation *v, const struct draft_group *draft)
+static void note_primary(struct validation *v, const struct draft_group *draft, const char *mode)
 {
-	const struct draft_member *drafts = draft->members.list;
 	char before[WHO_MAX], name[QUOTE_MAX];
 
 	if (draft->primary.ok && find_name(&v->backends, &draft->primary) == KEYMAP_NONE)
@@ -108,8 +104,23 @@ static void validate_active_active(struct validation *v, const struct draft_grou
 			     "%sprimary %s is not in backends: define it there, or remove the key", who(draft, before),
 			     quote(draft->primary.text, name));
 	else if (draft->primary.ok)
-		report_note(v->report, draft->primary.at, "%sprimary has no effect in mode active-active",
-			    who(draft, before));
+		report_note(v->report, draft->primary.at, "%sprimary has no effect in mode %s", who(draft, before), mode);
+}
+
+/* Tiers as in active-passive; the first one listed is the best unless priorities say otherwise. */
+static void validate_rolling(struct validation *v, const struct draft_group *draft, struct config_group *group)
+{
+	note_primary(v, draft, "rolling");
+	set_priorities(draft, group);
+}
+
+/* One tier: what orders members is accepted and has no effect. */
+static void validate_active_active(struct validation *v, const struct draft_group *draft)
+{
+	const struct draft_member *drafts = draft->members.list;
+	char before[WHO_MAX];
+
+	note_primary(v, draft, "active-active");
 	for (size_t i = 0; i < draft->members.n; i++) {
 		if (!drafts[i].priority.ok)
 			continue;
@@ -130,10 +141,6 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 	group->primary = SIZE_MAX;
 	group->fallback = SIZE_MAX;
 	group->mode = number_or(&draft->mode, GROUP_ACTIVE_PASSIVE);
-	group->failover_automatic = number_or(&draft->failover, true);
-	group->failback_automatic = number_or(&draft->failback, false);
-	group->failback_delay_ms = number_or(&draft->failback_delay, FAILBACK_DELAY_DEFAULT_MS);
-	group->min_healthy = number_or(&draft->min_healthy, MIN_HEALTHY_DEFAULT);
 	group->members = new_list(v->report, draft->members.n, sizeof(*group->members), &group->n_members);
 	for (size_t i = 0; i < group->n_members; i++)
 		resolve_member(v, index, (const struct draft_member *)draft->members.list + i, &group->members[i]);
@@ -141,15 +148,15 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 		; /* told already; what another mode asks for would only confuse */
 	else if (group->mode == GROUP_ACTIVE_PASSIVE)
 		validate_active_passive(v, draft, group);
+	else if (group->mode == GROUP_ROLLING)
+		validate_rolling(v, draft, group);
 	else
 		validate_active_active(v, draft);
-	if (draft->members.ok && group->min_healthy > group->n_members)
-		report_error(v->report, draft->min_healthy.at,
-			     "%smin_healthy %" PRIu32 " is more than its %zu backend(s): lower it, or add backends",
-			     who(draft, before), group->min_healthy, group->n_members);
+	validate_failover(v->report, who(draft, before), draft, group);
 	check_validate(v->report, who(draft, before), &draft->check, &check);
 	check_build(v->report, &check, &group->check);
 	health_build(v->report, who(draft, before), &draft->check, &v->draft->defaults.check, &group->check);
+	group->check.on_down = number_or(&draft->on_down, ON_DOWN_MOVE);
 }
 
 static void resolve_fallback(struct validation *v, size_t index)

@@ -27,10 +27,14 @@ const struct word on_empty_words[] = {
 const struct word group_mode_words[] = {{"active-passive", GROUP_ACTIVE_PASSIVE},
 					{"active-active", GROUP_ACTIVE_ACTIVE},
 					{"normal", GROUP_ACTIVE_ACTIVE},
-					{"rolling", WORD_LATER},
+					{"rolling", GROUP_ROLLING},
 					{}};
 const struct word switch_words[] = {{"true", true}, {"false", false}, {}};
-const struct word failover_words[] = {{"automatic", true}, {"manual", false}, {}};
+const struct word failover_words[] = {{"automatic", CONFIG_FAILOVER_AUTOMATIC},
+				      {"semi-automatic", CONFIG_FAILOVER_SEMI_AUTOMATIC},
+				      {"manual", CONFIG_FAILOVER_MANUAL},
+				      {}};
+const struct word on_down_words[] = {{"move", ON_DOWN_MOVE}, {"keep", ON_DOWN_KEEP}, {}};
 const struct word failback_words[] = {{"manual", false}, {"automatic", true}, {}};
 const struct word check_type_words[] = {
 	{"tcp", CHECK_TCP}, {"http", CHECK_HTTP}, {"none", CHECK_NONE}, {"https", WORD_LATER}, {}};
@@ -46,6 +50,11 @@ const char *word_text(const struct word *words, int value)
 const char *config_group_mode_text(enum config_group_mode mode)
 {
 	return word_text(group_mode_words, mode);
+}
+
+const char *config_failover_text(enum config_failover failover)
+{
+	return word_text(failover_words, failover);
 }
 
 const char *config_forward_text(enum shunt_forward forward)

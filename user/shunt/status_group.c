@@ -74,6 +74,34 @@ static void put_forced(const struct status *status, struct paragraph *line, cons
 		paragraph_put(line, PLAIN, " until: shunt failback %s", name);
 }
 
+/* What the group would do, and what keeps it from it. */
+static void put_held(const struct status *status, struct paragraph *line, const json_t *group)
+{
+	const json_t *proposal = json_object_get(group, "proposal");
+	int64_t held_until = get_time(group, "held_until"), suppressed_until = get_time(group, "suppressed_until");
+	int64_t shifted = get_number(group, "shifted_percent");
+	char age[HUMAN_TEXT_MAX];
+
+	if (get_flag(group, "panic"))
+		paragraph_put(line, RED, "; PANIC: too few are fit, all in service are used");
+	if (json_is_object(proposal)) {
+		const json_t *names = json_object_get(proposal, "backends");
+
+		paragraph_put(line, YELLOW, "; proposes %s%s (%s)", json_string_value(json_array_get(names, 0)) ?: "nobody",
+			      json_array_size(names) > 1 ? " and others" : "", get_text(proposal, "why"));
+		paragraph_put(line, PLAIN, " to confirm: %s", get_text(proposal, "confirm"));
+	}
+	if (held_until)
+		paragraph_put(line, PLAIN, "; no move by itself for %s", human_age(held_until - status->now_ms + 999, age));
+	if (get_flag(group, "rechecking"))
+		paragraph_put(line, PLAIN, "; waits for one more good check");
+	if (suppressed_until)
+		paragraph_put(line, YELLOW, "; flaps: no failback by itself for %s",
+			      human_age(suppressed_until - status->now_ms + 999, age));
+	if (shifted > 0 && shifted < 100)
+		paragraph_put(line, YELLOW, "; rolling: %" PRId64 " %% shifted", shifted);
+}
+
 static void put_moving(const struct status *status, struct paragraph *line, const json_t *group)
 {
 	const json_t *slots = json_object_get(group, "slots");
@@ -244,6 +272,8 @@ static void put_backend(const struct status *status, struct table *table, const 
 	put_role(table, backend, member);
 	because_admin(status, &why, backend);
 	because_health(&why, backend, member);
+	if (get_time(member, "suppressed_until"))
+		because(&why, "reused in %s", human_age(get_time(member, "suppressed_until") - status->now_ms + 999, age));
 	if (flows && strcmp(get_text(backend, "admin"), "drain") != 0)
 		because(&why, "%" PRId64 " flow%s", flows, plural((uint64_t)flows));
 	if (strcmp(name, primary) == 0)
@@ -265,6 +295,7 @@ void status_print_group(const struct status *status, const json_t *group)
 	paragraph_put(&line, PLAIN, " %s %s ", get_text(group, "mode"), sign_text(status->style, SIGN_DOT));
 	put_state(status, &line, group);
 	put_forced(status, &line, group);
+	put_held(status, &line, group);
 	put_moving(status, &line, group);
 	paragraph_end(&line);
 	json_array_foreach(json_object_get(group, "backends"), i, member)

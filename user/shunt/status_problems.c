@@ -69,6 +69,23 @@ static void groups_down(const struct status *status, struct problems *problems)
 	}
 }
 
+static void groups_waiting(const struct status *status, struct problems *problems)
+{
+	json_t *group;
+	size_t i;
+
+	json_array_foreach(json_object_get(status->document, "groups"), i, group) {
+		const json_t *proposal = json_object_get(group, "proposal");
+
+		if (get_flag(group, "panic"))
+			add(problems, RED, "group %s PANICS: too few backends are fit, all in service are used",
+			    get_text(group, "name"));
+		if (json_is_object(proposal))
+			add(problems, RED, "group %s proposes to move (%s): %s", get_text(group, "name"),
+			    get_text(proposal, "why"), get_text(proposal, "confirm"));
+	}
+}
+
 static void groups_impaired(const struct status *status, struct problems *problems)
 {
 	char age[HUMAN_TEXT_MAX];
@@ -132,7 +149,7 @@ static void interfaces_slow(const struct status *status, struct problems *proble
 void status_problems(const struct status *status, struct problems *ret_problems)
 {
 	static void (*const rules[])(const struct status *, struct problems *) = {
-		whole, groups_down, groups_impaired, backends_bad, interfaces_slow,
+		whole, groups_down, groups_waiting, groups_impaired, backends_bad, interfaces_slow,
 	};
 
 	*ret_problems = (struct problems){};

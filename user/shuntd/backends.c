@@ -23,9 +23,12 @@ bool endpoint_refresh(struct controller *c, struct endpoint *endpoint)
 {
 	const struct backend *backend = endpoint->backend;
 	enum admin_state admin = backend_admin(backend);
-	bool alive = health_serves(endpoint->health.state) && admin != ADMIN_MAINT;
+	bool up = health_serves(endpoint->health.state), down = endpoint->health.state == HEALTH_DOWN;
+	/* on_down: keep leaves established flows where they are, as a drain does; so does a panic, which brings new ones. */
+	bool kept = endpoint->alive && down && endpoint->check.on_down == ON_DOWN_KEEP;
+	bool alive = (up || kept || endpoint->opened) && admin != ADMIN_MAINT;
 	bool has_weight = endpoint_table_weight(endpoint) > 0 && endpoint->wanted;
-	bool fit = alive && admin == ADMIN_READY && has_weight;
+	bool fit = up && admin == ADMIN_READY && has_weight;
 	bool in_service = admin != ADMIN_MAINT && has_weight;
 
 	if (c->detached || (alive == endpoint->alive && fit == backend_set_has(&c->fit, endpoint->id) &&

@@ -144,6 +144,7 @@ void controller_stop(struct controller *c)
 	free(c->configured);
 	free(c->service_ids);
 	free(c->targets);
+	free(c->more_targets);
 	free(c->words);
 	free(c);
 }

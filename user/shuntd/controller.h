@@ -13,6 +13,7 @@
 #include "api/api.h"
 #include "config/config.h"
 #include "datapath/datapath.h"
+#include "failover/damping.h"
 #include "failover/failover.h"
 #include "health/health.h"
 #include "net/next_hop.h"
@@ -85,6 +86,9 @@ struct endpoint {
 	uint32_t lag_ms;                   /* as last told, PROBE_LAG_NONE: never */
 	uint32_t health_percent;           /* of the weight: what its score and its slow start leave it */
 	uint32_t agent_percent;            /* the same: what its own agent says */
+	bool doubtful;                     /* the last result was bad */
+	uint64_t checked_ms;               /* of the monotonic clock: when the last result came; 0: none yet */
+	uint32_t opened;                   /* groups in panic that use it whatever its checks say */
 	bool alive;                        /* as published */
 	bool wanted;                       /* some group of the configuration in force has it */
 	uint32_t flows;                    /* live pinned ones, at the last scan */
@@ -97,6 +101,15 @@ struct member {
 	struct endpoint *endpoint;
 	uint32_t priority;
 	uint32_t slots;                    /* slots whose new flows it takes */
+	bool fit;                          /* at the last decision: may take new flows of this group */
+	bool was_up;                       /* at the last decision, by its checks */
+	struct damping damping;            /* of the backend in this group */
+};
+
+/* The base table of one part of a plan. */
+struct base {
+	uint16_t *ids;                     /* of backends, per slot; NULL: never needed */
+	uint64_t key;                      /* hash of what it was built from */
 };
 
 /* Who takes the new flows of a group of which nobody is fit. */
@@ -113,8 +126,9 @@ struct group {
 	bool decided;                      /* by this controller */
 	uint64_t failovers;
 	int64_t last_failover;             /* Unix milliseconds, 0: never */
-	uint16_t *base;                    /* backend ids of the base table */
-	uint64_t base_key;                 /* hash of what base was built from */
+	struct base bases[FAILOVER_PARTS_MAX];
+	struct damping damping;            /* of the group itself: a flap is a failover */
+	bool panic;                        /* too few are fit: every backend in service is used */
 	bool scheduled;                    /* by all its services: the place of a pinned flow says nothing of its slot */
 	struct group *fallback;            /* of the configuration in force, NULL: none */
 	bool may_fail_open;                /* some service that uses it says so */
@@ -176,7 +190,7 @@ struct controller {
 	uint64_t flow_entries;
 	bool tracks_always;                /* some service does: flows are counted all the time */
 	uint32_t table_size;               /* of the maps in use */
-	uint16_t *targets;                 /* scratch, table_size entries */
+	uint16_t *targets, *more_targets;  /* scratch, table_size entries */
 	struct shunt_slot *words;
 };
 
@@ -271,13 +285,48 @@ uint32_t endpoint_weight(const struct endpoint *endpoint);
 /* ---- groups.c ---- */
 struct group *group_find(const struct controller *controller, const char *name);
 void group_free(struct group *group);
+void group_free_bases(struct group *group);
 bool group_has(const struct group *group, const struct endpoint *endpoint);
 /* Decides and publishes. The step says what an operator's input came to. */
 struct failover_step group_decide(struct controller *controller, struct group *group, struct failover_input input);
 void group_update(struct controller *controller, struct group *group);
-struct failover_policy group_policy(const struct group *group);
+void groups_recheck(struct controller *controller, const struct endpoint *endpoint); /* those that wait for its next result */
 bool group_member_is_active(const struct group *group, size_t member);
 void group_count(struct controller *controller, struct group *group);
+
+/* ---- policy.c: a group's configuration and members as failover and damping see them ---- */
+struct failover_policy group_policy(const struct group *group);
+struct damping_policy group_damping_policy(const struct group *group);
+/* Allocated, n_members + 1 of them; NULL without memory. */
+struct failover_member *group_members(const struct controller *controller, const struct group *group);
+/* How its new flows are to be shared out, as members are now. */
+size_t group_plan(const struct controller *controller, const struct group *group,
+		  struct failover_part ret_parts[FAILOVER_PARTS_MAX]);
+/* Counts flaps of its backends since the last decision; says who is suppressed or reused. */
+void group_damp(struct controller *controller, struct group *group, uint64_t now_ms);
+/* The next time at which something suppressed is reused; 0: nothing is. */
+uint64_t group_reuse_ms(const struct group *group);
+void group_flapped(struct controller *controller, struct group *group, uint64_t now_ms); /* it has failed over */
+
+/* ---- panic.c: too few are fit ---- */
+/* Enters or leaves it, by who is fit among those that the plan gives flows to. */
+void group_panic(struct controller *controller, struct group *group);
+void group_panic_over(struct controller *controller, const struct group *group); /* once its table has changed */
+void group_panic_forget(struct group *group);         /* its members are about to be others */
+
+/* ---- announce.c: what a decision has changed, for the audit trail ---- */
+struct announcement {
+	enum failover_state state;
+	uint32_t proposed_tier;
+	bool panic;
+	uint32_t shifted_percent;
+	char active[256], resort[80];
+};
+void announcement_begin(const struct group *group, struct announcement *ret_before);
+void announcement_end(struct controller *controller, const struct group *group, const struct announcement *before,
+		      const struct failover_step *step);
+void group_active_names(const struct group *group, char *text, size_t size);
+void group_names_of_tier(const struct group *group, uint32_t tier, char *text, size_t size);
 
 /* ---- targets.c: which backend each slot should have ---- */
 void match_last_resorts(struct controller *controller, const struct config *config);

@@ -16,6 +16,13 @@ struct group *group_find(const struct controller *c, const char *name)
 	return NULL;
 }
 
+void group_free_bases(struct group *group)
+{
+	for (size_t i = 0; i < FAILOVER_PARTS_MAX; i++)
+		free(group->bases[i].ids);
+	memset(group->bases, 0, sizeof(group->bases));
+}
+
 void group_free(struct group *group)
 {
 	if (!group)
@@ -23,7 +30,7 @@ void group_free(struct group *group)
 	sd_event_source_disable_unref(group->timer);
 	free(group->name);
 	free(group->members);
-	free(group->base);
+	group_free_bases(group);
 	free(group->moved_at);
 	free(group->busy);
 	free(group);
@@ -38,27 +45,6 @@ bool group_has(const struct group *group, const struct endpoint *endpoint)
 }
 
 /* ---- failover ---- */
-
-struct failover_policy group_policy(const struct group *group)
-{
-	return (struct failover_policy){
-		.failover_automatic = group->config->failover_automatic,
-		.failback_automatic = group->config->failback_automatic,
-		.failback_delay_ms = group->config->failback_delay_ms,
-		.min_healthy = group->config->min_healthy,
-	};
-}
-
-static struct failover_member *failover_members(const struct controller *c, const struct group *group)
-{
-	struct failover_member *members = calloc(group->n_members + 1, sizeof(*members));
-
-	for (size_t i = 0; members && i < group->n_members; i++) {
-		members[i].tier = group->members[i].priority;
-		members[i].fit = backend_set_has(&c->fit, group->members[i].endpoint->id);
-	}
-	return members;
-}
 
 bool group_member_is_active(const struct group *group, size_t member)
 {
@@ -79,61 +65,6 @@ static bool waits_for_checks(const struct group *group)
 		    backend_is_probed(group->members[i].endpoint->backend))
 			return true;
 	return false;
-}
-
-static void active_names(const struct group *group, char *text, size_t size)
-{
-	size_t used = 0;
-
-	text[0] = '\0';
-	for (size_t i = 0; i < group->n_members && used + 1 < size; i++)
-		if (group_member_is_active(group, i))
-			used += snprintf(text + used, size - used, "%s%s", used ? ", " : "",
-					 group->members[i].endpoint->backend->name);
-}
-
-static void announce_failover(struct controller *c, struct group *group, const char *before, const struct failover_step *step)
-{
-	char object[128], now[256];
-
-	active_names(group, now, sizeof(now));
-	snprintf(object, sizeof(object), "group %s", group->name);
-	events_add(c->events, step->is_failover ? "failover" : step->cause == FAILOVER_CAUSE_START ? "start" : "failback", object,
-		   step->cause == FAILOVER_CAUSE_OPERATOR ? "operator" : "controller", "%s%s%s: %s",
-		   step->cause == FAILOVER_CAUSE_START ? "" : before, step->cause == FAILOVER_CAUSE_START ? "" : " -> ", now,
-		   failover_cause_text(step->cause));
-}
-
-static void announce_down(struct controller *c, const struct group *group, enum failover_state before)
-{
-	char object[128];
-	bool is_down = group->failover.state == FAILOVER_DOWN;
-
-	if (is_down == (before == FAILOVER_DOWN))
-		return;
-	snprintf(object, sizeof(object), "group %s", group->name);
-	if (is_down)
-		events_add(c->events, "group", object, "controller", "down: no fit backend takes its new flows");
-	else
-		events_add(c->events, "group", object, "controller", "serves again");
-}
-
-static void announce_resort(struct controller *c, const struct group *group, const char *before)
-{
-	const char *now = group_resort_text(group);
-	char object[128];
-
-	if (strcmp(before, now ? now : "") == 0)
-		return;
-	snprintf(object, sizeof(object), "group %s", group->name);
-	if (group->resort == RESORT_FALLBACK)
-		events_add(c->events, "fallback", object, "controller", "nobody of its own is fit: new flows go to group %s",
-			   group->serving->name);
-	else if (group->resort == RESORT_FAIL_OPEN)
-		events_add(c->events, "fail-open", object, "controller",
-			   "nobody is fit: flows go to every backend that is not in maintenance, whatever its checks say");
-	else
-		events_add(c->events, "group", object, "controller", "last resort %s is over", before);
 }
 
 static int wake(sd_event_source *source, uint64_t usec, void *userdata)
@@ -200,35 +131,58 @@ static void publish(struct controller *c, struct group *group)
 
 /* ---- deciding ---- */
 
-struct failover_step group_decide(struct controller *c, struct group *group, struct failover_input input)
+static void note_fit(struct group *group, const struct failover_member *members)
 {
-	struct failover_member *members = failover_members(c, group);
-	const struct failover_policy policy = group_policy(group);
-	enum failover_state before = group->failover.state;
-	bool first = !group->decided;
-	struct failover_step step = {.next = group->failover};
-	char active_before[256], resort_before[sizeof(group->resort_text)];
+	for (size_t i = 0; i < group->n_members; i++)
+		group->members[i].fit = members[i].fit;
+}
 
-	if (!members || c->detached || (input.event == FAILOVER_EVENT_CHECK && waits_for_checks(group))) {
-		free(members);
-		return step;
-	}
-	active_names(group, active_before, sizeof(active_before));
-	snprintf(resort_before, sizeof(resort_before), "%s", group_resort_text(group) ? group->resort_text : "");
-	step = failover_next(&group->failover, &policy, members, group->n_members, input, clock_monotonic_ms());
-	free(members);
-	group->failover = step.next;
-	if (step.is_failover) {
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+/* What follows from the step: who takes new flows, the table, the next look. */
+static void carry_out(struct controller *c, struct group *group, const struct failover_step *step, uint64_t now_ms)
+{
+	bool panicked = group->panic;
+
+	group->failover = step->next;
+	if (step->is_failover) {
 		group->failovers++;
 		group->last_failover = clock_wall_ms();
+		group_flapped(c, group, now_ms);
 	}
+	group_panic(c, group);
 	publish(c, group);
-	set_timer(c, group, step.wake_ms);
-	if (step.cause != FAILOVER_CAUSE_NONE)
-		announce_failover(c, group, active_before, &step);
+	set_timer(c, group, sooner(step->wake_ms, group_reuse_ms(group)));
+	if (panicked && !group->panic)
+		group_panic_over(c, group);
+}
+
+struct failover_step group_decide(struct controller *c, struct group *group, struct failover_input input)
+{
+	const struct failover_policy policy = group_policy(group);
+	const struct damping_policy damping = group_damping_policy(group);
+	struct failover_step step = {.next = group->failover};
+	uint64_t now_ms = clock_monotonic_ms();
+	struct failover_member *members;
+	struct announcement before;
+
+	if (c->detached || (input.event == FAILOVER_EVENT_CHECK && waits_for_checks(group)))
+		return step;
+	announcement_begin(group, &before);
+	group_damp(c, group, now_ms);
+	members = group_members(c, group);
+	if (!members)
+		return step;
+	note_fit(group, members);
+	input.damped_until_ms = damping_reuse_ms(group->damping, &damping);
+	step = failover_next(&group->failover, &policy, members, group->n_members, input, now_ms);
+	free(members);
+	carry_out(c, group, &step, now_ms);
+	announcement_end(c, group, &before, &step);
 	group->started = group->decided = true;
-	announce_down(c, group, first ? FAILOVER_NORMAL : before);
-	announce_resort(c, group, resort_before);
 	group_update_dependents(c, group);
 	if (step.cause != FAILOVER_CAUSE_NONE)
 		persist_soon(c);
@@ -238,4 +192,11 @@ struct failover_step group_decide(struct controller *c, struct group *group, str
 void group_update(struct controller *c, struct group *group)
 {
 	group_decide(c, group, (struct failover_input){.event = FAILOVER_EVENT_CHECK});
+}
+
+void groups_recheck(struct controller *c, const struct endpoint *endpoint)
+{
+	for (size_t i = 0; i < c->n_groups; i++)
+		if (c->groups[i]->failover.rechecking && group_has(c->groups[i], endpoint))
+			group_update(c, c->groups[i]);
 }

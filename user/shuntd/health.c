@@ -136,6 +136,8 @@ static void take_result(struct endpoint *endpoint, const struct probe_result *re
 {
 	endpoint->latency_us = result->latency_us;
 	endpoint->reason = result->reason;
+	endpoint->doubtful = !result->good;
+	endpoint->checked_ms = clock_monotonic_ms();
 	if (result->lag_ms != PROBE_LAG_NONE)
 		endpoint->lag_ms = result->lag_ms;
 	snprintf(endpoint->last, sizeof(endpoint->last), "%s", result->text);
@@ -157,8 +159,10 @@ void endpoint_probed(void *userdata, const struct probe_result *result)
 	if (step.next_probe_ms && endpoint->probe)
 		probe_next_in(endpoint->probe, step.next_probe_ms);
 	announce_warning(c, endpoint, &step.warning);
-	if (!step.changed && !weighed)
+	if (!step.changed && !weighed) {
+		groups_recheck(c, endpoint);
 		return;
+	}
 	if (step.changed) {
 		endpoint->health_since = clock_wall_ms();
 		snprintf(endpoint->why, sizeof(endpoint->why), "%s", result->text);

@@ -232,13 +232,11 @@ static int register_group(struct controller *c, struct group *group)
 
 	if (r < 0)
 		return r;
-	free(group->base);
+	group_free_bases(group);
 	free(group->busy);
 	free(group->moved_at);
-	group->base = must(calloc(c->table_size, sizeof(*group->base)));
 	group->busy = NULL;
 	group->moved_at = NULL;
-	group->base_key = 0;
 	group->started = group->started || found;
 	for (uint32_t slot = 0; found && slot < c->table_size; slot++) {
 		const struct shunt_slot *word = &datapath_table(c->datapath, group->index)[slot];
@@ -273,13 +271,30 @@ static struct group *adopt_group(struct controller *c, const struct config_group
 	return group;
 }
 
-/* The member that an operator forced keeps its place by name when the list changes. */
-static void remap_forced(struct group *group, const struct endpoint *forced)
+static const struct endpoint *endpoint_at(const struct group *group, size_t i)
 {
-	group->failover.forced = FAILOVER_NO_MEMBER;
-	for (size_t i = 0; forced && i < group->n_members; i++)
-		if (group->members[i].endpoint->backend == forced->backend)
-			group->failover.forced = i;
+	return i < group->n_members ? group->members[i].endpoint : NULL;
+}
+
+/* The member that an operator forced, or max_lag chose, keeps its place by name when the list changes. */
+static size_t place_of(const struct group *group, const struct endpoint *endpoint)
+{
+	for (size_t i = 0; endpoint && i < group->n_members; i++)
+		if (group->members[i].endpoint->backend == endpoint->backend)
+			return i;
+	return FAILOVER_NO_MEMBER;
+}
+
+/* What a member is known by besides its place. */
+static void inherit(const struct group *group, struct member *member)
+{
+	for (size_t i = 0; i < group->n_members; i++) {
+		if (group->members[i].endpoint != member->endpoint)
+			continue;
+		member->fit = group->members[i].fit;
+		member->was_up = group->members[i].was_up;
+		member->damping = group->members[i].damping;
+	}
 }
 
 static void match_members(struct controller *c, const struct config *config, size_t index, struct group *group,
@@ -287,24 +302,27 @@ static void match_members(struct controller *c, const struct config *config, siz
 {
 	const struct config_group *from = &config->groups[index];
 	struct member *members = must(calloc(from->n_members + 1, sizeof(*members)));
-	const struct endpoint *forced = NULL;
+	struct failover *failover = &group->failover;
+	const struct endpoint *forced = endpoint_at(group, failover->now.forced), *chosen = endpoint_at(group, failover->now.chosen);
 	size_t n = 0;
 
-	if (group->failover.forced < group->n_members)
-		forced = group->members[group->failover.forced].endpoint;
+	group_panic_forget(group);
 	for (size_t m = 0; m < from->n_members; m++) {
 		struct endpoint *endpoint = match_endpoint(c, config, index, backends[from->members[m].backend], group->decided);
 
 		if (!endpoint)
 			continue;
-		members[n++] = (struct member){.endpoint = endpoint, .priority = from->members[m].priority};
+		members[n] = (struct member){.endpoint = endpoint, .priority = from->members[m].priority};
+		inherit(group, &members[n++]);
 		backend_set_put(&group->known, endpoint->id, true);
 	}
 	free(group->members);
 	group->members = members;
 	group->n_members = n;
 	group->config = from;
-	remap_forced(group, forced);
+	failover->now.forced = place_of(group, forced);
+	failover->now.chosen = place_of(group, chosen);
+	failover->shifted_percent = 100; /* a rolling move that was on its way is over */
 }
 
 static bool is_scheduled(const struct config *config, size_t group)

@@ -46,14 +46,14 @@ static int add_group(struct state *state, const struct group *group)
 
 	if (!entry)
 		return -ENOMEM;
-	entry->tier = failover->tier;
-	entry->forced_tier = failover->forced_tier;
+	entry->tier = failover->now.tier;
+	entry->forced_tier = failover->now.forced_tier;
 	entry->failovers = group->failovers;
 	entry->last_failover = group->last_failover;
-	if (failover->forced_until_ms)
-		entry->forced_until = clock_wall_ms() + (int64_t)(failover->forced_until_ms - clock_monotonic_ms());
-	if (failover->forced < group->n_members) {
-		entry->forced = strdup(group->members[failover->forced].endpoint->backend->name);
+	if (failover->now.forced_until_ms)
+		entry->forced_until = clock_wall_ms() + (int64_t)(failover->now.forced_until_ms - clock_monotonic_ms());
+	if (failover->now.forced < group->n_members) {
+		entry->forced = strdup(group->members[failover->now.forced].endpoint->backend->name);
 		if (!entry->forced)
 			return -ENOMEM;
 	}
@@ -125,15 +125,15 @@ void persist_restore_group(const struct state *state, struct group *group)
 	group->failovers = entry->failovers;
 	group->last_failover = entry->last_failover;
 	if (has_tier(group, entry->tier))
-		group->failover.tier = entry->tier;
+		group->failover.now.tier = entry->tier;
 	left = entry->forced_until ? entry->forced_until - clock_wall_ms() : 0;
 	if (left < 0)
 		return; /* the override ran out meanwhile */
 	if (has_tier(group, entry->forced_tier))
-		group->failover.forced_tier = entry->forced_tier;
+		group->failover.now.forced_tier = entry->forced_tier;
 	for (size_t i = 0; entry->forced && i < group->n_members; i++)
 		if (strcmp(group->members[i].endpoint->backend->name, entry->forced) == 0)
-			group->failover.forced = i;
+			group->failover.now.forced = i;
 	if (left > 0 && failover_is_forced(&group->failover))
-		group->failover.forced_until_ms = clock_monotonic_ms() + (uint64_t)left;
+		group->failover.now.forced_until_ms = clock_monotonic_ms() + (uint64_t)left;
 }

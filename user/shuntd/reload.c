@@ -124,9 +124,11 @@ static int open_datapath(struct controller *c, const struct config *config, bool
 static void set_scratch(struct controller *c, const struct config *config)
 {
 	free(c->targets);
+	free(c->more_targets);
 	free(c->words);
 	c->table_size = config->table_size;
 	c->targets = must(calloc(config->table_size, sizeof(*c->targets)));
+	c->more_targets = must(calloc(config->table_size, sizeof(*c->more_targets)));
 	c->words = must(calloc(config->table_size, sizeof(*c->words)));
 }
 

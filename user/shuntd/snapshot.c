@@ -86,6 +86,11 @@ static void snapshot_backend(const struct controller *c, const struct backend *b
 
 /* ---- groups ---- */
 
+static int64_t wall_of(uint64_t monotonic_ms)
+{
+	return monotonic_ms ? clock_wall_ms() + (int64_t)(monotonic_ms - clock_monotonic_ms()) : 0;
+}
+
 static const char *why_out(const struct endpoint *endpoint)
 {
 	if (backend_admin(endpoint->backend) == ADMIN_MAINT)
@@ -102,30 +107,50 @@ static const char *why_out(const struct endpoint *endpoint)
 static void snapshot_member(const struct controller *c, const struct group *group, size_t i, struct snapshot_member *to)
 {
 	const struct member *member = &group->members[i];
-	bool fit = backend_set_has(&c->fit, member->endpoint->id);
-	bool open = group->resort == RESORT_FAIL_OPEN && member->slots > 0;
+	bool fit = member->fit, has_slots = member->slots > 0;
+	bool open = (group->resort == RESORT_FAIL_OPEN || group->panic) && has_slots;
+	const struct damping_policy damping = group_damping_policy(group);
 
 	*to = (struct snapshot_member){
 		.backend = member->endpoint->backend->name,
-		.role = open ? "active" : !fit ? "out" : group_member_is_active(group, i) ? "active" : "standby",
-		.why = fit ? NULL : why_out(member->endpoint),
+		.role = open ? "active" : !fit ? "out" : has_slots || group_member_is_active(group, i) ? "active" : "standby",
+		.why = fit ? NULL : member->damping.suppressed ? "suppressed: it flaps" : why_out(member->endpoint),
+		.penalty = damping_next(member->damping, &damping, clock_monotonic_ms()).penalty,
+		.suppressed_until = wall_of(damping_reuse_ms(member->damping, &damping)),
+		.lag_ms = member->endpoint->lag_ms == PROBE_LAG_NONE ? -1 : (int64_t)member->endpoint->lag_ms,
 		.share = (double)member->slots / c->table_size,
 	};
 }
 
-static int64_t wall_of(uint64_t monotonic_ms)
-{
-	return monotonic_ms ? clock_wall_ms() + (int64_t)(monotonic_ms - clock_monotonic_ms()) : 0;
-}
-
 static const char *forced_name(const struct group *group)
 {
-	if (group->failover.forced < group->n_members)
-		return group->members[group->failover.forced].endpoint->backend->name;
+	if (group->failover.now.forced < group->n_members)
+		return group->members[group->failover.now.forced].endpoint->backend->name;
 	for (size_t i = 0; failover_is_forced(&group->failover) && i < group->n_members; i++)
 		if (group_member_is_active(group, i))
 			return group->members[i].endpoint->backend->name;
 	return NULL;
+}
+
+static void snapshot_moves(const struct group *group, struct snapshot_group *to)
+{
+	const struct failover *failover = &group->failover;
+	const struct damping_policy damping = group_damping_policy(group);
+
+	to->failover = config_failover_text(group->config->failover);
+	to->held_until = wall_of(failover->held_until_ms);
+	to->rechecking = failover->rechecking;
+	to->panic = group->panic;
+	to->shifted_percent = failover->shifted_percent;
+	to->suppressed_until = wall_of(damping_reuse_ms(group->damping, &damping));
+	if (failover->proposed_tier != FAILOVER_NO_TIER) {
+		group_names_of_tier(group, failover->proposed_tier, to->proposed, sizeof(to->proposed));
+		to->proposed_why = failover_held_text(failover->held);
+	}
+	if (failover->state == FAILOVER_FAILING_BACK)
+		to->failing_back_at = wall_of(failover->better_since_ms + group->config->failback_delay_ms);
+	if (failover->state == FAILOVER_FAILING_BACK && to->failing_back_at < to->held_until)
+		to->failing_back_at = to->held_until;
 }
 
 static int snapshot_group(const struct controller *c, const struct group *group, struct snapshot_group *to)
@@ -140,7 +165,7 @@ static int snapshot_group(const struct controller *c, const struct group *group,
 		.primary = config->primary == SIZE_MAX ? NULL : c->config->backends[config->primary].name,
 		.last_resort = group_resort_text(group),
 		.forced = forced_name(group),
-		.forced_until = wall_of(failover->forced_until_ms) / 1000,
+		.forced_until = wall_of(failover->now.forced_until_ms) / 1000,
 		.failback = config->failback_automatic ? "automatic" : "manual",
 		.failovers = group->failovers,
 		.last_failover = group->last_failover,
@@ -152,8 +177,7 @@ static int snapshot_group(const struct controller *c, const struct group *group,
 	};
 	if (!to->members)
 		return -ENOMEM;
-	if (failover->state == FAILOVER_FAILING_BACK)
-		to->failing_back_at = wall_of(failover->better_since_ms + config->failback_delay_ms);
+	snapshot_moves(group, to);
 	for (size_t i = 0; i < group->n_members; i++) {
 		bool up = health_serves(group->members[i].endpoint->health.state);
 

@@ -10,70 +10,120 @@
 #include "maglev/maglev.h"
 #include "shuntd/controller.h"
 
-/* ---- the base table ---- */
+/* ---- the base table of one part ---- */
 
-/* Whether member i has slots in the base table: it is active, or everybody is asked for. */
-static bool has_slots(const struct group *group, size_t i, bool everybody)
+static bool is_of(const struct group *group, const struct failover_part *part, size_t i)
 {
-	return everybody || group_member_is_active(group, i);
+	return part->member != FAILOVER_NO_MEMBER ? i == part->member : group->members[i].priority == part->tier;
 }
 
-static uint64_t base_key(const struct group *group, bool everybody)
+/* Members that have slots: those of the part, or all when there is none (part NULL). */
+static bool has_slots(const struct group *group, const struct failover_part *part, size_t i)
+{
+	return !part || is_of(group, part, i);
+}
+
+static uint64_t base_key(const struct group *group, const struct failover_part *part)
 {
 	uint64_t key = 1;
 
 	for (size_t i = 0; i < group->n_members; i++)
-		if (has_slots(group, i, everybody))
+		if (has_slots(group, part, i))
 			key = shunt_mix64(key * 31 + ((uint64_t)group->members[i].endpoint->id << 32) +
 					  endpoint_table_weight(group->members[i].endpoint));
 	return key;
 }
 
-/* The base table: the active members by weight, whoever is up (DESIGN, "Who is down is resolved by probing"). */
-static int build_base(const struct controller *c, struct group *group, bool everybody)
+/* Members by weight, whoever is up (DESIGN, "Who is down is resolved by probing"). */
+static int build_base(const struct controller *c, struct group *group, const struct failover_part *part, struct base *base)
 {
 	struct maglev_member *members = calloc(group->n_members + 1, sizeof(*members));
 	uint16_t *ids = calloc(group->n_members + 1, sizeof(*ids));
-	uint64_t key = base_key(group, everybody);
+	uint64_t key = base_key(group, part);
 	size_t n = 0;
 	int r = -ENOMEM;
 
-	if (key == group->base_key) {
+	if (base->ids && key == base->key) {
 		r = 0;
 		goto end;
 	}
-	if (!members || !ids)
+	base->ids = base->ids ? base->ids : calloc(c->table_size, sizeof(*base->ids));
+	if (!members || !ids || !base->ids)
 		goto end;
 	for (size_t i = 0; i < group->n_members; i++) {
 		const struct endpoint *endpoint = group->members[i].endpoint;
 
-		if (!has_slots(group, i, everybody))
+		if (!has_slots(group, part, i))
 			continue;
 		members[n] = (struct maglev_member){identity_of("member", endpoint->backend->name, NULL, 0, 0),
 						    endpoint_table_weight(endpoint)};
 		ids[n++] = endpoint->id;
 	}
-	r = maglev_build(members, n, c->config->hash_seed, group->base, c->table_size);
+	r = maglev_build(members, n, c->config->hash_seed, base->ids, c->table_size);
 	if (r < 0)
 		goto end;
 	for (uint32_t slot = 0; slot < c->table_size; slot++)
-		group->base[slot] = group->base[slot] == MAGLEV_NONE ? 0 : ids[group->base[slot]];
-	group->base_key = key;
+		base->ids[slot] = base->ids[slot] == MAGLEV_NONE ? 0 : ids[base->ids[slot]];
+	base->key = key;
 end:
 	free(members);
 	free(ids);
 	return r;
 }
 
-/* 1: some slot, and so every slot, has a backend of the group; 0: nobody is in the set. */
-static int targets_within(struct controller *c, struct group *group, const struct backend_set *set, bool everybody)
+/* ---- all parts ---- */
+
+/* 1: some slot, and so every slot, has a backend; 0: nobody is in the set. */
+static int targets_of_part(struct controller *c, struct group *group, const struct failover_part *part, struct base *base,
+			   const struct backend_set *set, uint16_t *ret_targets)
 {
-	int r = build_base(c, group, everybody);
+	int r = build_base(c, group, part, base);
 
 	if (r < 0)
 		return r;
-	slots_targets(group->base, c->table_size, set, c->targets);
-	return c->targets[0] != 0;
+	slots_targets(base->ids, c->table_size, set, ret_targets);
+	return ret_targets[0] != 0;
+}
+
+/* The parts one after the other, each with its share of the slots; where one has nobody, the others have its slots. */
+static int targets_of_plan(struct controller *c, struct group *group, const struct backend_set *set)
+{
+	struct failover_part parts[FAILOVER_PARTS_MAX];
+	size_t n = group_plan(c, group, parts);
+	uint32_t begins = 0;
+	bool somebody = false;
+
+	if (n == 0)
+		memset(c->targets, 0, c->table_size * sizeof(*c->targets));
+	for (size_t p = 0; p < n; p++) {
+		int r = targets_of_part(c, group, &parts[p], &group->bases[p], set, somebody ? c->more_targets : c->targets);
+
+		if (r < 0)
+			return r;
+		if (r > 0 && somebody)
+			slots_overlay(c->targets, c->more_targets, c->table_size, FAILOVER_WHOLE, begins, begins + parts[p].share);
+		somebody = somebody || r > 0;
+		begins += parts[p].share;
+	}
+	return somebody;
+}
+
+/* Who may take new flows of this group: fit, and not suppressed in it. */
+static struct backend_set fit_of(const struct group *group)
+{
+	struct backend_set fit = {0};
+
+	for (size_t i = 0; i < group->n_members; i++)
+		if (group->members[i].fit)
+			backend_set_put(&fit, group->members[i].endpoint->id, true);
+	return fit;
+}
+
+static int targets_of_fit(struct controller *c, struct group *group)
+{
+	const struct backend_set fit = fit_of(group);
+
+	return targets_of_plan(c, group, group->panic ? &c->in_service : &fit);
 }
 
 /* ---- last resorts ---- */
@@ -103,16 +153,17 @@ const char *group_resort_text(const struct group *group)
 
 int group_targets(struct controller *c, struct group *group)
 {
-	int r = targets_within(c, group, &c->fit, false);
+	int r = targets_of_fit(c, group);
 
 	if (r > 0)
 		use_resort(group, RESORT_NONE, NULL);
 	for (struct group *at = group->fallback; at && r == 0; at = at->fallback)
-		if ((r = targets_within(c, at, &c->fit, false)) > 0)
+		if ((r = targets_of_fit(c, at)) > 0)
 			use_resort(group, RESORT_FALLBACK, at);
 	/* Standbys that are fit but wait for an operator (failover: manual) stay out of it. */
 	if (r == 0 && group->may_fail_open &&
-	    (r = targets_within(c, group, &c->in_service, !somebody_is_fit(c, group))) > 0)
+	    (r = somebody_is_fit(c, group) ? targets_of_plan(c, group, &c->in_service) :
+					     targets_of_part(c, group, NULL, &group->bases[0], &c->in_service, c->targets)) > 0)
 		use_resort(group, RESORT_FAIL_OPEN, NULL);
 	if (r == 0)
 		use_resort(group, RESORT_NONE, NULL);

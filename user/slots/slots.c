@@ -89,6 +89,19 @@ void slots_targets(const uint16_t *base, uint32_t size, const struct backend_set
 	}
 }
 
+/* A slot's rank: Fibonacci hashing (Knuth, TAOCP 3, 6.4), which for a power of two is a permutation, so that shares are exact. */
+void slots_overlay(uint16_t *targets, const uint16_t *more, uint32_t size, uint32_t whole, uint32_t begin, uint32_t end)
+{
+	uint32_t first = (uint64_t)size * begin / whole, last = (uint64_t)size * end / whole;
+
+	for (uint32_t slot = 0; slot < size; slot++) {
+		uint32_t rank = slot * 0x9e3779b1U & (size - 1);
+
+		if (rank >= first && rank < last)
+			targets[slot] = more[slot];
+	}
+}
+
 static bool is_alive(const struct backend_set *alive, uint32_t id)
 {
 	return id && backend_set_has(alive, id);

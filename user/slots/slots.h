@@ -38,6 +38,12 @@ static inline void backend_set_put(struct backend_set *set, uint32_t id, bool in
  */
 void slots_targets(const uint16_t *base, uint32_t size, const struct backend_set *fit, uint16_t *ret_targets);
 
+/*
+ * Writes `more` over the part [begin, end) of `whole` of all targets. Which slots are in which part is fixed, and parts that
+ * begin or end a little further on share all others: a share that grows takes only what it grows by.
+ */
+void slots_overlay(uint16_t *targets, const uint16_t *more, uint32_t size, uint32_t whole, uint32_t begin, uint32_t end);
+
 /* The next word of a slot. alive: healthy and not in maintenance (a draining backend is alive); id 0 is never alive. */
 struct shunt_slot slot_next(struct shunt_slot slot, uint32_t target, const struct backend_set *alive);
 

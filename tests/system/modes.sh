@@ -1,0 +1,277 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Who decides that a group moves, how much of it, and what keeps it from moving too often: docs/failover.md, with real servers.
+# shellcheck source=tests/lib/suite.sh
+. "$(dirname "$0")/../lib/suite.sh"
+
+VIP=192.0.2.10
+
+# group app of b1 … bN as $2 says; $1: how many there are.
+group_of() { # N KEYS
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		table_size: 4096
+		defaults: {health_check: $FAST_CHECK}
+		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
+		failover_groups: [{name: app, $2}]
+		$(some_backends "$1")
+	END
+}
+
+start_all() { # N
+	local i
+	for i in $(seq "$1"); do serve "b$i"; done
+}
+
+is_active() { is "$1" active app; }
+is_health() { is "$2" backend "$1" health; } # BACKEND HEALTH
+die() { stop "server-$1" KILL; }
+proposes() { is "$1" json '.proposal.backends // [] | join(" ")' groups app; }
+event_of() { json "[.[] | select(.kind == \"$1\") | .text] | last // \"\"" events; } # KIND: the last one's text
+happened() { [ -n "$(event_of "$1")" ]; }
+after_ms() { [ "$(now_ms)" -ge "$1" ]; }
+share_of() { json ".backends[] | select(.name == \"$1\") | .share * 100 | round" groups app; } # BACKEND: percent
+
+# ---- who decides ----
+
+manual() {
+	net_make client lb b1 b2
+	start_all 2
+	group_of 2 'primary: b1, backends: [b1, b2], failover: manual'
+	die b1
+	wait_for 3 "b2 is proposed" proposes b2
+	expect "$(group app state)" = down "state"
+	expect_contains "$(event_of proposal)" "to confirm: shunt failover app" "the event"
+	expect_contains "$(shunt status app)" "shunt failover app" "the status"
+	expect_exit 0 shunt failover app
+	wait_for 3 "b2 is active" is_active b2
+	expect "$(servers $VIP 80 20)" = b2 "who answers"
+	expect "$(group app forced)" = null "an override after a confirmation"
+	expect "$(group app proposal)" = null "a proposal afterwards"
+}
+
+semi_automatic() {
+	local since
+	net_make client lb b1 b2
+	start_all 2
+	group_of 2 'primary: b1, backends: [b1, b2], failover: semi-automatic'
+	die b1
+	wait_for 3 "b2 takes over by itself" is_active b2
+	serve b1
+	wait_for 3 "b1 is up" is_health b1 up
+	die b2
+	wait_for 3 "the way back is proposed" proposes b1
+	since=$(now_ms)
+	wait_for 3 "half a second goes by" after_ms $((since + 500))
+	expect "$(group app state)" = down "state: nothing moves back by itself"
+	expect_exit 0 shunt failover app
+	wait_for 3 "b1 is active" is_active b1
+	expect "$(servers $VIP 80 20)" = b1 "who answers"
+}
+
+hold_down() {
+	local first second
+	net_make client lb b1 b2 b3
+	start_all 3
+	group_of 3 'primary: b1, backends: [b1, b2, b3], hold_down: 2s'
+	die b1
+	wait_for 3 "b2 takes over" is_active b2
+	first=$(now_ms)
+	die b2
+	wait_for 2 "b3 is proposed" proposes b3
+	expect_contains "$(event_of proposal)" hold_down "the event"
+	wait_for 5 "b3 takes over" is_active b3
+	second=$(now_ms)
+	note "second failover $((second - first)) ms after the first (hold_down 2s)"
+	expect $((second - first)) -ge 1900 "ms between the failovers"
+}
+
+# A server that listens, but not when the delay ends: nginx whose page is gone for one check.
+recheck() {
+	net_make client lb b1 b2
+	serve_http b1
+	serve_http b2
+	mkdir -p "$T/nginx-b1/www" "$T/nginx-b2/www"
+	echo ok >"$T/nginx-b2/www/check"
+	balance_down <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
+		failover_groups:
+		  - name: app
+		    primary: b1
+		    backends: [b1, b2]
+		    failback: automatic
+		    failback_delay: 1s
+		    health_check: {path: /check, port: 80, interval: 200ms, timeout: 200ms, healthy_threshold: 1, unhealthy_threshold: 100}
+		$(some_backends 2)
+	END
+	wait_for 5 "b2 serves" is_active b2
+	echo ok >"$T/nginx-b1/www/check"
+	wait_for 5 "b1 is up" is_health b1 up
+	expect "$(group app state)" = failing-back "state"
+	rm "$T/nginx-b1/www/check" # 100 bad checks would make it down: it stays up, but the re-check is bad
+	wait_for 5 "the re-check is bad" said_again
+	expect "$(backend b1 health)" = up "b1's health"
+	expect "$(active app)" = b2 "active after the bad re-check"
+	echo ok >"$T/nginx-b1/www/check"
+	wait_for 5 "b1 takes over" is_active b1
+}
+
+said_again() { [[ $(event_of failback) == *"the delay starts again"* ]]; }
+
+# A configuration and a running shuntd, whatever the backends do.
+balance_down() { config && start_shuntd; }
+
+# ---- how much ----
+
+panic() {
+	net_make client lb b1 b2 b3 b4
+	start_all 4
+	group_of 4 'mode: active-active, backends: [b1, b2, b3, b4], panic: 30%'
+	die b2
+	die b3
+	die b4
+	wait_for 3 "the group panics" is true group app panic
+	expect "$(active app)" = "b1 b2 b3 b4" "active in panic"
+	expect_contains "$(shunt status)" PANIC "the status"
+	expect_contains "$(event_of panic)" "fewer than 30 %" "the event"
+	expect "$(on lb curl -s --unix-socket "$RUN_DIR/shunt.sock" http://x/metrics | grep -c 'shunt_group_panic{group="app"} 1')" -eq 1 "the metric"
+	note "with one of four fit and panic: 30%, $(share_of b1) % of the slots are the fit one's"
+	expect "$(share_of b1)" -le 35 "percent of the slots that the fit one has"
+	serve b2 # although its checks were bad, it gets its flows as soon as it answers
+	wait_for 5 "the panic is over" is false group app panic
+	wait_for 3 "two are active" is_active "b1 b2"
+	expect "$(servers $VIP 80)" = "b1 b2" "who answers"
+}
+
+keep_or_move() { # keep|move
+	net_make client lb b1 b2
+	start_all 2
+	spawn check-b1 b1 "$FLOWS" serve --name b1 99
+	spawn check-b2 b2 "$FLOWS" serve --name b2 99
+	group_of 2 "primary: b1, backends: [b1, b2], on_down: $1, health_check: {type: tcp, port: 99, interval: 100ms, timeout: 100ms}"
+	hold hold 20 $VIP 80 --every 50ms
+	stop check-b1 KILL # what is checked dies, what serves lives
+	wait_for 3 "b2 takes over" is_active b2
+	expect "$(servers $VIP 80 20)" = b2 "who answers new connections"
+}
+
+on_down_keep() {
+	keep_or_move keep
+	wait_for 5 "the slots have moved" no_slot_moves
+	expect "$(servers $VIP 80 20)" = b2 "who answers new connections later"
+	stop_traffic hold
+	expect_unbroken hold
+}
+
+on_down_move() {
+	keep_or_move move
+	wait_for 5 "established connections have moved, and so are broken" said hold ' broken '
+}
+
+spill_over() {
+	net_make client lb b1 b2 b3 b4
+	start_all 4
+	group_of 4 'primary: b1, overprovision: 140%,
+	  backends: [{name: b1, priority: 0}, {name: b2, priority: 0}, {name: b3, priority: 1}, {name: b4, priority: 1}]'
+	expect "$(active app)" = "b1 b2" "active while all are fit"
+	die b1
+	wait_for 3 "the second tier takes part" is_active "b2 b3 b4"
+	note "one of two fit, overprovision 140%: tier 0 $(share_of b2) %, tier 1 $(($(share_of b3) + $(share_of b4))) %"
+	expect "$(share_of b2)" -ge 69 "percent of tier 0 (70 by Envoy's formula)"
+	expect "$(share_of b2)" -le 71 "percent of tier 0"
+	serve b1
+	wait_for 5 "the first tier has all again" is_active "b1 b2"
+}
+
+rolling() {
+	local began ended
+	net_make client lb b1 b2
+	start_all 2
+	group_of 2 'mode: rolling, backends: [b1, b2], step: 25%, interval: 500ms'
+	hold hold 40 $VIP 80 --every 50ms
+	connect_every 10 connect $VIP 80
+	expect_exit 0 shunt failover app
+	began=$(now_ms)
+	wait_for 2 "a first step" is "b1 b2" active app
+	expect "$(share_of b2)" -eq 25 "percent of the target after the first step"
+	wait_for 4 "the shift is over" is_active b2
+	ended=$(now_ms)
+	note "rolled over in $((ended - began)) ms: 4 steps of 25 %, 500 ms between them"
+	expect $((ended - began)) -ge 1400 "ms of the shift"
+	stop_traffic connect
+	expect_no_failure connect
+	stop_traffic hold
+	expect_unbroken hold
+}
+
+rolling_back() {
+	net_make client lb b1 b2 b3
+	start_all 3
+	group_of 3 'mode: rolling, step: 10%, interval: 1s,
+	  backends: [{name: b1, priority: 1}, {name: b2, priority: 2}, {name: b3, priority: 2}]'
+	expect_exit 0 shunt failover app
+	wait_for 2 "a first step" is "b1 b2 b3" active app
+	die b2
+	wait_for 3 "all went back" is_active b1
+	expect_contains "$(event_of rolled-back)" "health of the target fell" "the event"
+	expect "$(share_of b1)" -eq 100 "percent of b1"
+	expect "$(servers $VIP 80 20)" = b1 "who answers"
+}
+
+hysteresis() {
+	net_make client lb b1 b2 b3
+	start_all 3
+	group_of 3 'primary: b1, min_healthy: 50%, return_healthy: 100%, failback: automatic, failback_delay: 200ms,
+	  backends: [{name: b1, priority: 0}, {name: b2, priority: 0}, {name: b3, priority: 1}]'
+	die b1
+	wait_for 3 "b1 is out" is_active b2
+	die b2
+	wait_for 3 "the next tier takes over" is_active b3
+	serve b1
+	wait_for 3 "b1 is up" is_health b1 up
+	local up
+	up=$(now_ms)
+	wait_for 3 "a second goes by" after_ms $((up + 1000))
+	expect "$(active app)" = b3 "active with half of the first tier"
+	serve b2
+	wait_for 5 "the first tier takes over again, now that it is whole" is_active "b1 b2"
+}
+
+# ---- too often ----
+
+damping() {
+	local i
+	net_make client lb b1 b2
+	start_all 2
+	group_of 2 'mode: active-active, backends: [b1, b2], damping: {half_life: 2s, suppress: 1500, reuse: 1000, max_suppress: 10s}'
+	for i in 1 2; do
+		die b1
+		wait_for 3 "b1 is down" is_health b1 down
+		serve b1
+		wait_for 3 "b1 is up" is_health b1 up
+	done
+	expect "$(active app)" = b2 "active although b1 is up: it flaps"
+	expect_contains "$(event_of suppressed)" "flaps in group app" "the event"
+	expect_contains "$(shunt status)" "reused in" "the status"
+	expect "$(json '.backends[0].suppressed_until' groups app)" != null "when it will be reused"
+	wait_for 8 "b1 is used again" is_active "b1 b2"
+	expect_contains "$(event_of reused)" "quiet in group app" "the event"
+}
+
+suite modes
+run_test 'manual proposes, and failover confirms' manual
+run_test 'semi-automatic fails over by itself, never back' semi_automatic
+run_test 'hold_down keeps a second failover waiting' hold_down
+run_test 'a bad check at the end of failback_delay starts it again' recheck
+run_test 'panic: too few are fit, all are used, and it is said loudly' panic
+run_test 'on_down: keep leaves established connections where they are' on_down_keep
+run_test 'on_down: move takes them away' on_down_move
+run_test 'spill-over in proportion when a tier is partly healthy' spill_over
+run_test 'rolling shifts in steps, and breaks nothing' rolling
+run_test 'rolling goes back when the target dies on the way' rolling_back
+run_test 'a tier is returned to when it is whole, not when it could just serve' hysteresis
+run_test 'who flaps is suppressed, and used again when it is quiet' damping
+finish
