@@ -15,7 +15,8 @@ may_include() { # FOLDER: the folders whose headers it may include besides its o
 	datapath | probe | api) echo "base net $pure" ;;
 	state) echo "base net $pure $edges" ;;
 	shuntd) echo "base net $pure $edges state" ;;
-	shunt) echo "base net config api/client.h" ;;
+	doctor) echo "base net config" ;;
+	shunt) echo "base net config doctor api/client.h" ;;
 	shunt-decap) echo "base net" ;;
 	*) return 1 ;;
 	esac

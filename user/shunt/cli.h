@@ -17,7 +17,7 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
 #define CLI_POSITIONAL_MAX 3
 
-/* Keys of options for argp: not printable, so there are no short ones. */
+/* Keys of options for argp: not printable; the few short ones are a command's own (struct command). */
 enum option_key {
 	OPTION_SOCKET = 1,
 	OPTION_URL,
@@ -30,7 +30,9 @@ enum option_key {
 	OPTION_FOLLOW,
 	OPTION_SINCE,
 	OPTION_FORCE,
-	OPTION_COUNT
+	OPTION_BPF_DIR,
+	OPTION_CONFIG = 'c',       /* the short ones; what they mean is the command's */
+	OPTION_COUNT = 128
 };
 
 struct cli {
@@ -105,5 +107,6 @@ int command_failover(struct cli *cli);
 int command_failback(struct cli *cli);
 int command_explain(struct cli *cli);
 int command_events(struct cli *cli);
+int command_doctor(struct cli *cli);
 
 #endif

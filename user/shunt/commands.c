@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The one table of commands: parser and help come from it (main.c). */
+#include <shunt/names.h>
+
 #include "shunt/cli.h"
 
 static const struct argp_option drain_options[] = {
@@ -18,6 +20,12 @@ static const struct argp_option events_options[] = {
 	{"follow", OPTION_FOLLOW, NULL, 0, "Go on with new ones as they come", 0},
 	{"since", OPTION_SINCE, "T", 0, "After the event of id T, or in the last T (10m, 2h), or from T as RFC 3339",
 	 0},
+	{},
+};
+
+static const struct argp_option doctor_options[] = {
+	{"config", OPTION_CONFIG, "FILE", 0, "Configuration to look at (default " SHUNT_CONFIG_FILE ")", 0},
+	{"bpf-dir", OPTION_BPF_DIR, "DIR", 0, "Where the data path is pinned (default " SHUNT_BPF_DIR ")", 0},
 	{},
 };
 
@@ -53,6 +61,10 @@ const struct command commands[] = {
 	 "  shunt explain udp [2001:db8::7]:4000 [2001:db8::10]:53", NULL, false, command_explain},
 	{"stats", "", 0, 0, "all counters once", NULL, NULL, false, command_stats},
 	{"events", "", 0, 0, "the audit trail: what happened, and why", NULL, events_options, false, command_events},
+	{"doctor", "", 0, 0, "what keeps shunt from running well here",
+	 "Kernel, capabilities, memory, clock; of each interface driver, mode, offloads and "
+	 "queues; MTU and next hops. Each line is ok, warn or fail, with what mends it; exit "
+	 "status 1 on a fail. Needs no controller.", doctor_options, true, command_doctor},
 	{"reload", "", 0, 0, "apply the configuration file again",
 	 "All or nothing: with an error nothing is applied, and the errors are printed.", reload_options, false,
 	 command_reload},

@@ -26,7 +26,7 @@ static const struct {
 } signs[] = {
 	[SIGN_UP] = {"✓", "+"},  [SIGN_DOWN] = {"✗", "x"},    [SIGN_PARTLY] = {"~", "~"},
 	[SIGN_OUT] = {"–", "-"}, [SIGN_UNKNOWN] = {"?", "?"}, [SIGN_BRANCH] = {"└", "`-"},
-	[SIGN_DOT] = {"·", "-"},
+	[SIGN_DOT] = {"·", "-"}, [SIGN_ARROW] = {"→", "->"},
 };
 
 struct style style_of(FILE *to)

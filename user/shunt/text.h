@@ -9,7 +9,7 @@
 
 enum colour { PLAIN, BOLD, DIM, RED, YELLOW, GREEN };
 
-enum sign { SIGN_UP, SIGN_DOWN, SIGN_PARTLY, SIGN_OUT, SIGN_UNKNOWN, SIGN_BRANCH, SIGN_DOT };
+enum sign { SIGN_UP, SIGN_DOWN, SIGN_PARTLY, SIGN_OUT, SIGN_UNKNOWN, SIGN_BRANCH, SIGN_DOT, SIGN_ARROW };
 
 struct style {
 	bool colour;               /* a terminal, and NO_COLOR is not set (no-color.org) */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* doctor: what keeps shunt from running well on this host, and the command that mends it. Needs no controller. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <shunt/names.h>
+
+#include "doctor/doctor.h"
+#include "shunt/cli.h"
+
+/* Asked in passing: a controller that does not answer is a fact, not a failure. */
+static void ask_controller(struct cli *cli, struct doctor_host *host)
+{
+	json_t *status = NULL;
+	long code = 0;
+
+	if (client_open(cli->socket_path, cli->url, NULL, &cli->client) < 0 ||
+	    client_call(cli->client, "GET", "/api/v1/status", NULL, &code, &status) < 0)
+		return;
+	host->controller = code == 200 && status;
+	snprintf(host->controller_version, sizeof(host->controller_version), "%s", get_text(status, "version"));
+	snprintf(host->controller_problem, sizeof(host->controller_problem), "%s", get_text(status, "problem"));
+	json_decref(status);
+}
+
+static void print_report(const struct cli *cli, const struct doctor_report *report)
+{
+	static const enum colour colours[] = {GREEN, YELLOW, RED};
+	struct table table = {.n_columns = 3};
+	size_t n[3] = {0};
+
+	for (size_t i = 0; i < report->n; i++) {
+		const struct doctor_line *line = &report->lines[i];
+
+		n[line->level]++;
+		table_put(&table, colours[line->level], "%s", doctor_level_text(line->level));
+		table_put(&table, BOLD, "%s", line->subject);
+		table_put(&table, PLAIN, "%s", line->text);
+		if (!line->remedy)
+			continue;
+		table_put(&table, PLAIN, "%s", "");
+		table_put(&table, PLAIN, "%s", "");
+		table_put(&table, PLAIN, "%s %s", sign_text(&cli->style, SIGN_ARROW), line->remedy);
+	}
+	table_print(&table, &cli->style, stdout);
+	printf("\n%zu ok, %zu warn, %zu fail\n", n[DOCTOR_OK], n[DOCTOR_WARN], n[DOCTOR_FAIL]);
+}
+
+static void print_report_json(const struct doctor_report *report)
+{
+	json_t *lines = json_array(), *document;
+
+	for (size_t i = 0; i < report->n; i++)
+		json_array_append_new(lines, json_pack("{s:s, s:s, s:s, s:s?}", "level",
+						       doctor_level_text(report->lines[i].level), "subject",
+						       report->lines[i].subject, "text", report->lines[i].text, "remedy",
+						       report->lines[i].remedy));
+	document = json_pack("{s:s, s:o}", "result", doctor_level_text(doctor_worst(report)), "lines", lines);
+	cli_print_json(document);
+	json_decref(document);
+}
+
+int command_doctor(struct cli *cli)
+{
+	const char *path = cli->option[OPTION_CONFIG] ?: SHUNT_CONFIG_FILE;
+	bool is_there = cli->option[OPTION_CONFIG] || access(path, F_OK) == 0;
+	struct config_messages messages = {};
+	struct config *config = NULL;
+	struct doctor_report report;
+	struct doctor_facts facts;
+	int r;
+
+	if (is_there)
+		config_load(path, &config, &messages);
+	r = doctor_read(config, cli->option[OPTION_BPF_DIR] ?: SHUNT_BPF_DIR, &facts);
+	if (r < 0) {
+		config_free(config);
+		config_messages_clear(&messages);
+		return cli_fail(EXIT_REFUSED, "cannot look at this host: %s", strerror(-r));
+	}
+	facts.config_path = is_there ? path : NULL;
+	for (size_t i = 0; i < messages.n; i++)
+		facts.config_errors += messages.list[i].is_error;
+	ask_controller(cli, &facts.host);
+	doctor_judge(&facts, &report);
+	if (cli->json)
+		print_report_json(&report);
+	else
+		print_report(cli, &report);
+	r = doctor_worst(&report) == DOCTOR_FAIL ? EXIT_REFUSED : EXIT_DONE;
+	doctor_report_clear(&report);
+	doctor_facts_clear(&facts);
+	config_messages_clear(&messages);
+	config_free(config);
+	return r;
+}
