@@ -37,12 +37,13 @@ static bool ethtool(int fd, const char *interface, void *command)
 
 static uint32_t count_features(int fd, const char *interface)
 {
-	struct {
-		struct ethtool_sset_info info;
-		uint32_t count;
-	} command = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
+	_cleanup_(freep) struct ethtool_sset_info *info = calloc(1, sizeof(*info) + sizeof(info->data[0]));
 
-	return ethtool(fd, interface, &command) && command.info.sset_mask ? command.count : 0;
+	if (!info)
+		return 0;
+	info->cmd = ETHTOOL_GSSET_INFO;
+	info->sset_mask = 1ULL << ETH_SS_FEATURES;
+	return ethtool(fd, interface, info) && info->sset_mask ? info->data[0] : 0;
 }
 
 static void note_feature(struct doctor_link *link, const char *name, bool on)
