@@ -76,9 +76,8 @@ static bool judge_way(const struct doctor_backend *backend, struct doctor_report
 
 /* Smallest room, for a client's packet, on the way to any backend that this mode is used for. */
 struct budget {
-	size_t n;
 	uint32_t room, overhead;
-	const struct doctor_backend *backend;
+	const struct doctor_backend *backend; /* NULL: no backend is reached in this mode */
 };
 
 static struct budget budget_of(const struct doctor_facts *facts, enum shunt_forward mode)
@@ -91,7 +90,6 @@ static struct budget budget_of(const struct doctor_facts *facts, enum shunt_forw
 
 		if (!(backend->modes & 1U << mode) || backend->mtu <= overhead)
 			continue;
-		budget.n++;
 		if (backend->mtu - overhead < budget.room) {
 			budget.room = backend->mtu - overhead;
 			budget.overhead = overhead;
@@ -108,7 +106,7 @@ static void judge_budget(const struct doctor_facts *facts, enum shunt_forward mo
 	struct budget budget = budget_of(facts, mode);
 	char subject[48];
 
-	if (!budget.n)
+	if (!budget.backend)
 		return;
 	snprintf(subject, sizeof(subject), "MTU %s", config_forward_text(mode));
 	if (budget.room >= arriving)
