@@ -114,6 +114,17 @@ SHUNT_COUNTERS(icmp_limit, __u64, 1);
 /* xdp_explain writes, the controller reads right after running it. Not pinned. */
 SHUNT_ARRAY(explanation, struct shunt_explanation, 1, 0);
 
+/*
+ * Of xdp_shunt_trace, made when it is loaded. Not pinned. Controller writes who watches what, packets read and count;
+ * packets hand over, controller reads. Bytes of the ring at load.
+ */
+SHUNT_ARRAY(trace_control, struct shunt_trace_control, 1, BPF_F_MMAPABLE);
+SHUNT_COUNTERS(trace_scratch, struct shunt_trace_scratch, 1);
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SHUNT_TRACE_RING);
+} trace_ring SEC(".maps");
+
 /* Where a packet leaves by another interface than it came by; same index as links. Not pinned: filled before attaching. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);

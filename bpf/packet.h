@@ -38,6 +38,7 @@ struct unusual {
 struct packet {
 	struct xdp_md *ctx;
 	bool dry;                        /* explain: find out, change nothing; constant at compile time */
+	bool traced;                     /* constant, too: somebody watches */
 
 	/* parse */
 	struct shunt_addr source, destination;

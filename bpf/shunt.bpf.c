@@ -11,6 +11,7 @@
 #include "quic.h"
 #include "slot.h"
 #include "encap.h"
+#include "trace.h"
 
 /* Counts what leaves towards a backend. */
 stage void count(const struct packet *p)
@@ -51,9 +52,10 @@ stage int run_stages(struct packet *p)
 	int verdict;
 
 	(verdict = parse(p)) || (verdict = recall_fragment(p)) || (verdict = follow_icmp_error(p)) ||
-		(verdict = find_service(p)) || (verdict = admit(p)) || (verdict = deny_client(p)) || (verdict = limit_flows(p)) ||
-		(verdict = answer_icmp(p)) || (verdict = follow_connection(p)) || (verdict = pick_backend(p)) || (verdict = remember_fragment(p)) ||
-		(verdict = send_on(p));
+		(verdict = find_service(p)) || (verdict = trace_flow(p)) || (verdict = admit(p)) ||
+		(verdict = deny_client(p)) || (verdict = limit_flows(p)) || (verdict = answer_icmp(p)) ||
+		(verdict = follow_connection(p)) || (verdict = pick_backend(p)) || (verdict = trace_choice(p)) ||
+		(verdict = remember_fragment(p)) || (verdict = send_on(p));
 	return verdict;
 }
 
@@ -84,7 +86,7 @@ int xdp_explain(struct xdp_md *ctx)
 		.verdict = verdict,
 		.reason = p.reason,
 		.service = p.service ? p.service->id : 0,
-		.group = p.service ? placement_of(&p).group : 0,
+		.group = p.service ? p.service->group : 0,
 		.slot = p.slot_index,
 		.word = p.slot,
 		.backend = p.backend_id,
@@ -92,6 +94,23 @@ int xdp_explain(struct xdp_md *ctx)
 		.forward = p.service ? p.service->forward : 0,
 		.link = p.link,
 	};
+	return verdict;
+}
+
+/* The same stages while somebody watches (`shunt trace`): xdp_shunt does not have an instruction of it. */
+SEC("xdp")
+int xdp_shunt_trace(struct xdp_md *ctx)
+{
+	struct unusual unusual = {};
+	struct packet p = {.ctx = ctx, .traced = true, .unusual = in_memory(&unusual)};
+	int verdict;
+
+	trace_begin(ctx);
+	verdict = run_stages(&p);
+	if (p.service && p.backend && verdict != XDP_DROP)
+		count(&p);
+	if (p.service)
+		trace_end(ctx, verdict, p.reason);
 	return verdict;
 }
 

@@ -337,6 +337,44 @@ struct shunt_explanation {
 	__u32 link;                  /* where it leaves, 0: asked bpf_fib_lookup */
 };
 
+/* ---- what xdp_shunt_trace hands over ---- */
+
+#define SHUNT_TRACE_BYTES 256        /* of a packet, from its start */
+#define SHUNT_TRACE_RING (1 << 20)   /* bytes of the ring */
+
+/* Zero: any. Of a client's address the bits in client_mask, as shunt_addr_half() reads them. */
+struct shunt_trace_filter {
+	__u64 client[2], client_mask[2];
+	__u32 service, backend;      /* ids */
+	__u32 drop;                  /* enum shunt_drop_reason */
+	__u32 choice;                /* enum shunt_choice, of packets that are not dropped */
+};
+
+struct shunt_trace_control {
+	__u64 until_ns;              /* of the monotonic clock; the controller goes on renewing it while somebody watches */
+	__u64 interval_ns, burst_ns; /* the rate of each CPU, and how far packets may come ahead of it */
+	__u64 skipped;               /* wanted, but over the rate or without room in the ring; packets count */
+	struct shunt_trace_filter filter;
+};
+
+struct shunt_trace {
+	__u64 time_ns;               /* of the monotonic clock */
+	struct shunt_explanation what;
+	struct shunt_addr source, destination;
+	__be16 source_port, destination_port;
+	__u8 protocol;
+	__u8 pad[3];
+	__u32 before_length, after_length; /* bytes of the frame as it came, and as it left; 0: it did not */
+	__u8 before[SHUNT_TRACE_BYTES], after[SHUNT_TRACE_BYTES];
+};
+
+/* Of one CPU, from the arrival of a packet until it has left. */
+struct shunt_trace_scratch {
+	__u64 due_ns;                /* when the next one is due, at the steady rate */
+	__u64 over_rate;
+	struct shunt_trace event;
+};
+
 _Static_assert(sizeof(struct shunt_service_key) == 24, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_prefix_key) == 24, "a trie's key: length, then what is compared");
 _Static_assert(sizeof(struct shunt_service) == 64, "a service is one cache line");

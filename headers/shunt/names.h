@@ -4,6 +4,7 @@
 #define SHUNT_NAMES_H
 
 #define SHUNT_PROGRAM "xdp_shunt"
+#define SHUNT_PROGRAM_TRACE "xdp_shunt_trace" /* in its place while somebody watches */
 #define SHUNT_PROGRAM_EXPLAIN "xdp_explain"
 
 #define SHUNT_MAP_INFO "info"

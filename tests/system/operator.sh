@@ -97,9 +97,124 @@ doctor_sees_another_program() {
 	expect_contains "$(lines_of fail)" "configuration: $CONFIG has 1 error" "a configuration with an error"
 }
 
+# ---- trace ----
+
+start_system() { # FORWARD
+	net_make client lb b1 b2
+	serve b1
+	serve b2
+	the_config "$1" | balance
+	wait_for 10 "the slots settle" settled
+}
+
+traces() { "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" trace "$@"; }
+program_on() { nsenter --net="/run/netns/$NET-lb" -- ip -j -d link show eth0 | jq -r '.[0].xdp.prog.name // .[0].xdp.attached[0].prog.name'; }
+is_traced() { [ "$(program_on)" = xdp_shunt_trace ]; }
+is_not_traced() { [ "$(program_on)" = xdp_shunt ]; }
+has_lines() { [ "$(grep -c '' "$T/$1.log")" -ge "$2" ]; } # LABEL N
+watch_packets() { # LABEL OPTION…: shunt trace in the background, until the program is in place
+	local label=$1
+	shift
+	spawn "$label" lb "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" trace "$@"
+	wait_for 10 "tracing is on" is_traced
+}
+
+trace_shows_packets() {
+	start_system ipip
+	for host in b1 b2; do on "$host" "$SHUNT_BUILD/shunt-decap" load eth0; done
+	is_not_traced || fail "$(program_on) runs while nobody watches"
+	hold hold 20 $VIP 80 --every 20ms
+	watch_packets trace --json -c 50
+	wait_for 10 "50 packets are shown" is_over trace
+	wait_for 5 "nobody watches, the first program is back" is_not_traced
+	expect "$(grep -c '' "$T/trace.log")" -eq 50 "packets shown"
+	expect "$(jq -s '[.[] | select(.verdict == "sent" and .reason == "settled" and .service == "web" and
+		.mode == "ipip" and .slot_state == "settled" and .protocol == "tcp" and .destination == "192.0.2.10:80" and
+		(.source | startswith("10.77.0.1:")) and .length_sent == .length + 20)] | length' "$T/trace.log")" -eq 50 \
+		"packets that are told right"
+	expect "$(jq -rs '[.[].backend] | unique | join(" ")' "$T/trace.log")" = "b1 b2" "backends"
+	traces -c 5 >"$T/lines"
+	expect "$(grep -cE '^[0-9:.]{15} tcp 10.77.0.1:[0-9]+ > 192.0.2.10:80 sent settled slot [0-9]+ settled' "$T/lines")" -eq 5 \
+		"a line a packet: $(head -2 "$T/lines")"
+	# The filters: what is told of a backend is what explain says of the flow.
+	traces --json --backend b2 --client 10.77.0.1/32 --service web --reason settled -c 20 >"$T/b2"
+	expect "$(jq -rs '[.[].backend] | unique | join(" ")' "$T/b2")" = b2 "backends with --backend"
+	expect "$(json .backend explain tcp "$(jq -rs '.[0].source' "$T/b2")" $VIP:80)" = b2 "explain of a traced flow"
+	stop_traffic hold
+	expect_unbroken hold
+	note "$(grep -o 'trace: on, after .*' "$T/shuntd.log" | tail -1)"
+}
+
+trace_of_drops() {
+	start_system l2
+	watch_packets trace --json --reason no_backend
+	watch_packets other --json --reason settled
+	expect_exit 0 shunt maint b1
+	expect_exit 0 shunt maint b2
+	on client "$FLOWS" connect $VIP 80 --every 20ms --count 5 --timeout 100ms >/dev/null 2>&1 || true
+	wait_for 5 "drops are shown" has_lines trace 5
+	expect "$(jq -rs '[.[].verdict] | unique | join(" ")' "$T/trace.log")" = dropped "verdict"
+	expect "$(jq -rs '[.[] | .backend, .length_sent] | unique | map(tostring) | join(" ")' "$T/trace.log")" = "null 0" "a drop leaves nowhere"
+	expect "$(jq -rs '[.[] | select(.reason != "settled")] | length' "$T/other.log")" -eq 0 "packets that the other did not ask for"
+	# A watcher that dies is missed, not the one that stays; when all are dead the first program is back.
+	stop trace KILL
+	wait_for 8 "the dead one has left" said shuntd 'trace: on'
+	is_traced || fail "the other still watches"
+	stop other KILL
+	wait_for 8 "nobody watches any more" is_not_traced
+	expect_exit 1 traces --backend b3
+	expect_contains "$(cat "$T/err")" 'no backend is named "b3"' "an unknown backend"
+	expect_contains "$(cat "$T/err")" 'did you mean "b1"' "what may be meant"
+	expect_exit 1 traces --reason because
+	expect_exit 1 traces --client 10.77.0.1/33
+	expect_exit 2 traces -c 0
+	is_not_traced || fail "a refused watcher switched tracing on"
+}
+
+trace_survives() {
+	start_system l2
+	hold hold 20 $VIP 80 --every 20ms
+	watch_packets trace --json
+	wait_for 5 "packets are shown" has_lines trace 10
+	# A reload that needs another program: the watcher goes on with that one.
+	sed -i 's/port: 80, group: app}/port: 80, group: app, on_empty: reject}/' "$CONFIG"
+	expect_exit 0 shunt reload
+	is_traced || fail "after a reload $(program_on) runs"
+	wait_for 5 "packets are shown after a reload" has_lines trace $(($(grep -c '' "$T/trace.log") + 50))
+	# kill -9: the tracing program goes on and hands over nothing; the next start has the first one back.
+	kill_shuntd
+	is_traced || fail "$(program_on) runs after kill -9"
+	wait_for 5 "the watcher tells that the controller is gone" is_over trace
+	start_shuntd
+	is_not_traced || fail "$(program_on) runs after a restart"
+	stop_traffic hold
+	expect_unbroken hold
+}
+
+trace_into_a_file() {
+	command -v tshark >/dev/null || skip "tshark is not installed"
+	start_system ipip
+	for host in b1 b2; do on "$host" "$SHUNT_BUILD/shunt-decap" load eth0; done
+	hold hold 5 $VIP 80 --every 20ms
+	traces -c 20 -w "$T/packets.pcapng" 2>"$T/err"
+	expect_contains "$(cat "$T/err")" "20 packets, as they came and as they left" "what is told"
+	stop_traffic hold
+	tshark -n -r "$T/packets.pcapng" -T fields -e frame.interface_name -e ip.dst -e frame.comment -e ip.proto >"$T/read" 2>"$T/err" ||
+		fail "tshark: $(cat "$T/err")"
+	expect "$(grep -c '' "$T/read")" -eq 40 "packets in the file"
+	expect "$(awk -F'\t' '$1 == "came" && $2 == "192.0.2.10" && $4 == "6"' "$T/read" | wc -l)" -eq 20 "packets as they came"
+	expect "$(awk -F'\t' '$1 == "left" && $2 ~ /^10.77.0.1[12],192.0.2.10$/ && $4 == "4,6"' "$T/read" | wc -l)" -eq 20 "packets as they left"
+	expect "$(grep -cE 'sent: settled, service web, slot [0-9]+ settled, backend b[12] by ipip' "$T/read")" -eq 40 "comments"
+	expect "$(tshark -n -r "$T/packets.pcapng" -Y _ws.malformed 2>/dev/null | wc -l)" -eq 0 "malformed packets"
+}
+
 suite operator
 run_test 'doctor looks at a host before the first start' doctor_before_a_start
 run_test 'doctor names the command that mends it, and it does' doctor_names_what_mends_it
 run_test 'doctor knows the controller, and what goes on without it' doctor_beside_a_controller
 run_test 'doctor sees another XDP program, a missing interface and a wrong configuration' doctor_sees_another_program
+run_test 'trace shows each packet with what was decided of it, and is gone when nobody watches' trace_shows_packets
+run_test 'trace of drops; watchers that die are missed; wrong filters are refused' trace_of_drops
+run_test 'trace goes on through a reload, and ends with its controller' trace_survives
+run_test 'trace writes a file that Wireshark reads, with packets as they came and as they left' trace_into_a_file
 finish

@@ -296,6 +296,35 @@ static int fixture_explain(void *userdata, uint8_t protocol, const struct shunt_
 	return fixture_outcome(fixture, reply);
 }
 
+static int fixture_trace_begin(void *userdata, const struct api_trace *wanted, struct api_reply *reply)
+{
+	struct fixture *fixture = userdata;
+
+	TOLD("trace %s %s %s %s%s", wanted->service ?: "-", wanted->backend ?: "-", wanted->client ?: "-", wanted->reason ?: "-",
+	     wanted->bytes ? " bytes" : "");
+	if (fixture->result == 0)
+		reply->document = json_pack("{s:s}", "watcher", "7");
+	return fixture_outcome(fixture, reply);
+}
+
+static int fixture_trace_fetch(void *userdata, const char *id, struct api_reply *reply)
+{
+	struct fixture *fixture = userdata;
+
+	TOLD("trace fetch %s", id);
+	if (fixture->result == 0)
+		reply->document = json_pack("{s:[], s:i}", "packets", "lost", 3);
+	return fixture_outcome(fixture, reply);
+}
+
+static int fixture_trace_end(void *userdata, const char *id, struct api_reply *reply)
+{
+	struct fixture *fixture = userdata;
+
+	TOLD("trace end %s", id);
+	return fixture_outcome(fixture, reply);
+}
+
 static size_t fixture_events(void *userdata, uint64_t since, struct event *ret_events, size_t max)
 {
 	struct fixture *fixture = userdata;
@@ -321,6 +350,7 @@ static const struct api_handlers __attribute__((unused)) fixture_handlers = {
 	.snapshot = fixture_snapshot, .snapshot_free = fixture_snapshot_free, .drain = fixture_drain,
 	.maint = fixture_maint, .ready = fixture_ready, .weight = fixture_weight, .failover = fixture_failover,
 	.failback = fixture_failback, .reload = fixture_reload, .detach = fixture_detach, .explain = fixture_explain,
+	.trace_begin = fixture_trace_begin, .trace_fetch = fixture_trace_fetch, .trace_end = fixture_trace_end,
 	.events = fixture_events, .maps = fixture_maps,
 };
 

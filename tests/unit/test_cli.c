@@ -450,6 +450,7 @@ static void help_lists_every_command(void **state)
 		   "  explain PROTO SRC:PORT DST:PORT which backend a flow goes to, and why\n"
 		   "  stats                           all counters once\n"
 		   "  events                          the audit trail: what happened, and why\n"
+		   "  trace                           packets, and what was decided of each\n"
 		   "  doctor                          what keeps shunt from running well here\n"
 		   "  reload                          apply the configuration file again\n"
 		   "  maps                            the pinned maps, and how to dump them\n"

@@ -17,6 +17,12 @@ struct api_reply {
 	json_t *document;                 /* optional on success, taken by the API; NULL: {"status": "ok"} */
 };
 
+/* What a watcher of packets asks for; NULL: any. */
+struct api_trace {
+	const char *service, *backend, *client, *reason;
+	bool bytes;                       /* the packets themselves, too */
+};
+
 /*
  * Handlers return 0 or -errno: -ENOENT 404 · -EINVAL 400 · -EBUSY, -EHOSTDOWN, -EALREADY, -EPERM 409 · others 500.
  * Durations in ms, 0: none given.
@@ -36,6 +42,9 @@ struct api_handlers {
 		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply); /* document of CONTRACT */
 	/* Up to `max` events with id > since, oldest first, into ret_events; returns how many. */
 	size_t (*events)(void *userdata, uint64_t since, struct event *ret_events, size_t max);
+	int (*trace_begin)(void *userdata, const struct api_trace *wanted, struct api_reply *reply); /* document {"watcher": id} */
+	int (*trace_fetch)(void *userdata, const char *id, struct api_reply *reply); /* {"packets": […], "lost": N}: what came since */
+	int (*trace_end)(void *userdata, const char *id, struct api_reply *reply);
 	size_t (*maps)(void *userdata, struct snapshot_map *ret_maps, size_t max);
 };
 

@@ -11,6 +11,7 @@
 
 #include "api/call.h"
 #include "api/json.h"
+#include "api/watch.h"
 #include "base/cleanup.h"
 #include "base/number.h"
 #include "net/address.h"
@@ -388,6 +389,9 @@ static const struct route {
 	{"POST", "/api/v1/backends/*/maint", post_maint},
 	{"POST", "/api/v1/backends/*/ready", post_ready},
 	{"POST", "/api/v1/backends/*/weight", post_weight},
+	{"POST", "/api/v1/trace", post_trace},
+	{"GET", "/api/v1/trace/*", get_trace},
+	{"DELETE", "/api/v1/trace/*", delete_trace},
 	{"POST", "/api/v1/reload", post_reload},
 	{"POST", "/api/v1/detach", post_detach},
 };

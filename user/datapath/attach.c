@@ -18,7 +18,12 @@
 
 /* ---- what is there ---- */
 
-/* Whether a loaded program is an xdp_shunt on our maps; on any maps when we start afresh. */
+static bool is_our_name(const char *name)
+{
+	return strcmp(name, SHUNT_PROGRAM) == 0 || strcmp(name, SHUNT_PROGRAM_TRACE) == 0;
+}
+
+/* Whether a loaded program is an xdp_shunt, or the tracing one, on our maps; on any maps when we start afresh. */
 static bool is_ours(const struct datapath *d, uint32_t program_id)
 {
 	struct bpf_prog_info info = {0};
@@ -31,7 +36,7 @@ static bool is_ours(const struct datapath *d, uint32_t program_id)
 		return false;
 	info.nr_map_ids = sizeof(maps) / sizeof(maps[0]);
 	info.map_ids = (uintptr_t)maps;
-	if (bpf_obj_get_info_by_fd(fd, &info, &info_len) == 0 && strcmp(info.name, SHUNT_PROGRAM) == 0 &&
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_len) == 0 && is_our_name(info.name) &&
 	    bpf_obj_get_info_by_fd(bpf_map__fd(d->skeleton->maps.flows), &flows, &flows_len) == 0) {
 		ours = d->fresh;
 		for (uint32_t i = 0; i < info.nr_map_ids && i < sizeof(maps) / sizeof(maps[0]); i++)
@@ -78,7 +83,7 @@ static int query(int ifindex, struct present *ret_present)
 
 static int attach_direct(const struct datapath *d, int ifindex, uint32_t flags)
 {
-	return bpf_xdp_attach(ifindex, bpf_program__fd(d->skeleton->progs.xdp_shunt), flags | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
+	return bpf_xdp_attach(ifindex, attached_program(d), flags | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 }
 
 /* One netlink message puts the new program in the old one's place, if that is still the one. */
@@ -90,7 +95,7 @@ static int replace_direct(const struct datapath *d, int ifindex, const struct pr
 	if (fd < 0)
 		return -errno;
 	opts.old_prog_fd = fd;
-	r = bpf_xdp_attach(ifindex, bpf_program__fd(d->skeleton->progs.xdp_shunt), present->flags | XDP_FLAGS_REPLACE, &opts);
+	r = bpf_xdp_attach(ifindex, attached_program(d), present->flags | XDP_FLAGS_REPLACE, &opts);
 	close(fd);
 	return r;
 }
@@ -110,7 +115,7 @@ static int attach_dispatcher(const struct datapath *d, int ifindex, uint32_t fla
 
 	if (!copy)
 		return -ENOMEM;
-	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = copy->obj, .prog_name = SHUNT_PROGRAM);
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = copy->obj, .prog_name = attached_program_name(d));
 	program = xdp_program__create(&opts);
 	r = libxdp_get_error(program);
 	if (r == 0) {
@@ -267,7 +272,7 @@ static int refuse_other(const char *interface, uint32_t program_id)
 	char name[BPF_OBJ_NAME_LEN];
 
 	name_of(program_id, name);
-	if (strcmp(name, SHUNT_PROGRAM) == 0)
+	if (is_our_name(name))
 		return datapath_fail(-EBUSY, "interface %s: a data path of shunt is attached that is not pinned here (id %u): start "
 				     "with its --bpf-dir, or with --fresh to replace it", interface, program_id);
 	return datapath_fail(-EBUSY, "interface %s: another XDP program is attached (%s, id %u): take it off with "

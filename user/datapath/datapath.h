@@ -152,6 +152,21 @@ struct datapath_flow {
 };
 int datapath_explain(struct datapath *datapath, const struct datapath_flow *flow, struct shunt_explanation *ret_explanation);
 
+/* ---- tracing ---- */
+/*
+ * Puts the tracing program in the place of the one that runs, or back, on every interface, without a gap. `on_packet` is
+ * called by datapath_trace_read(), which is due when the descriptor is readable. Nothing comes before datapath_trace_control().
+ * A data path that is closed while it is traced leaves the tracing program in place, which copies nothing after until_ns.
+ */
+int datapath_trace_start(struct datapath *datapath,
+			 void (*on_packet)(void *userdata, const struct shunt_trace *event), void *userdata);
+void datapath_trace_stop(struct datapath *datapath);
+bool datapath_is_traced(const struct datapath *datapath);
+int datapath_trace_fd(const struct datapath *datapath);
+void datapath_trace_read(struct datapath *datapath);
+void datapath_trace_control(struct datapath *datapath, const struct shunt_trace_control *control);
+uint64_t datapath_trace_skipped(const struct datapath *datapath); /* since it was started */
+
 struct datapath_map {
 	const char *name, *path;        /* path: where it is pinned; both hold until the next call or close */
 	const char *type;               /* "array" | "percpu_array" | "hash" | "lru_hash" | "lpm_trie" */

@@ -66,6 +66,7 @@ struct datapath {
 	int cpus;
 	char paths[PINNED_MAPS][256];         /* of datapath_maps() */
 
+	struct tracing *tracing;              /* NULL: nobody watches */
 	struct datapath_attachment attachments[ATTACHMENTS_MAX];
 	size_t n_attachments;
 };
@@ -85,6 +86,13 @@ int prefixes_add(struct datapath *datapath, const struct shunt_service *services
 int services_adopt(struct datapath *datapath);
 /* Opens another instance of the program on the maps of `datapath`, not loaded. */
 struct shunt_bpf *skeleton_sharing_maps(const struct datapath *datapath);
+/* Before loading: whether the instance is for tracing. What it then does not need is not loaded. */
+void skeleton_use_trace(struct shunt_bpf *skeleton, bool trace);
+/* The program that is to be on the interfaces: xdp_shunt, or xdp_shunt_trace. */
+int attached_program(const struct datapath *datapath);
+const char *attached_program_name(const struct datapath *datapath);
+const struct shunt_bpf *attached_skeleton(const struct datapath *datapath);
+void datapath_trace_forget(struct datapath *datapath); /* frees; what is attached goes on */
 void links_restore(struct datapath *datapath);
 int backends_adopt(struct datapath *datapath);
 int lists_adopt(struct datapath *datapath);

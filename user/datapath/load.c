@@ -313,6 +313,15 @@ static void keep_clients(struct datapath *d)
 	memcpy((void *)(uintptr_t)&d->skeleton->rodata->cfg, &d->cfg, sizeof(d->cfg));
 }
 
+void skeleton_use_trace(struct shunt_bpf *skeleton, bool trace)
+{
+	struct bpf_map *const maps[] = {skeleton->maps.trace_control, skeleton->maps.trace_scratch, skeleton->maps.trace_ring};
+
+	bpf_program__set_autoload(skeleton->progs.xdp_shunt_trace, trace);
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		bpf_map__set_autocreate(maps[i], trace);
+}
+
 static int load(struct datapath *d)
 {
 	int r = shunt_bpf__load(d->skeleton);
@@ -375,6 +384,8 @@ static struct datapath *datapath_new(const struct datapath_options *options)
 	d->bpf_dir = strdup(options->bpf_dir);
 	d->skeleton = shunt_bpf__open();
 	d->tables = tables_for(options->groups);
+	if (d->skeleton)
+		skeleton_use_trace(d->skeleton, false);
 	if (d->bpf_dir && d->skeleton)
 		return d;
 	datapath_close(d);
@@ -453,6 +464,7 @@ void datapath_close(struct datapath *d)
 {
 	if (!d)
 		return;
+	datapath_trace_forget(d);
 	backends_forget(d);
 	lists_forget(d);
 	unmap_all(d);
@@ -495,9 +507,10 @@ struct shunt_bpf *skeleton_sharing_maps(const struct datapath *d)
 	if (!copy)
 		return NULL;
 	memcpy((void *)(uintptr_t)&copy->rodata->cfg, &d->cfg, sizeof(d->cfg));
-	bpf_object__for_each_map(from, d->skeleton->obj) {
+	skeleton_use_trace(copy, d->tracing);
+	bpf_object__for_each_map(from, attached_skeleton(d)->obj) {
 		to = bpf_object__find_map_by_name(copy->obj, bpf_map__name(from));
-		if (!to || bpf_map__is_internal(from))
+		if (!to || bpf_map__is_internal(from) || bpf_map__fd(from) < 0)
 			continue;
 		if (bpf_map__reuse_fd(to, bpf_map__fd(from)) < 0) {
 			shunt_bpf__destroy(copy);

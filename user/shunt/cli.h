@@ -31,6 +31,12 @@ enum option_key {
 	OPTION_SINCE,
 	OPTION_FORCE,
 	OPTION_BPF_DIR,
+	OPTION_SERVICE,
+	OPTION_BACKEND,
+	OPTION_CLIENT,
+	OPTION_REASON,
+	OPTION_WRITE = 'w',
+	OPTION_COUNT_OF = 'c',
 	OPTION_CONFIG = 'c',       /* the short ones; what they mean is the command's */
 	OPTION_COUNT = 128
 };
@@ -108,5 +114,6 @@ int command_failback(struct cli *cli);
 int command_explain(struct cli *cli);
 int command_events(struct cli *cli);
 int command_doctor(struct cli *cli);
+int command_trace(struct cli *cli);
 
 #endif

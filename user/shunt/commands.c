@@ -23,6 +23,17 @@ static const struct argp_option events_options[] = {
 	{},
 };
 
+static const struct argp_option trace_options[] = {
+	{"service", OPTION_SERVICE, "NAME", 0, "Packets to this service", 0},
+	{"backend", OPTION_BACKEND, "NAME", 0, "Packets sent to this backend", 0},
+	{"client", OPTION_CLIENT, "PREFIX", 0, "Packets of these clients: an address or a prefix", 0},
+	{"reason", OPTION_REASON, "R", 0, "Dropped for R (`shunt stats` has the reasons), or sent on because of R: "
+	 "settled, untracked, new, old, pinned, probed, scheduled, rejected, fail-open", 0},
+	{"count", OPTION_COUNT_OF, "N", 0, "End after N packets", 0},
+	{"write", OPTION_WRITE, "FILE", 0, "Write a pcapng file instead: each packet as it came and as it left", 0},
+	{},
+};
+
 static const struct argp_option doctor_options[] = {
 	{"config", OPTION_CONFIG, "FILE", 0, "Configuration to look at (default " SHUNT_CONFIG_FILE ")", 0},
 	{"bpf-dir", OPTION_BPF_DIR, "DIR", 0, "Where the data path is pinned (default " SHUNT_BPF_DIR ")", 0},
@@ -61,6 +72,9 @@ const struct command commands[] = {
 	 "  shunt explain udp [2001:db8::7]:4000 [2001:db8::10]:53", NULL, false, command_explain},
 	{"stats", "", 0, 0, "all counters once", NULL, NULL, false, command_stats},
 	{"events", "", 0, 0, "the audit trail: what happened, and why", NULL, events_options, false, command_events},
+	{"trace", "", 0, 0, "packets, and what was decided of each",
+	 "Shows packets to the services as the data path decides, a sample when there are more than "
+	 "1,000 a second for a CPU. Costs nothing while nobody watches.", trace_options, false, command_trace},
 	{"doctor", "", 0, 0, "what keeps shunt from running well here",
 	 "Kernel, capabilities, memory, clock; of each interface driver, mode, offloads and "
 	 "queues; MTU and next hops. Each line is ok, warn or fail, with what mends it; exit "

@@ -122,6 +122,7 @@ void controller_stop(struct controller *c)
 	if (!c)
 		return;
 	api_close(c->api);
+	trace_close(c);
 	sd_event_source_disable_unref(c->tick);
 	sd_event_source_disable_unref(c->save);
 	for (size_t i = 0; i < c->n_endpoints; i++)

@@ -156,6 +156,8 @@ struct placements {
 	bool origins[SHUNT_MAX_GROUPS];    /* where flows of theirs may be that nobody pinned: these tables must stay */
 };
 
+struct tracer;
+
 struct controller {
 	struct controller_options options;
 	sd_event *event;
@@ -165,6 +167,7 @@ struct controller {
 	struct next_hops *next_hops;
 	struct api *api;
 	struct events *events;
+	struct tracer *tracer;             /* NULL: nobody has watched yet */
 	bool state_damaged;
 	bool detached;                     /* by `shunt detach`: nothing is published any more */
 	char problem[256];                 /* what makes it degraded, "" for nothing */
@@ -349,6 +352,17 @@ int controller_snapshot(void *userdata, struct snapshot *ret_snapshot);
 void controller_snapshot_free(void *userdata, struct snapshot *snapshot);
 int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr *source, uint16_t source_port,
 		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply);
+
+const char *explain_service_name(const struct controller *controller, uint32_t id); /* NULL: unknown */
+const char *explain_backend_name(const struct controller *controller, uint32_t id);
+
+/* ---- trace.c: who watches packets ---- */
+int controller_trace_begin(void *userdata, const struct api_trace *wanted, struct api_reply *reply);
+int controller_trace_fetch(void *userdata, const char *id, struct api_reply *reply);
+int controller_trace_end(void *userdata, const char *id, struct api_reply *reply);
+void trace_pause(struct controller *controller);      /* before its data path is closed */
+void trace_resume(struct controller *controller);     /* when another one is in place */
+void trace_close(struct controller *controller);
 
 /* ---- persist.c ---- */
 void persist_load(struct controller *controller, struct state *ret_state);

@@ -8,7 +8,7 @@
 
 #include "shuntd/controller.h"
 
-static const char *service_name(const struct controller *c, uint32_t id)
+const char *explain_service_name(const struct controller *c, uint32_t id)
 {
 	for (size_t i = 0; i < c->config->n_services; i++)
 		if (id && c->service_ids[i] == id)
@@ -24,7 +24,7 @@ static const char *group_name(const struct controller *c, uint32_t index)
 	return NULL;
 }
 
-static const char *backend_name(const struct controller *c, uint32_t id)
+const char *explain_backend_name(const struct controller *c, uint32_t id)
 {
 	return id && c->endpoint_of[id] ? c->endpoint_of[id]->backend->name : NULL;
 }
@@ -42,7 +42,7 @@ static const char *drop_text(uint32_t reason)
 
 static json_t *reason_text(const struct controller *c, const struct shunt_explanation *answer)
 {
-	const char *now = backend_name(c, answer->word.now), *was = backend_name(c, answer->word.was);
+	const char *now = explain_backend_name(c, answer->word.now), *was = explain_backend_name(c, answer->word.was);
 
 	if (answer->verdict == XDP_PASS)
 		return json_string("no service has this address, protocol and port: the packet passes untouched");
@@ -61,7 +61,7 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 				    answer->slot, was ? was : "nobody", now ? now : "nobody", now ? now : "nobody");
 	case SHUNT_CHOICE_PINNED:
 		return json_sprintf("slot %u is %s and the flow is pinned to %s", answer->slot, slot_state_text(answer->word.state),
-				    backend_name(c, answer->backend));
+				    explain_backend_name(c, answer->backend));
 	case SHUNT_CHOICE_SCHEDULED:
 		return json_sprintf("a new flow: the service's scheduler picks slot %u, which has %s", answer->slot,
 				    now ? now : "nobody");
@@ -127,12 +127,12 @@ int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr
 		return r;
 	}
 	reply->document = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-				    "service", text_or_null(service_name(c, answer.service)),
+				    "service", text_or_null(explain_service_name(c, answer.service)),
 				    "group", text_or_null(answer.service ? group_name(c, answer.group) : NULL),
 				    "slot", answer.service ? json_integer(answer.slot) : json_null(),
 				    "slot_state", text_or_null(answer.service ? slot_state_text(answer.word.state) : NULL),
-				    "backend", text_or_null(backend_name(c, answer.backend)),
-				    "new_flow_backend", text_or_null(backend_name(c, fresh.backend)),
+				    "backend", text_or_null(explain_backend_name(c, answer.backend)),
+				    "new_flow_backend", text_or_null(explain_backend_name(c, fresh.backend)),
 				    "reason", reason_with_clients(c, &answer, source));
 	return reply->document ? 0 : -ENOMEM;
 }

@@ -221,6 +221,9 @@ const struct api_handlers controller_handlers = {
 	.reload = reload,
 	.detach = detach,
 	.explain = controller_explain,
+	.trace_begin = controller_trace_begin,
+	.trace_fetch = controller_trace_fetch,
+	.trace_end = controller_trace_end,
 	.events = list_events,
 	.maps = list_maps,
 };

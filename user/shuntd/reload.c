@@ -114,6 +114,7 @@ static int open_datapath(struct controller *c, const struct config *config, bool
 		*ret_error = strdup(*datapath_error() ? datapath_error() : strerror(-r));
 		return r;
 	}
+	trace_pause(c);
 	if (c->datapath)
 		datapath_take_attachments(datapath, c->datapath);
 	datapath_close(c->datapath);
@@ -245,6 +246,7 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 	if (r < 0)
 		log_error("reload: %s", datapath_error());
 	detach_others(c, config);
+	trace_resume(c);
 	transitions_scan(c);
 	config_free(old);
 	if (persist_save(c) < 0)

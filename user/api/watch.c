@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Routes of `shunt trace`: a watcher begins, fetches what came, and leaves. */
+#include "api/call.h"
+#include "api/watch.h"
+
+void post_trace(struct call *call)
+{
+	struct api_trace wanted = {0};
+	const struct body_field fields[] = {
+		{"service", BODY_TEXT, false, &wanted.service}, {"backend", BODY_TEXT, false, &wanted.backend},
+		{"client", BODY_TEXT, false, &wanted.client},   {"reason", BODY_TEXT, false, &wanted.reason},
+		{"bytes", BODY_BOOLEAN, false, &wanted.bytes},  {},
+	};
+	struct api_reply reply = {};
+	json_t *body;
+
+	if (call_decode(call, fields, &body) < 0)
+		return;
+	call_reply(call, call->handlers->trace_begin(call->userdata, &wanted, &reply), &reply);
+	json_decref(body);
+}
+
+void get_trace(struct call *call)
+{
+	struct api_reply reply = {};
+
+	call_reply(call, call->handlers->trace_fetch(call->userdata, call->name, &reply), &reply);
+}
+
+void delete_trace(struct call *call)
+{
+	struct api_reply reply = {};
+
+	call_reply(call, call->handlers->trace_end(call->userdata, call->name, &reply), &reply);
+}
