@@ -66,7 +66,7 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 		return json_sprintf("a new flow: the service's scheduler picks slot %u, which has %s", answer->slot,
 				    now ? now : "nobody");
 	case SHUNT_CHOICE_SERVER_ID:
-		return json_sprintf("the server id in the connection id is that of %s", backend_name(c, answer->backend));
+		return json_sprintf("the server id in the connection id is that of %s", explain_backend_name(c, answer->backend));
 	case SHUNT_CHOICE_REJECTED:
 		return json_string("no backend is fit: answered with a reset (TCP) or port unreachable (UDP)");
 	case SHUNT_CHOICE_FAIL_OPEN:
