@@ -7,6 +7,14 @@
 
 #include "base/clock.h"
 
+uint64_t clock_processor_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 uint64_t clock_monotonic_ns(void)
 {
 	struct timespec now;

@@ -193,6 +193,10 @@ int maglev_build(const struct maglev_member *members, size_t n, uint64_t seed, u
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		ranked[i] = (struct ranked){members[i], i};
+	if (n == 1 && members[0].weight) { /* the usual primary or standby: all slots are its own */
+		memset(table, 0, size * sizeof(*table));
+		return 0;
+	}
 	qsort(ranked, n, sizeof(*ranked), by_key);
 	for (size_t i = 0; i < n; i++) {
 		permutations[i] = permutation_of(ranked[i].member.key, seed, size);

@@ -48,9 +48,7 @@ void endpoint_publish(struct controller *c, struct endpoint *endpoint)
 {
 	if (!endpoint_refresh(c, endpoint))
 		return;
-	for (size_t i = 0; i < c->n_groups; i++)
-		if (backend_set_has(&c->groups[i]->known, endpoint->id))
-			group_update(c, c->groups[i]);
+	groups_follow(c, endpoint, false);
 }
 
 void backend_publish(struct controller *c, struct backend *backend)

@@ -147,5 +147,6 @@ void controller_stop(struct controller *c)
 	free(c->targets);
 	free(c->more_targets);
 	free(c->words);
+	free(c->counts);
 	free(c);
 }

@@ -110,6 +110,7 @@ struct member {
 struct base {
 	uint16_t *ids;                     /* of backends, per slot; NULL: never needed */
 	uint64_t key;                      /* hash of what it was built from */
+	uint64_t used;                     /* group.base_uses when it was used last */
 };
 
 /* Who takes the new flows of a group of which nobody is fit. */
@@ -127,6 +128,9 @@ struct group {
 	uint64_t failovers;
 	int64_t last_failover;             /* Unix milliseconds, 0: never */
 	struct base bases[FAILOVER_PARTS_MAX];
+	uint64_t base_uses;
+	size_t n_parts;                    /* of the last plan: so many bases are in use, one more is kept */
+	bool uncounted;                    /* its table has changed since group_count */
 	struct damping damping;            /* of the group itself: a flap is a failover */
 	bool panic;                        /* too few are fit: every backend in service is used */
 	bool scheduled;                    /* by all its services: the place of a pinned flow says nothing of its slot */
@@ -195,6 +199,7 @@ struct controller {
 	uint32_t table_size;               /* of the maps in use */
 	uint16_t *targets, *more_targets;  /* scratch, table_size entries */
 	struct shunt_slot *words;
+	uint32_t *counts;                  /* scratch, by id */
 };
 
 /* ---- controller.c: start, stop ---- */
@@ -293,6 +298,8 @@ bool group_has(const struct group *group, const struct endpoint *endpoint);
 /* Decides and publishes. The step says what an operator's input came to. */
 struct failover_step group_decide(struct controller *controller, struct group *group, struct failover_input input);
 void group_update(struct controller *controller, struct group *group);
+/* All groups that know the endpoint, or only those that have it: first each is decided and switched, then all is told. */
+void groups_follow(struct controller *controller, const struct endpoint *endpoint, bool members_only);
 void groups_recheck(struct controller *controller, const struct endpoint *endpoint); /* those that wait for its next result */
 bool group_member_is_active(const struct group *group, size_t member);
 void group_count(struct controller *controller, struct group *group);

@@ -93,40 +93,59 @@ static void set_timer(struct controller *c, struct group *group, uint64_t wake_m
 void group_count(struct controller *c, struct group *group)
 {
 	const struct shunt_slot *words = datapath_table(c->datapath, group->index);
-	uint32_t *counts = calloc(SHUNT_MAX_BACKENDS, sizeof(*counts));
 
-	if (!counts)
-		return;
+	for (size_t i = 0; i < group->n_members; i++)
+		c->counts[group->members[i].endpoint->id] = 0; /* of all others nobody asks */
 	group->moving = group->resolving = 0;
 	for (uint32_t slot = 0; slot < c->table_size; slot++) {
-		counts[words[slot].now]++;
+		c->counts[words[slot].now]++;
 		group->moving += words[slot].state == SHUNT_SLOT_MOVING;
 		group->resolving += words[slot].state == SHUNT_SLOT_RESOLVING;
 	}
 	for (size_t i = 0; i < group->n_members; i++)
-		group->members[i].slots = counts[group->members[i].endpoint->id];
-	free(counts);
+		group->members[i].slots = c->counts[group->members[i].endpoint->id];
+	group->uncounted = false;
+}
+
+/* Fills c->words. Most slots have the word and the target of the one before. True: some word differs from `now`. */
+static bool next_words(struct controller *c, const struct shunt_slot *now, bool *ret_moving)
+{
+	uint32_t last_word = 0, last_target = UINT32_MAX;
+	struct shunt_slot next = {0};
+	bool changed = false;
+
+	*ret_moving = false;
+	for (uint32_t slot = 0; slot < c->table_size; slot++) {
+		uint32_t word = shunt_slot_word(now[slot]);
+
+		if (word != last_word || c->targets[slot] != last_target) {
+			last_word = word;
+			last_target = c->targets[slot];
+			next = slot_next(now[slot], last_target, &c->alive);
+			changed = changed || shunt_slot_word(next) != word;
+			*ret_moving = *ret_moving || next.state == SHUNT_SLOT_MOVING;
+		}
+		c->words[slot] = next;
+	}
+	return changed;
 }
 
 static void publish(struct controller *c, struct group *group)
 {
 	const struct shunt_slot *now = datapath_table(c->datapath, group->index);
-	bool changed = false;
+	bool moving;
 	int r = group_targets(c, group);
 
 	if (r < 0) {
 		log_error("group %s: keeping the old table: %s", group->name, strerror(-r));
 		return;
 	}
-	for (uint32_t slot = 0; slot < c->table_size; slot++) {
-		c->words[slot] = slot_next(now[slot], c->targets[slot], &c->alive);
-		changed = changed || shunt_slot_word(c->words[slot]) != shunt_slot_word(now[slot]);
-	}
-	if (!changed)
+	if (!next_words(c, now, &moving))
 		return;
-	transitions_moved(c, group, now, c->words);
+	if (moving)
+		transitions_moved(c, group, now, c->words);
 	datapath_publish_table(c->datapath, group->index, c->words);
-	group_count(c, group);
+	group->uncounted = true;
 }
 
 /* ---- deciding ---- */
@@ -160,38 +179,102 @@ static void carry_out(struct controller *c, struct group *group, const struct fa
 		group_panic_over(c, group);
 }
 
-struct failover_step group_decide(struct controller *c, struct group *group, struct failover_input input)
+/* One group's decision, not yet told. */
+struct decision {
+	struct group *group;
+	struct announcement before;
+	struct failover_step step;
+	bool made;
+};
+
+static void decide(struct controller *c, struct decision *decision, struct failover_input input)
 {
+	struct group *group = decision->group;
 	const struct failover_policy policy = group_policy(group);
 	const struct damping_policy damping = group_damping_policy(group);
-	struct failover_step step = {.next = group->failover};
 	uint64_t now_ms = clock_monotonic_ms();
 	struct failover_member *members;
-	struct announcement before;
 
+	decision->step = (struct failover_step){.next = group->failover};
 	if (c->detached || (input.event == FAILOVER_EVENT_CHECK && waits_for_checks(group)))
-		return step;
-	announcement_begin(group, &before);
+		return;
+	announcement_begin(group, &decision->before);
 	group_damp(c, group, now_ms);
 	members = group_members(c, group);
 	if (!members)
-		return step;
+		return;
 	note_fit(group, members);
 	input.damped_until_ms = damping_reuse_ms(group->damping, &damping);
-	step = failover_next(&group->failover, &policy, members, group->n_members, input, now_ms);
+	decision->step = failover_next(&group->failover, &policy, members, group->n_members, input, now_ms);
+	decision->made = true;
 	free(members);
-	carry_out(c, group, &step, now_ms);
-	announcement_end(c, group, &before, &step);
+	carry_out(c, group, &decision->step, now_ms);
+}
+
+static void tell(struct controller *c, const struct decision *decision)
+{
+	struct group *group = decision->group;
+
+	if (!decision->made)
+		return;
+	if (group->uncounted)
+		group_count(c, group);
+	announcement_end(c, group, &decision->before, &decision->step);
 	group->started = group->decided = true;
 	group_update_dependents(c, group);
-	if (step.cause != FAILOVER_CAUSE_NONE)
+	if (decision->step.cause != FAILOVER_CAUSE_NONE)
 		persist_soon(c);
-	return step;
+}
+
+struct failover_step group_decide(struct controller *c, struct group *group, struct failover_input input)
+{
+	struct decision decision = {.group = group};
+
+	decide(c, &decision, input);
+	tell(c, &decision);
+	return decision.step;
 }
 
 void group_update(struct controller *c, struct group *group)
 {
 	group_decide(c, group, (struct failover_input){.event = FAILOVER_EVENT_CHECK});
+}
+
+static void announce_switched(struct controller *c, const struct endpoint *endpoint, const struct decision *decisions, size_t n,
+			      uint64_t took_ns, uint64_t processor_ns)
+{
+	char object[128];
+	size_t moved = 0;
+
+	for (size_t i = 0; i < n; i++)
+		moved += decisions[i].made && decisions[i].step.cause != FAILOVER_CAUSE_NONE;
+	if (moved < 2)
+		return;
+	snprintf(object, sizeof(object), "backend %s", endpoint->backend->name);
+	events_add(c->events, "switched", object, "controller", "%zu groups, the last one %.1f ms after the decision (%.1f ms of processor time)", moved, (double)took_ns / 1e6,
+		   (double)processor_ns / 1e6);
+}
+
+void groups_follow(struct controller *c, const struct endpoint *endpoint, bool members_only)
+{
+	struct decision *decisions = calloc(c->n_groups + 1, sizeof(*decisions));
+	uint64_t begun_ns = clock_monotonic_ns(), processor_ns = clock_processor_ns(), took_ns;
+	size_t n = 0;
+
+	for (size_t i = 0; decisions && i < c->n_groups; i++) {
+		struct group *group = c->groups[i];
+
+		if (members_only ? !group_has(group, endpoint) : !backend_set_has(&group->known, endpoint->id))
+			continue;
+		decisions[n].group = group;
+		decide(c, &decisions[n++], (struct failover_input){.event = FAILOVER_EVENT_CHECK});
+	}
+	took_ns = clock_monotonic_ns() - begun_ns;
+	processor_ns = clock_processor_ns() - processor_ns;
+	for (size_t i = 0; i < n; i++)
+		tell(c, &decisions[i]);
+	announce_switched(c, endpoint, decisions, n, took_ns, processor_ns);
+	free(decisions);
 }
 
 void groups_recheck(struct controller *c, const struct endpoint *endpoint)

@@ -126,9 +126,7 @@ static int ramp(sd_event_source *source, uint64_t usec, void *userdata)
 	if (!weigh(context->controller, endpoint))
 		return 0;
 	announce_weight(context->controller, endpoint, before);
-	for (size_t i = 0; i < context->controller->n_groups; i++)
-		if (backend_set_has(&context->controller->groups[i]->known, endpoint->id))
-			group_update(context->controller, context->controller->groups[i]);
+	groups_follow(context->controller, endpoint, false);
 	return 0;
 }
 
@@ -172,10 +170,10 @@ void endpoint_probed(void *userdata, const struct probe_result *result)
 		announce_state(c, endpoint, before);
 	else
 		announce_weight(c, endpoint, percent_before);
-	for (size_t i = 0; i < c->n_groups; i++) /* one that is unknown no more is what groups may have waited for */
-		if (refreshed || weighed ? backend_set_has(&c->groups[i]->known, endpoint->id) :
-					   before == HEALTH_UNKNOWN && group_has(c->groups[i], endpoint))
-			group_update(c, c->groups[i]);
+	if (refreshed || weighed)
+		groups_follow(c, endpoint, false);
+	else if (before == HEALTH_UNKNOWN)
+		groups_follow(c, endpoint, true); /* one that is unknown no more is what groups may have waited for */
 }
 
 void endpoint_forget_health(struct endpoint *endpoint, bool returning)

@@ -127,9 +127,11 @@ static void set_scratch(struct controller *c, const struct config *config)
 	free(c->targets);
 	free(c->more_targets);
 	free(c->words);
+	free(c->counts);
 	c->table_size = config->table_size;
 	c->targets = must(calloc(config->table_size, sizeof(*c->targets)));
 	c->more_targets = must(calloc(config->table_size, sizeof(*c->more_targets)));
+	c->counts = must(calloc(SHUNT_MAX_BACKENDS, sizeof(*c->counts)));
 	c->words = must(calloc(config->table_size, sizeof(*c->words)));
 }
 

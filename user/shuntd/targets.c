@@ -35,18 +35,14 @@ static uint64_t base_key(const struct group *group, const struct failover_part *
 }
 
 /* Members by weight, whoever is up (DESIGN, "Who is down is resolved by probing"). */
-static int build_base(const struct controller *c, struct group *group, const struct failover_part *part, struct base *base)
+static int build_base(const struct controller *c, const struct group *group, const struct failover_part *part,
+		      struct base *base)
 {
 	struct maglev_member *members = calloc(group->n_members + 1, sizeof(*members));
 	uint16_t *ids = calloc(group->n_members + 1, sizeof(*ids));
-	uint64_t key = base_key(group, part);
 	size_t n = 0;
 	int r = -ENOMEM;
 
-	if (base->ids && key == base->key) {
-		r = 0;
-		goto end;
-	}
 	base->ids = base->ids ? base->ids : calloc(c->table_size, sizeof(*base->ids));
 	if (!members || !ids || !base->ids)
 		goto end;
@@ -64,20 +60,49 @@ static int build_base(const struct controller *c, struct group *group, const str
 		goto end;
 	for (uint32_t slot = 0; slot < c->table_size; slot++)
 		base->ids[slot] = base->ids[slot] == MAGLEV_NONE ? 0 : ids[base->ids[slot]];
-	base->key = key;
 end:
 	free(members);
 	free(ids);
 	return r;
 }
 
+/*
+ * The base table of a part: one that is there already, so that a failover does not wait for what the failback before it threw
+ * away, else built in the place of the one that was not used for longest.
+ */
+static int find_base(const struct controller *c, struct group *group, const struct failover_part *part, struct base **ret_base)
+{
+	uint64_t key = base_key(group, part);
+	size_t kept = group->n_parts < FAILOVER_PARTS_MAX ? group->n_parts + 1 : FAILOVER_PARTS_MAX;
+	struct base *base = group->bases;
+	int r;
+
+	for (size_t i = 0; i < kept; i++) {
+		if (group->bases[i].ids && group->bases[i].key == key) {
+			base = &group->bases[i];
+			goto found;
+		}
+		if (!group->bases[i].ids || (base->ids && group->bases[i].used < base->used))
+			base = base->ids ? &group->bases[i] : base;
+	}
+	r = build_base(c, group, part, base);
+	base->key = r < 0 ? 0 : key;
+	if (r < 0)
+		return r;
+found:
+	base->used = ++group->base_uses;
+	*ret_base = base;
+	return 0;
+}
+
 /* ---- all parts ---- */
 
 /* 1: some slot, and so every slot, has a backend; 0: nobody is in the set. */
-static int targets_of_part(struct controller *c, struct group *group, const struct failover_part *part, struct base *base,
+static int targets_of_part(struct controller *c, struct group *group, const struct failover_part *part,
 			   const struct backend_set *set, uint16_t *ret_targets)
 {
-	int r = build_base(c, group, part, base);
+	struct base *base;
+	int r = find_base(c, group, part, &base);
 
 	if (r < 0)
 		return r;
@@ -93,10 +118,11 @@ static int targets_of_plan(struct controller *c, struct group *group, const stru
 	uint32_t begins = 0;
 	bool somebody = false;
 
+	group->n_parts = n;
 	if (n == 0)
 		memset(c->targets, 0, c->table_size * sizeof(*c->targets));
 	for (size_t p = 0; p < n; p++) {
-		int r = targets_of_part(c, group, &parts[p], &group->bases[p], set, somebody ? c->more_targets : c->targets);
+		int r = targets_of_part(c, group, &parts[p], set, somebody ? c->more_targets : c->targets);
 
 		if (r < 0)
 			return r;
@@ -163,7 +189,7 @@ int group_targets(struct controller *c, struct group *group)
 	/* Standbys that are fit but wait for an operator (failover: manual) stay out of it. */
 	if (r == 0 && group->may_fail_open &&
 	    (r = somebody_is_fit(c, group) ? targets_of_plan(c, group, &c->in_service) :
-					     targets_of_part(c, group, NULL, &group->bases[0], &c->in_service, c->targets)) > 0)
+					     targets_of_part(c, group, NULL, &c->in_service, c->targets)) > 0)
 		use_resort(group, RESORT_FAIL_OPEN, NULL);
 	if (r == 0)
 		use_resort(group, RESORT_NONE, NULL);

@@ -20,11 +20,17 @@ static struct fit_slots find_fit(const uint16_t *base, uint32_t size, const stru
 				 uint16_t *ret_targets)
 {
 	struct fit_slots found = {0};
+	uint16_t last = 0; /* neighbours often have one owner, and in most groups all slots have */
+	bool last_fits = false;
 
 	for (uint32_t slot = 0; slot < size; slot++) {
 		uint16_t owner = base[slot];
 
-		if (!owner || !backend_set_has(fit, owner)) {
+		if (owner != last) {
+			last = owner;
+			last_fits = owner && backend_set_has(fit, owner);
+		}
+		if (!last_fits) {
 			ret_targets[slot] = 0;
 			continue;
 		}
