@@ -58,7 +58,7 @@ static struct snapshot_backend fixture_backend(const char *name, const char *add
 	return (struct snapshot_backend){
 		.name = name, .address = fixture_address(address), .port = port, .weight = 100,
 		.configured_weight = 100, .effective_weight = 100, .health = "up", .admin = "ready", .check_type = "tcp",
-		.check_last = "connected", .check_latency_ms = 0.4, .check_since = since,
+		.check_last = "connected", .check_reason = "ok", .check_lag_ms = -1, .check_latency_ms = 0.4, .check_since = since,
 		.next_hop = "via eth0 02:00:00:00:00:02", .next_hop_ok = true, .stats = {1000, 64000},
 		.score = {85, 20, 2, 2, 0.5, 3}, .breaker = "closed",
 	};
@@ -86,6 +86,7 @@ static void fixture_fill_backends(int64_t now)
 	b[0] = fixture_backend("backend1", "10.0.1.11", 8080, now - 12 * MINUTE - 5000);
 	b[0].health = "down";
 	b[0].check_last = "connection refused";
+	b[0].check_reason = "refused";
 	b[0].check_latency_ms = 0.1;
 	b[1] = fixture_backend("backend2", "10.0.1.12", 8080, now - 3 * HOUR - 5000);
 	b[1].flows = 14;

@@ -162,6 +162,7 @@ static void when_all_is_well_status_says_so(void **state)
 	memset(fixture->snapshot.drops, 0, sizeof(fixture->snapshot.drops));
 	fixture_groups[0].state = "normal";
 	fixture_groups[0].moving = fixture_groups[0].resolving = 0;
+	fixture_groups[0].detection_ms = 3500;
 	fixture_backends[0].health = "up";
 	fixture_backends[0].check_last = "connected";
 	assert_run(fixture, "status", 0,
@@ -170,7 +171,7 @@ static void when_all_is_well_status_says_so(void **state)
 		   "all well\n"
 		   "\n"
 		   "web 192.0.2.10:80 tcp · ipip · 1.2 M packets\n"
-		   "└ app-servers active-passive · normal\n"
+		   "└ app-servers active-passive · normal · a failure shows within 3500ms\n"
 		   "  ✓ backend1  10.0.1.11:8080  up 12m  out           down: connection refused ·\n"
 		   "                                                    connected 0.1 ms · primary\n"
 		   "  ✓ backend2  10.0.1.12:8080  up 3h   ACTIVE 100 %  connected 0.4 ms · 14 flows\n"

@@ -217,6 +217,26 @@ static void a_check_is_the_groups_keys_over_the_defaults(void **state)
 		{"interval: 2s, timeout: 2s, port: 81",
 		 "timeout: 1s, port: 82, healthy_threshold: 9",
 		 {WHAT(CHECK_TCP, 82, NULL, NULL), WHEN(2000, 1000, 9, 3)}},
+		{"", "status: 200, type: http",
+		 {WHAT(CHECK_HTTP, 0, "/", NULL), WHEN(1000, 500, 2, 3), .n_status = 1, .status = {{200, 200}}}},
+		{"type: https, host: d, ca_file: /c", "verify: on, path: /g",
+		 {WHAT(CHECK_HTTPS, 0, "/g", "d"), WHEN(1000, 500, 2, 3), .ca_file = "/c"}},
+		{"type: udp, send_hex: 0dff", "fast_interval: 20ms",
+		 {WHAT(CHECK_UDP, 0, NULL, NULL), WHEN(1000, 500, 2, 3), .fast_interval_ms = 20,
+		  .send = {.data = "\r\xff", .length = 2}}},
+		{"", "query: a.example, query_type: AAAA, rcode: NXDOMAIN",
+		 {WHAT(CHECK_DNS, 0, NULL, NULL), WHEN(1000, 500, 2, 3), .query = "a.example", .query_type = 28, .rcode = 3}},
+		{"", "command: [/bin/test, -e, 5]",
+		 {WHAT(CHECK_EXEC, 0, NULL, NULL), WHEN(1000, 500, 2, 3),
+		  .command = (char *[]){"/bin/test", "-e", "5", NULL}}},
+		{"healthy_threshold: 4", "type: agent, port: 9", {WHAT(CHECK_AGENT, 9, NULL, NULL), WHEN(1000, 500, 4, 1)}},
+		{"path: /d, host: d", "all: [{type: tcp, port: 9}, {path: /g}], interval: 2s",
+		 {WHAT(CHECK_ALL, 0, NULL, NULL), WHEN(2000, 500, 2, 3), .n_parts = 2,
+		  .parts = (struct config_check[]){{WHAT(CHECK_TCP, 9, NULL, NULL), WHEN(2000, 500, 2, 3)},
+						   {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(2000, 500, 2, 3)}}}},
+		{"any: [{type: icmp}]", "", {WHAT(CHECK_ANY, 0, NULL, NULL), WHEN(1000, 500, 2, 3), .n_parts = 1,
+		  .parts = (struct config_check[]){{WHAT(CHECK_ICMP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}}}},
+		{"any: [{type: icmp}]", "path: /g", {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(1000, 500, 2, 3)}},
 		{"unhealthy_threshold: 7", "interval: 3s", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(3000, 500, 2, 7)}},
 	};
 
@@ -721,11 +741,10 @@ static void a_group_says_who_came_and_went(void **state)
 		       "group g: failback_delay 30s -> 1m\n"
 		       "group g: fallback none -> h\n"
 		       "group g: min_healthy 1 -> 2\n"
-		       "group g: health_check type tcp -> http\n"
-		       "group g: health_check path none -> /x\n"
-		       "group g: health_check host the address -> y\n"
+		       "group g: health_check tcp -> http /x, host y\n"
 		       "group g: health_check port of the backend or service -> 9\n"
 		       "group g: health_check interval 1s -> 2s\n"
+		       "group g: health_check fast_interval 1s -> 2s\n"
 		       "group g: backend b1 removed\n"
 		       "group g: backend b3 added\n"
 		       "group h: failback manual -> automatic\n");

@@ -66,6 +66,7 @@ static void a_service_tells_of_clients_that_other_groups_take(void **state)
 static void a_group_has_the_fields_of_the_contract(void **state)
 {
 	(void)state;
+	snapshot.groups[0].detection_ms = 3500;
 	assert_document(api_group_json(&snapshot.groups[0]),
 			"{\"name\":\"app-servers\",\"mode\":\"active-passive\",\"primary\":\"backend1\","
 			"\"active\":[\"backend2\"],\"state\":\"failed-over\",\"failovers\":1,"
@@ -74,7 +75,7 @@ static void a_group_has_the_fields_of_the_contract(void **state)
 			"{\"name\":\"backend2\",\"role\":\"active\",\"why\":null,\"share\":1.0" DAMPED "},"
 			"{\"name\":\"backend3\",\"role\":\"standby\",\"why\":\"standby tier\",\"share\":0.0" DAMPED "}],"
 			"\"forced\":null,\"forced_until\":null,\"failback\":\"manual\",\"failing_back_at\":null,"
-			"\"slots\":{\"total\":65536,\"moving\":6000,\"resolving\":553},\"last_resort\":null,"
+			"\"slots\":{\"total\":65536,\"moving\":6000,\"resolving\":553},\"last_resort\":null,\"detection_ms\":3500,"
 			"\"failover\":\"automatic\",\"proposal\":null,\"held_until\":null,\"rechecking\":false,"
 			"\"panic\":false,\"shifted_percent\":100,\"suppressed_until\":null}");
 }
@@ -113,7 +114,7 @@ static void a_backend_has_the_fields_of_the_contract(void **state)
 	assert_document(api_backend_json(&snapshot.backends[1]),
 			"{\"name\":\"backend2\",\"address\":\"10.0.1.12\",\"weight\":100,\"health\":\"up\","
 			"\"admin\":\"ready\",\"flows\":14,\"check\":{\"type\":\"tcp\",\"last\":\"connected\","
-			"\"latency_ms\":0.4,\"since\":\"TTTTTTTTTTTTTTTTTTTTTTTT\"},\"packets\":1000,\"bytes\":64000,"
+			"\"latency_ms\":0.4,\"since\":\"TTTTTTTTTTTTTTTTTTTTTTTT\",\"reason\":\"ok\",\"lag_ms\":null},\"packets\":1000,\"bytes\":64000,"
 			"\"port\":8080,\"configured_weight\":100,\"drained\":false,\"drain_until\":null,"
 			"\"removed\":false,\"next_hop\":\"via eth0 02:00:00:00:00:02\",\"next_hop_ok\":true,\"admin_by\":null,\"window_until\":null,"
 			"\"effective_weight\":100,\"score\":{\"percent\":85,\"results\":20,\"bad\":2,\"slow\":2,\"mean_ms\":0.5,\"worst_ms\":3.0},"

@@ -100,7 +100,8 @@ json_t *api_group_json(const struct snapshot_group *group)
 		if (strcmp(group->members[i].role, "active") == 0)
 			json_array_append_new(active, text_json(group->members[i].backend));
 	}
-	json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
+	json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o, "
+			 "s:o}",
 			 "name", text_json(group->name),
 			 "mode", text_json(group->mode),
 			 "primary", text_json(group->primary),
@@ -119,7 +120,9 @@ json_t *api_group_json(const struct snapshot_group *group)
 			 "total", (json_int_t)group->slots,
 			 "moving", (json_int_t)group->moving,
 			 "resolving", (json_int_t)group->resolving,
-			 "last_resort", text_json(group->last_resort));
+			 "last_resort", text_json(group->last_resort),
+			 "detection_ms",
+			 group->detection_ms ? json_integer((json_int_t)group->detection_ms) : json_null());
 	api_add_failover(json, group);
 	return json;
 }
@@ -142,7 +145,7 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 {
 	char address[ADDRESS_TEXT_MAX];
 
-	return json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o}, s:I, s:I, "
+	return json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o, s:o, s:o}, s:I, s:I, "
 			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o, s:I, s:o, s:b, s:o}",
 			 "name", text_json(backend->name),
 			 "address", address_format(&backend->address, address),
@@ -155,6 +158,8 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 			 "last", text_json(backend->check_last),
 			 "latency_ms", backend->check_latency_ms,
 			 "since", time_json(backend->check_since),
+			 "reason", text_json(backend->check_reason),
+			 "lag_ms", backend->check_lag_ms < 0 ? json_null() : json_integer(backend->check_lag_ms),
 			 "packets", (json_int_t)backend->stats.packets,
 			 "bytes", (json_int_t)backend->stats.bytes,
 			 "port", (int)backend->port,
@@ -260,9 +265,35 @@ static json_t *interfaces_json(const struct snapshot *snapshot)
 	return all;
 }
 
+/* Upper bound of the class that so much of all checks is in or below; null beyond the last one, or without checks. */
+static json_t *late_json(const struct snapshot_checks *checks, double share)
+{
+	uint64_t total = 0, so_far = 0;
+
+	for (size_t i = 0; i < checks->n_late; i++)
+		total += checks->late[i];
+	for (size_t i = 0; total && i + 1 < checks->n_late; i++) {
+		so_far += checks->late[i];
+		if ((double)so_far >= share * (double)total)
+			return json_integer(checks->late_bounds_ms[i]);
+	}
+	return json_null();
+}
+
+static json_t *checks_json(const struct snapshot_checks *checks)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}",
+			 "started", (json_int_t)checks->started,
+			 "skipped", (json_int_t)checks->skipped,
+			 "in_flight", (json_int_t)checks->in_flight,
+			 "queued", (json_int_t)checks->queued,
+			 "late_p50_ms", late_json(checks, 0.50),
+			 "late_p99_ms", late_json(checks, 0.99));
+}
+
 json_t *api_status_json(const struct snapshot *snapshot)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:b}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:b, s:o}",
 			 "version", text_json(snapshot->version),
 			 "node", text_json(snapshot->node),
 			 "started", time_json(snapshot->started),
@@ -275,7 +306,8 @@ json_t *api_status_json(const struct snapshot *snapshot)
 			 "entries", (json_int_t)snapshot->flow_entries,
 			 "capacity", (json_int_t)snapshot->flow_capacity,
 			 "problem", text_json(snapshot->problem),
-			 "datapath_ok", (int)snapshot->datapath_ok);
+			 "datapath_ok", (int)snapshot->datapath_ok,
+			 "checks", checks_json(&snapshot->checks));
 }
 
 /* A problem that begins with "state" is one of the state directory; every other one is the controller's. */

@@ -178,6 +178,37 @@ static void slots_moving(FILE *to, const char *metric, const struct snapshot *sn
 	write_count(to, metric, none, none, moving);
 }
 
+static void checks_in_flight(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	write_count(to, metric, none, none, snapshot->checks.in_flight);
+}
+
+static void checks_queued(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	write_count(to, metric, none, none, snapshot->checks.queued);
+}
+
+static void checks_skipped(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	write_count(to, metric, none, none, snapshot->checks.skipped);
+}
+
+/* A histogram: counts of all classes up to one, its sum and count. */
+static void check_lateness(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	const struct snapshot_checks *checks = &snapshot->checks;
+	uint64_t so_far = 0;
+
+	for (size_t i = 0; i < checks->n_late; i++) {
+		so_far += checks->late[i];
+		if (i + 1 < checks->n_late)
+			fprintf(to, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", metric, checks->late_bounds_ms[i] / 1000.0, so_far);
+	}
+	fprintf(to, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", metric, so_far);
+	fprintf(to, "%s_sum %.6f\n", metric, (double)checks->late_total_us / 1e6);
+	fprintf(to, "%s_count %" PRIu64 "\n", metric, so_far);
+}
+
 static void build_info(FILE *to, const char *metric, const struct snapshot *snapshot)
 {
 	write_count(to, metric, (struct label){"version", snapshot->version}, none, 1);
@@ -209,6 +240,11 @@ static const struct {
 	{"shunt_drops_total", "counter", "Packets dropped, by reason.", drops},
 	{"shunt_flow_table_entries", "gauge", "Flows in the flow table.", flow_table_entries},
 	{"shunt_slots_moving", "gauge", "Slots in a transition, whose flows are looked up.", slots_moving},
+	{"shunt_checks_in_flight", "gauge", "Checks under way.", checks_in_flight},
+	{"shunt_checks_queued", "gauge", "Checks that wait for max_checks_in_flight.", checks_queued},
+	{"shunt_checks_skipped_total", "counter", "Checks not made, as the controller was busy when they were due.",
+	 checks_skipped},
+	{"shunt_check_lateness_seconds", "histogram", "How much after their time checks began.", check_lateness},
 	{"shunt_build_info", "gauge", "Version of the controller.", build_info},
 };
 

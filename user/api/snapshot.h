@@ -54,6 +54,7 @@ struct snapshot_group {
 	uint64_t failovers;
 	int64_t last_failover;            /* Unix milliseconds, 0: never */
 	uint32_t healthy, failed;
+	uint64_t detection_ms;            /* worst case from a backend's failure to "down", by its configuration; 0: never */
 	struct snapshot_member *members;
 	size_t n_members;
 	uint32_t slots, moving, resolving; /* slots of the table; of these, in a transition */
@@ -93,11 +94,25 @@ struct snapshot_backend {
 	bool drained;                     /* admin is drain and no flow is left */
 	bool removed;                     /* not in the configuration any more, kept while flows live */
 	const char *check_type, *check_last; /* check_last: text of the last result, "" before the first */
+	const char *check_reason;         /* word of the last result: "ok", "refused" …; NULL before the first */
 	double check_latency_ms;
+	int64_t check_lag_ms;             /* as an agent or a program told it; -1: never */
 	int64_t check_since;              /* Unix milliseconds: since when health is what it is */
 	const char *next_hop;             /* "via eth0 02:00:…", or what is missing: "no route" */
 	bool next_hop_ok;
 	struct shunt_backend_stats stats;
+};
+
+#define SNAPSHOT_LATE_CLASSES 16
+
+/* All checks, since the controller started. */
+struct snapshot_checks {
+	uint64_t started, skipped;        /* skipped: not made, since the controller was busy when they were due */
+	uint32_t in_flight, queued;
+	uint64_t late[SNAPSHOT_LATE_CLASSES]; /* how many began later than they should, by class; the last is for all beyond */
+	uint32_t late_bounds_ms[SNAPSHOT_LATE_CLASSES];
+	size_t n_late;                    /* classes, the last one without bound */
+	uint64_t late_total_us;
 };
 
 struct snapshot_interface {
@@ -121,6 +136,7 @@ struct snapshot {
 	size_t n_backends;
 	uint64_t drops[SHUNT_DROP_REASON_COUNT];
 	uint64_t flow_entries, flow_capacity;
+	struct snapshot_checks checks;
 };
 
 /* One line of the audit trail. */

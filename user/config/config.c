@@ -77,8 +77,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->n_groups; i++) {
 		free(config->groups[i].name);
 		free(config->groups[i].members);
-		free(config->groups[i].check.path);
-		free(config->groups[i].check.host);
+		config_check_clear(&config->groups[i].check);
 	}
 	for (size_t i = 0; i < config->n_windows; i++)
 		free(config->windows[i].cron_text);
@@ -158,17 +157,4 @@ size_t config_find_service(const struct config *config, const char *name)
 		if (!strcmp(config->services[i].name, name))
 			return i;
 	return SIZE_MAX;
-}
-
-static bool text_equal(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
-bool config_check_equal(const struct config_check *a, const struct config_check *b)
-{
-	return memcmp(&a->health, &b->health, sizeof(a->health)) == 0 && a->type == b->type && a->port == b->port && text_equal(a->path, b->path) &&
-	       text_equal(a->host, b->host) && a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
-	       a->healthy_threshold == b->healthy_threshold && a->unhealthy_threshold == b->unhealthy_threshold &&
-	       a->on_down == b->on_down;
 }

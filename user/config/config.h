@@ -21,7 +21,21 @@ enum config_on_exit { ON_EXIT_KEEP, ON_EXIT_DETACH };
 enum config_tracking { TRACKING_AUTO, TRACKING_ALWAYS, TRACKING_NEVER };
 enum config_on_empty { ON_EMPTY_DROP, ON_EMPTY_REJECT, ON_EMPTY_FAIL_OPEN };
 enum config_hash { HASH_5_TUPLE, HASH_SOURCE_IP };
-enum config_check_type { CHECK_TCP, CHECK_HTTP, CHECK_NONE };
+enum config_check_type {
+	CHECK_TCP,
+	CHECK_HTTP,
+	CHECK_NONE,
+	CHECK_HTTPS,
+	CHECK_UDP,
+	CHECK_ICMP,
+	CHECK_DNS,
+	CHECK_EXEC,
+	CHECK_AGENT,
+	CHECK_ALL,                    /* good if each of its parts is */
+	CHECK_ANY,                    /* good if one of them is */
+	CHECK_TYPE_COUNT,
+};
+enum config_http_version { HTTP_VERSION_1_1, HTTP_VERSION_2 };
 enum config_group_mode { GROUP_ACTIVE_PASSIVE, GROUP_ACTIVE_ACTIVE, GROUP_ROLLING };
 enum config_failover { CONFIG_FAILOVER_AUTOMATIC, CONFIG_FAILOVER_SEMI_AUTOMATIC, CONFIG_FAILOVER_MANUAL };
 enum config_on_down { ON_DOWN_MOVE, ON_DOWN_KEEP };
@@ -48,14 +62,44 @@ struct config_health {
 	uint32_t score_window_ms;     /* 0: twice as long as so many results take */
 };
 
+#define CONFIG_STATUS_RANGES_MAX 8
+
+struct config_status_range {
+	uint16_t first, last;
+};
+
+struct config_bytes {
+	char *data;
+	size_t length;                /* 0: not given */
+};
+
+/* Texts that a check of another type has no use for are NULL. check_value.c copies, compares and frees it. */
 struct config_check {
 	enum config_check_type type;
 	uint16_t port;                /* 0: the backend's port, else the port of the first service that uses the group */
-	char *path;                   /* HTTP, begins with '/'; NULL otherwise */
-	char *host;                   /* HTTP Host header; NULL: the address */
+	char *path;                   /* HTTP(S), begins with '/' */
+	char *host;                   /* HTTP(S) Host header; NULL: the address */
 	uint32_t interval_ms, timeout_ms;
 	uint32_t healthy_threshold, unhealthy_threshold;
 	struct config_health health;
+	uint32_t fast_interval_ms;    /* while the state is not certain; 0: interval_ms */
+	char *method;                 /* HTTP(S); NULL: GET */
+	struct config_status_range status[CONFIG_STATUS_RANGES_MAX];
+	size_t n_status;              /* 0: 200-399 */
+	enum config_http_version http_version;
+	struct config_bytes send;     /* TCP, UDP, agent: what is sent */
+	struct config_bytes expect;   /* TCP, UDP, HTTP(S): what the answer, or the body, must have in it */
+	char *sni;                    /* HTTPS; NULL: host, without one the address */
+	bool no_verify;               /* HTTPS: any certificate will do */
+	char *ca_file;                /* HTTPS; NULL: the system's */
+	char *certificate_file, *key_file; /* HTTPS: shown to the server */
+	char *query;                  /* DNS: the name */
+	uint16_t query_type;          /* DNS: 0: A; otherwise as RFC 1035 section 3.2.2 and its successors number them */
+	uint8_t rcode;                /* DNS: the response code wanted */
+	struct shunt_addr answer;     /* DNS: an address that must be among the answers; all zero: none in particular */
+	char **command;               /* exec: program and arguments, ends with NULL */
+	struct config_check *parts;   /* of all and any */
+	size_t n_parts;
 	enum config_on_down on_down;  /* of the group: what becomes of the established flows of who fails the check */
 };
 
@@ -190,6 +234,7 @@ struct config {
 	struct config_prefixes deny, allow; /* of all services */
 	uint32_t client_table_size;   /* clients whose limits are kept; a power of two */
 	enum config_on_exit on_exit;
+	uint32_t max_checks_in_flight; /* at a time, of all backends */
 	char *api_listen;             /* "address:port" or NULL */
 	char *api_token_file;         /* or NULL */
 
@@ -255,7 +300,18 @@ const char *config_service_address(const struct config_service *service, char bu
 size_t config_find_backend(const struct config *config, const char *name); /* SIZE_MAX: none; likewise below */
 size_t config_find_group(const struct config *config, const char *name);
 size_t config_find_service(const struct config *config, const char *name);
+
 bool config_check_equal(const struct config_check *a, const struct config_check *b);
+int config_check_copy(const struct config_check *from, struct config_check *ret_check); /* deep; 0 or -ENOMEM */
+void config_check_clear(struct config_check *check); /* frees what it points to */
+/*
+ * The longest that a failure can go unnoticed, in milliseconds: interval + (unhealthy_threshold − 1) × max(fast_interval,
+ * timeout) + timeout. It happens just after a good check has begun; every later one may take its whole timeout, and the next
+ * begins no sooner than that. 0: never noticed (type none).
+ */
+uint64_t config_check_detection_ms(const struct config_check *check);
+/* What it asks for, as words after "health_check": "http /health, status 200-299". NULL without memory; to be freed. */
+char *config_check_describe(const struct config_check *check);
 
 /* As deny and allow have them: 0, -EINVAL for no prefix, or for bits set behind it (then *ret_prefix is without them). */
 int config_prefix_parse(const char *text, struct config_prefix *ret_prefix);
@@ -266,7 +322,8 @@ bool config_prefix_has(const struct config_prefix *prefix, const struct shunt_ad
 const char *config_group_mode_text(enum config_group_mode mode);   /* "active-passive" | "active-active" */
 const char *config_failover_text(enum config_failover failover);   /* "automatic" | "semi-automatic" | "manual" */
 const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" | "gue" */
-const char *config_check_type_text(enum config_check_type type);   /* "tcp" | "http" | "none" */
+const char *config_check_type_text(enum config_check_type type);   /* "tcp" | "http" | … | "all" | "any" */
+const char *config_rcode_text(uint8_t rcode);                      /* "NOERROR" | "NXDOMAIN" … */
 const char *config_tracking_text(enum config_tracking tracking);
 const char *config_scheduler_text(enum shunt_scheduler scheduler);
 const char *config_on_empty_text(enum config_on_empty on_empty);

@@ -351,13 +351,30 @@ void config_decode(yaml_document_t *document, struct draft *draft, struct report
 			     describe(root, value));
 }
 
+static void release_check(struct draft_check *check)
+{
+	struct items *const lists[] = {&check->all, &check->any};
+
+	for (size_t l = 0; l < 2; l++) {
+		struct draft_check *parts = lists[l]->list;
+
+		for (size_t i = 0; i < lists[l]->n; i++)
+			free(parts[i].command.list);
+		free(parts);
+	}
+	free(check->command.list);
+}
+
 void draft_release(struct draft *draft)
 {
 	struct draft_service *services = draft->services.list;
 	struct draft_group *groups = draft->groups.list;
 
-	for (size_t i = 0; i < draft->groups.n; i++)
+	for (size_t i = 0; i < draft->groups.n; i++) {
 		free(groups[i].members.list);
+		release_check(&groups[i].check);
+	}
+	release_check(&draft->defaults.check);
 	for (size_t i = 0; i < draft->services.n; i++) {
 		free(services[i].deny.list);
 		free(services[i].allow.list);

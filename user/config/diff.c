@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "config/keymap.h"
@@ -18,10 +19,11 @@
 #include "config/config.h"
 
 #define FACTS_MAX 40
+#define FACT_TEXT_MAX 512 /* the longest is what a health check asks */
 
 struct fact {
 	const char *label, *text; /* text: `room`, or of the configuration */
-	char room[ADDRESS_TEXT_MAX];
+	char room[FACT_TEXT_MAX];
 	bool scatters; /* a change of it moves living flows */
 };
 
@@ -286,6 +288,7 @@ static void describe_group(const struct config *config, size_t index, struct fac
 {
 	const struct config_group *group = &config->groups[index];
 	const struct config_check *check = &group->check;
+	_cleanup_(freep) char *question = config_check_describe(check);
 	char port[8];
 
 	add_text(facts, "mode", config_group_mode_text(group->mode));
@@ -295,11 +298,11 @@ static void describe_group(const struct config *config, size_t index, struct fac
 	add_duration(facts, "failback_delay", group->failback_delay_ms);
 	add_text(facts, "fallback", group->fallback == SIZE_MAX ? "none" : config->groups[group->fallback].name);
 	describe_failover(group, facts);
-	add_text(facts, "health_check type", config_check_type_text(check->type));
-	add_text(facts, "health_check path", check->path ? check->path : "none");
-	add_text(facts, "health_check host", check->host ? check->host : "the address");
+	add_fact(facts, "health_check", "%s", question ? question : "?");
 	add_fact(facts, "health_check port", "%s", port_text(check->port, "of the backend or service", port));
 	add_duration(facts, "health_check interval", check->interval_ms);
+	add_duration(facts, "health_check fast_interval",
+		     check->fast_interval_ms ? check->fast_interval_ms : check->interval_ms);
 	add_duration(facts, "health_check timeout", check->timeout_ms);
 	add_fact(facts, "health_check healthy_threshold", "%" PRIu32, check->healthy_threshold);
 	add_fact(facts, "health_check unhealthy_threshold", "%" PRIu32, check->unhealthy_threshold);

@@ -55,8 +55,18 @@ struct draft_health {
 
 struct draft_check {
 	struct place at;
-	struct item type, path, host, port, interval, timeout, healthy_threshold, unhealthy_threshold;
+	struct item type, port, interval, fast_interval, timeout, healthy_threshold, unhealthy_threshold;
+	struct item path, host, method, status, http_version, send, send_hex, expect, expect_hex;
+	struct item sni, verify, ca_file, certificate_file, key_file;
+	struct item query, query_type, rcode, answer;
 	struct draft_health health;
+	struct items command;        /* struct draft_word */
+	struct items all, any;       /* struct draft_check, of the keys that say what is asked */
+};
+
+struct draft_word {
+	struct place at;
+	struct item word;
 };
 
 struct draft_gue {
@@ -146,7 +156,7 @@ struct draft {
 	struct place at;
 	struct items interfaces;     /* struct draft_interface */
 	struct draft_source source;
-	struct item hash_seed, table_size, flow_timeout, flow_table_size, on_exit;
+	struct item hash_seed, table_size, flow_timeout, flow_table_size, on_exit, max_checks_in_flight;
 	struct items deny, allow;    /* struct draft_prefix */
 	struct item client_table_size;
 	struct draft_api api;

@@ -238,6 +238,66 @@ static int parse_server_id(const struct field *field, struct item *item)
 	return 0;
 }
 
+static int parse_text(const struct field *field, struct item *item)
+{
+	size_t length = strlen(item->text);
+
+	return check(length >= field->min && length <= field->max);
+}
+
+static int parse_hex(const struct field *field, struct item *item)
+{
+	size_t length = strspn(item->text, "0123456789abcdefABCDEF");
+
+	(void)field;
+	return check(length && !item->text[length] && length % 2 == 0 && length <= 2 * PATH_LENGTH_MAX);
+}
+
+/* A token of RFC 9110 section 5.6.2, as far as methods are written with it. */
+static int parse_method(const struct field *field, struct item *item)
+{
+	(void)field;
+	return check(consists_of(item->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_", NAME_LENGTH_MAX));
+}
+
+/* RFC 9110 section 15: three digits, the first one from 1 to 5. */
+static const char *parse_code(const char *text, uint16_t *ret_code)
+{
+	if (strspn(text, "0123456789") != 3 || *text < '1' || *text > '5')
+		return NULL;
+	*ret_code = (text[0] - '0') * 100 + (text[1] - '0') * 10 + text[2] - '0';
+	return text + 3;
+}
+
+int status_parse(const char *text, struct config_status_range *ret_ranges, size_t *ret_n)
+{
+	size_t n = 0;
+
+	do {
+		struct config_status_range *range = &ret_ranges[n];
+
+		text += n > 0; /* the comma */
+		if (n++ == CONFIG_STATUS_RANGES_MAX || !(text = parse_code(text, &range->first)))
+			return -EINVAL;
+		range->last = range->first;
+		if (*text == '-' && !(text = parse_code(text + 1, &range->last)))
+			return -EINVAL;
+		if (range->last < range->first)
+			return -EINVAL;
+	} while (*text == ',');
+	*ret_n = n;
+	return check(!*text);
+}
+
+static int parse_status(const struct field *field, struct item *item)
+{
+	struct config_status_range ranges[CONFIG_STATUS_RANGES_MAX];
+	size_t n;
+
+	(void)field;
+	return status_parse(item->text, ranges, &n);
+}
+
 static const struct {
 	int (*parse)(const struct field *field, struct item *item);
 	const char *expectation; /* NULL: depends on the field */
@@ -264,6 +324,10 @@ static const struct {
 	[FIELD_FILE] = {parse_file, "the path of a file"},
 	[FIELD_TIME] = {parse_time, "a time such as 2027-01-31T02:00:00Z or 2027-01-31T02:00:00+01:00"},
 	[FIELD_CRON] = {parse_cron, "five fields as in crontab(5), such as \"0 2 * * SUN\""},
+	[FIELD_TEXT] = {parse_text, NULL},
+	[FIELD_HEX] = {parse_hex, "bytes in hexadecimal, such as 0d0a"},
+	[FIELD_METHOD] = {parse_method, "an HTTP method such as GET or HEAD"},
+	[FIELD_STATUS] = {parse_status, "HTTP status codes such as 200, 200-399 or 200-299,304"},
 };
 
 int scalar_parse(const struct field *field, struct item *item)
@@ -322,6 +386,9 @@ const char *field_expectation(const struct field *field, char buffer[EXPECTATION
 	case FIELD_NUMBER_OR_PERCENT:
 		snprintf(buffer, EXPECTATION_MAX, "a whole number from %" PRIu64 " to %" PRIu64 ", or a percentage from 1%% to 100%%",
 			 field->min, field->max);
+		break;
+	case FIELD_TEXT:
+		snprintf(buffer, EXPECTATION_MAX, "a text of %" PRIu64 " to %" PRIu64 " bytes", field->min, field->max);
 		break;
 	case FIELD_WORD:
 		enumerate_words(field->words, buffer, EXPECTATION_MAX);

@@ -17,6 +17,10 @@
 #define NEW_FLOWS_MAX 10000000
 #define PER_CLIENT_MAX 100000
 #define PREFIXES_MAX 250000 /* of one list; all lists of a kind share SHUNT_MAX_LISTED */
+#define CHECKS_IN_FLIGHT_MAX 100000
+#define TEXT_MAX 1024 /* bytes that a check sends, expects, or has as an argument */
+#define COMMAND_WORDS_MAX 64
+#define CHECK_PARTS_MAX 8
 #define MSS_MIN 536    /* what every IPv4 host must take (RFC 9293 section 3.7.1) */
 #define MSS_MAX 65495  /* a 65,535-byte packet less its headers */
 
@@ -55,13 +59,49 @@ static const struct field score_fields[] = {
 };
 
 static const struct schema score_schema = {"score", SCHEMA(draft_score, score_fields)};
+static const struct field command_fields[] = {
+	{"word", FIELD_TEXT, AT(draft_word, word), .required = true, .max = TEXT_MAX},
+	{},
+};
+
+static const struct schema command_schema = {"word", .size = sizeof(struct draft_word), .bare_name = true,
+					     .fields = command_fields};
+
+/* What a check asks: also of the parts of another. When it asks and what counts is for the whole. */
+#define CHECK_QUESTION \
+	{"type", FIELD_WORD, AT(draft_check, type), .words = check_type_words}, \
+	{"path", FIELD_URL_PATH, AT(draft_check, path)}, \
+	{"host", FIELD_HOST, AT(draft_check, host)}, \
+	{"port", FIELD_NUMBER, AT(draft_check, port), .min = 1, .max = PORT_MAX}, \
+	{"method", FIELD_METHOD, AT(draft_check, method)}, \
+	{"status", FIELD_STATUS, AT(draft_check, status)}, \
+	{"http_version", FIELD_WORD, AT(draft_check, http_version), .words = http_version_words}, \
+	{"send", FIELD_TEXT, AT(draft_check, send), .min = 1, .max = TEXT_MAX}, \
+	{"send_hex", FIELD_HEX, AT(draft_check, send_hex)}, \
+	{"expect", FIELD_TEXT, AT(draft_check, expect), .min = 1, .max = TEXT_MAX}, \
+	{"expect_hex", FIELD_HEX, AT(draft_check, expect_hex)}, \
+	{"sni", FIELD_HOST, AT(draft_check, sni)}, \
+	{"verify", FIELD_WORD, AT(draft_check, verify), .words = verify_words}, \
+	{"ca_file", FIELD_FILE, AT(draft_check, ca_file)}, \
+	{"certificate_file", FIELD_FILE, AT(draft_check, certificate_file)}, \
+	{"key_file", FIELD_FILE, AT(draft_check, key_file)}, \
+	{"query", FIELD_HOST, AT(draft_check, query)}, \
+	{"query_type", FIELD_WORD, AT(draft_check, query_type), .words = query_type_words}, \
+	{"rcode", FIELD_WORD, AT(draft_check, rcode), .words = rcode_words}, \
+	{"answer", FIELD_ADDRESS, AT(draft_check, answer)}, \
+	{"command", FIELD_LIST, AT(draft_check, command), .min = 1, .max = COMMAND_WORDS_MAX, .schema = &command_schema}
+
+static const struct field check_part_fields[] = {CHECK_QUESTION, {}};
+
+static const struct schema check_part_schema = {"check", .size = sizeof(struct draft_check),
+						.fields = check_part_fields};
 
 static const struct field check_fields[] = {
-	{"type", FIELD_WORD, AT(draft_check, type), .words = check_type_words},
-	{"path", FIELD_URL_PATH, AT(draft_check, path)},
-	{"host", FIELD_HOST, AT(draft_check, host)},
-	{"port", FIELD_NUMBER, AT(draft_check, port), .min = 1, .max = PORT_MAX},
+	CHECK_QUESTION,
+	{"all", FIELD_LIST, AT(draft_check, all), .min = 1, .max = CHECK_PARTS_MAX, .schema = &check_part_schema},
+	{"any", FIELD_LIST, AT(draft_check, any), .min = 1, .max = CHECK_PARTS_MAX, .schema = &check_part_schema},
 	{"interval", FIELD_DURATION, AT(draft_check, interval), .min = 10, .max = MS_PER_HOUR},
+	{"fast_interval", FIELD_DURATION, AT(draft_check, fast_interval), .min = 10, .max = MS_PER_HOUR},
 	{"timeout", FIELD_DURATION, AT(draft_check, timeout), .min = 1, .max = MS_PER_HOUR},
 	{"healthy_threshold", FIELD_NUMBER, AT(draft_check, healthy_threshold), .min = 1, .max = THRESHOLD_MAX},
 	{"unhealthy_threshold", FIELD_NUMBER, AT(draft_check, unhealthy_threshold), .min = 1, .max = THRESHOLD_MAX},
@@ -258,6 +298,7 @@ static const struct field config_fields[] = {
 	{"failover_groups", FIELD_LIST, AT(draft, groups), .max = GROUPS_MAX, .schema = &group_schema},
 	{"backends", FIELD_LIST, AT(draft, backends), .max = BACKENDS_MAX, .schema = &backend_schema},
 	{"maintenance", FIELD_LIST, AT(draft, maintenance), .max = WINDOWS_MAX, .schema = &window_schema},
+	{"max_checks_in_flight", FIELD_NUMBER, AT(draft, max_checks_in_flight), .min = 1, .max = CHECKS_IN_FLIGHT_MAX},
 	{.key = "dns_backends", .kind = FIELD_LATER},
 	{},
 };

@@ -28,6 +28,10 @@ enum field_kind {
 	FIELD_SERVER_ID,             /* number: bytes; they stand first in the address */
 	FIELD_TIME,                  /* number: Unix milliseconds */
 	FIELD_CRON,
+	FIELD_TEXT,                  /* min … max bytes */
+	FIELD_HEX,                   /* an even number of digits */
+	FIELD_METHOD,                /* of HTTP */
+	FIELD_STATUS,                /* of HTTP: codes and ranges of them */
 	FIELD_KINDS_OF_ITEM,         /* the kinds above fill a struct item, those below do not */
 	FIELD_MAPPING,               /* a struct of `schema` */
 	FIELD_LIST,                  /* struct items of `schema`, min … max of them */
@@ -53,9 +57,11 @@ struct schema {
 
 extern const struct schema config_schema;
 
-#define EXPECTATION_MAX 256
-#define FIELDS_MAX 24 /* of a schema */
+#define EXPECTATION_MAX 512
+#define FIELDS_MAX 48 /* of a schema */
 
+/* "200-299,304" as ranges; 0 or -EINVAL. Writes at most CONFIG_STATUS_RANGES_MAX of them. */
+int status_parse(const char *text, struct config_status_range *ret_ranges, size_t *ret_n);
 /* Fills number and address of an item from its text: 0 | -EINVAL | -EOPNOTSUPP: comes in a later version. */
 int scalar_parse(const struct field *field, struct item *item);
 bool item_is_percent(const struct item *item);

@@ -14,6 +14,7 @@
 #define TABLE_SIZE_DEFAULT 65536
 #define FLOW_TIMEOUT_DEFAULT_MS (15 * 60 * 1000)
 #define FLOW_TABLE_SIZE_DEFAULT (1 << 20)
+#define MAX_CHECKS_IN_FLIGHT_DEFAULT 1000
 #define WEIGHT_DEFAULT 100
 #define IPV4_BITS 32
 
@@ -136,6 +137,7 @@ static void validate_settings(struct validation *v)
 	v->config->table_size = number_or(&draft->table_size, TABLE_SIZE_DEFAULT);
 	v->config->flow_timeout_ms = number_or(&draft->flow_timeout, FLOW_TIMEOUT_DEFAULT_MS);
 	v->config->flow_table_size = number_or(&draft->flow_table_size, FLOW_TABLE_SIZE_DEFAULT);
+	v->config->max_checks_in_flight = number_or(&draft->max_checks_in_flight, MAX_CHECKS_IN_FLIGHT_DEFAULT);
 	v->config->on_exit = number_or(&draft->on_exit, ON_EXIT_KEEP);
 	validate_source(v);
 	validate_api(v);

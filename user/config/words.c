@@ -37,7 +37,17 @@ const struct word failover_words[] = {{"automatic", CONFIG_FAILOVER_AUTOMATIC},
 const struct word on_down_words[] = {{"move", ON_DOWN_MOVE}, {"keep", ON_DOWN_KEEP}, {}};
 const struct word failback_words[] = {{"manual", false}, {"automatic", true}, {}};
 const struct word check_type_words[] = {
-	{"tcp", CHECK_TCP}, {"http", CHECK_HTTP}, {"none", CHECK_NONE}, {"https", WORD_LATER}, {}};
+	{"tcp", CHECK_TCP},   {"http", CHECK_HTTP}, {"https", CHECK_HTTPS}, {"udp", CHECK_UDP},   {"icmp", CHECK_ICMP},
+	{"dns", CHECK_DNS},   {"exec", CHECK_EXEC}, {"agent", CHECK_AGENT}, {"none", CHECK_NONE}, {}};
+static const struct word check_composite_words[] = {{"all", CHECK_ALL}, {"any", CHECK_ANY}, {}};
+const struct word verify_words[] = {{"on", true}, {"off", false}, {}};
+const struct word http_version_words[] = {{"1.1", HTTP_VERSION_1_1}, {"2", HTTP_VERSION_2}, {}};
+/* RFC 1035 section 3.2.2, RFC 3596, RFC 2782; 0 is what nobody asked for, which is A. */
+const struct word query_type_words[] = {{"A", 1},   {"A", 0},    {"NS", 2},    {"CNAME", 5}, {"SOA", 6}, {"PTR", 12},
+					{"MX", 15}, {"TXT", 16}, {"AAAA", 28}, {"SRV", 33},  {}};
+/* RFC 1035 section 4.1.1. */
+const struct word rcode_words[] = {{"NOERROR", 0}, {"FORMERR", 1}, {"SERVFAIL", 2}, {"NXDOMAIN", 3},
+				   {"NOTIMP", 4},  {"REFUSED", 5}, {}};
 
 const char *word_text(const struct word *words, int value)
 {
@@ -64,7 +74,12 @@ const char *config_forward_text(enum shunt_forward forward)
 
 const char *config_check_type_text(enum config_check_type type)
 {
-	return word_text(check_type_words, type);
+	return word_text(type == CHECK_ALL || type == CHECK_ANY ? check_composite_words : check_type_words, type);
+}
+
+const char *config_rcode_text(uint8_t rcode)
+{
+	return word_text(rcode_words, rcode);
 }
 
 const char *config_tracking_text(enum config_tracking tracking)

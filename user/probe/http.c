@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The HTTP check: one GET on a connection of its own, so that a server which no longer accepts shows. 2xx and 3xx are
- * good; redirects are not followed, since the question is whether this backend answers. All transfers share one curl
+ * The HTTP and HTTPS checks: one request on a connection of its own, so that a server which no longer accepts shows.
+ * Without `status`, 2xx and 3xx are good; redirects are not followed, since the question is whether this backend answers. All transfers share one curl
  * multi handle, whose sockets and timer are sources of the loop. Time is up when prober.c says so, not curl.
  */
 #include <errno.h>
@@ -18,6 +18,7 @@
 
 #define BODY_MAX_BYTES 65536 /* of a longer body no more is read: the server has answered */
 #define HEADER_MAX 512
+#define CA_CACHE_S 60L       /* for so long a changed ca_file is not noticed; to load one costs more than a handshake */
 
 struct http_client {
 	sd_event *event;
@@ -29,8 +30,11 @@ struct http_transfer {
 	CURL *easy;
 	struct curl_slist *headers;
 	bool running;                /* `easy` is in the client's multi handle */
+	struct curl_slist *connect_to;
 	size_t body_bytes;
+	uint8_t *body;               /* BODY_MAX_BYTES of it, while something is expected in it */
 	int socket_error;            /* errno of socket(), else 0 */
+	char error[CURL_ERROR_SIZE];
 };
 
 /* ---- one transfer ---- */
@@ -54,59 +58,117 @@ static curl_socket_t open_socket(void *userdata, curlsocktype purpose, struct cu
 	return fd;
 }
 
-static size_t discard_body(char *data, size_t size, size_t n, void *userdata)
+static size_t take_body(char *data, size_t size, size_t n, void *userdata)
 {
 	struct http_transfer *transfer = userdata;
 
-	(void)data;
+	if (transfer->body && transfer->body_bytes + size * n <= BODY_MAX_BYTES)
+		memcpy(transfer->body + transfer->body_bytes, data, size * n);
 	transfer->body_bytes += size * n;
 	return transfer->body_bytes > BODY_MAX_BYTES ? 0 : size * n; /* 0 breaks the transfer off */
 }
 
-static int add_header(struct http_transfer *transfer, const char *text)
+static int append(struct curl_slist **list, const char *text)
 {
-	struct curl_slist *longer = curl_slist_append(transfer->headers, text);
+	struct curl_slist *longer = curl_slist_append(*list, text);
 
 	if (!longer)
 		return -ENOMEM;
-	transfer->headers = longer;
+	*list = longer;
 	return 0;
+}
+
+static bool is_https(const struct probe *probe)
+{
+	return probe->check.type == CHECK_HTTPS;
 }
 
 static int add_headers(struct probe *probe)
 {
 	char host[HEADER_MAX];
-	int r = add_header(probe->http, "Connection: close");
+	int r = 0;
 
+	if (probe->check.http_version == HTTP_VERSION_1_1) /* HTTP/2 has no such header (RFC 9113 section 8.2.2) */
+		r = append(&probe->http->headers, "Connection: close");
 	if (r < 0 || !probe->check.host)
 		return r;
 	if (snprintf(host, sizeof(host), "Host: %s", probe->check.host) >= (int)sizeof(host))
 		return -ENAMETOOLONG;
-	return add_header(probe->http, host);
+	return append(&probe->http->headers, host);
+}
+
+/* The URL names the host that the certificate is for, which is also the SNI; connected is to the backend all the same. */
+static int set_url(struct probe *probe)
+{
+	const struct config_check *check = &probe->check;
+	const char *name = is_https(probe) ? (check->sni ? check->sni : check->host) : NULL;
+	char where[ADDRESS_TEXT_MAX], url[HEADER_MAX];
+	bool has_port = name && (*name == '[' ? strstr(name, "]:") : strchr(name, ':')) != NULL;
+
+	address_port_format(&probe->address, probe->port, where);
+	if (!name)
+		snprintf(url, sizeof(url), "%s://%s/", is_https(probe) ? "https" : "http", where);
+	else if (snprintf(url, sizeof(url), has_port ? "https://%s/" : "https://%s:%u/", name, probe->port) >=
+		 (int)sizeof(url))
+		return -ENAMETOOLONG;
+	curl_easy_setopt(probe->http->easy, CURLOPT_URL, url);
+	snprintf(url, sizeof(url), "::%s", where);
+	if (append(&probe->http->connect_to, url) < 0)
+		return -ENOMEM;
+	curl_easy_setopt(probe->http->easy, CURLOPT_CONNECT_TO, probe->http->connect_to);
+	return 0;
+}
+
+/* Each handshake is a whole one, so that the certificate is looked at each time. */
+static void set_tls(CURL *easy, const struct config_check *check)
+{
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, check->no_verify ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, check->no_verify ? 0L : 2L);
+	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
+	if (check->ca_file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, check->ca_file);
+	if (check->certificate_file)
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, check->certificate_file);
+	if (check->certificate_file)
+		curl_easy_setopt(easy, CURLOPT_SSLKEY, check->key_file ? check->key_file : check->certificate_file);
+}
+
+static long http_version(const struct probe *probe)
+{
+	if (probe->check.http_version == HTTP_VERSION_1_1)
+		return CURL_HTTP_VERSION_1_1;
+	return is_https(probe) ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
 }
 
 static void set_options(struct probe *probe)
 {
 	struct http_transfer *transfer = probe->http;
-	char where[ADDRESS_TEXT_MAX], url[ADDRESS_TEXT_MAX + 16];
+	const char *method = probe->check.method;
+	CURL *easy = transfer->easy;
 
-	snprintf(url, sizeof(url), "http://%s/", address_port_format(&probe->address, probe->port, where));
-	curl_easy_setopt(transfer->easy, CURLOPT_URL, url);
-	curl_easy_setopt(transfer->easy, CURLOPT_REQUEST_TARGET, probe->check.path); /* as written, not normalized */
-	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
-	curl_easy_setopt(transfer->easy, CURLOPT_USERAGENT, "shunt/" SHUNT_VERSION);
-	curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(transfer->easy, CURLOPT_PROXY, ""); /* whatever the environment says */
-	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
-	curl_easy_setopt(transfer->easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(transfer->easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(transfer->easy, CURLOPT_BUFFERSIZE, 4096L);
-	curl_easy_setopt(transfer->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	curl_easy_setopt(transfer->easy, CURLOPT_OPENSOCKETDATA, transfer);
-	curl_easy_setopt(transfer->easy, CURLOPT_WRITEFUNCTION, discard_body);
-	curl_easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer);
-	curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, probe);
+	curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, probe->check.path); /* as written, not normalized */
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "shunt/" SHUNT_VERSION);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_version(probe));
+	if (method && !strcmp(method, "HEAD"))
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	else if (method)
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+	if (is_https(probe))
+		set_tls(easy, &probe->check);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
+	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* whatever the environment says */
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, probe);
 }
 
 static void transfer_free(struct probe *probe)
@@ -115,6 +177,8 @@ static void transfer_free(struct probe *probe)
 		return;
 	curl_easy_cleanup(probe->http->easy);
 	curl_slist_free_all(probe->http->headers);
+	curl_slist_free_all(probe->http->connect_to);
+	free(probe->http->body);
 	free(probe->http);
 	probe->http = NULL;
 }
@@ -128,6 +192,8 @@ static int transfer_new(struct probe *probe)
 		return -ENOMEM;
 	probe->http->easy = curl_easy_init();
 	r = probe->http->easy ? add_headers(probe) : -ENOMEM;
+	if (r == 0)
+		r = set_url(probe);
 	if (r < 0) {
 		transfer_free(probe);
 		return r;
@@ -140,12 +206,15 @@ static void start(struct probe *probe)
 {
 	int r = probe->http ? 0 : transfer_new(probe);
 
+	if (r == 0 && probe->check.expect.length && !(probe->http->body = malloc(BODY_MAX_BYTES)))
+		r = -ENOMEM;
 	if (r < 0) {
 		probe_skip(probe, r);
 		return;
 	}
 	probe->http->body_bytes = 0;
 	probe->http->socket_error = 0;
+	probe->http->error[0] = '\0';
 	if (curl_multi_add_handle(prober_http(probe->prober)->multi, probe->http->easy) != CURLM_OK) {
 		probe_skip(probe, -ENOMEM);
 		return;
@@ -155,7 +224,11 @@ static void start(struct probe *probe)
 
 static void stop(struct probe *probe)
 {
-	if (!probe->http || !probe->http->running)
+	if (!probe->http)
+		return;
+	free(probe->http->body);
+	probe->http->body = NULL;
+	if (!probe->http->running)
 		return;
 	probe->http->running = false;
 	curl_multi_remove_handle(prober_http(probe->prober)->multi, probe->http->easy);
@@ -163,12 +236,15 @@ static void stop(struct probe *probe)
 
 static struct probe_stage stage(struct probe *probe)
 {
-	curl_off_t connected_us = 0, answered_us = 0;
+	curl_off_t connected_us = 0, secured_us = 0, answered_us = 0;
 
 	curl_easy_getinfo(probe->http->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+	curl_easy_getinfo(probe->http->easy, CURLINFO_APPCONNECT_TIME_T, &secured_us);
 	curl_easy_getinfo(probe->http->easy, CURLINFO_STARTTRANSFER_TIME_T, &answered_us);
 	if (!connected_us)
 		return (struct probe_stage){PROBE_CONNECT_TIMEOUT, "in connect"};
+	if (is_https(probe) && !secured_us)
+		return (struct probe_stage){PROBE_TLS_TIMEOUT, "in the TLS handshake"};
 	return (struct probe_stage){PROBE_RESPONSE_TIMEOUT,
 				    answered_us ? "reading the response" : "waiting for the response"};
 }
@@ -177,8 +253,17 @@ const struct probe_kind probe_http = {.start = start, .stop = stop, .stage = sta
 
 /* ---- its end ---- */
 
-static const char *failure_text(CURLcode code, int error)
+static bool is_tls_failure(CURLcode code)
 {
+	return code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM ||
+	       code == CURLE_SSL_CIPHER || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_ISSUER_ERROR ||
+	       code == CURLE_SSL_CRL_BADFILE || code == CURLE_SSL_INVALIDCERTSTATUS;
+}
+
+static const char *failure_text(const struct http_transfer *transfer, CURLcode code, int error)
+{
+	if (is_tls_failure(code))
+		return *transfer->error ? transfer->error : curl_easy_strerror(code);
 	switch (code) {
 	case CURLE_GOT_NOTHING:
 		return "connection closed without a response";
@@ -192,6 +277,54 @@ static const char *failure_text(CURLcode code, int error)
 	}
 }
 
+static void fail(struct probe *probe, CURLcode code, int error)
+{
+	enum probe_reason reason = is_tls_failure(code)		  ? PROBE_TLS_FAILED
+				   : code == CURLE_COULDNT_CONNECT ? PROBE_CONNECT_FAILED
+								   : PROBE_RESPONSE_FAILED;
+
+	if (!is_tls_failure(code) && probe_error_is_local(error))
+		probe_skip(probe, -error);
+	else
+		probe_finish(probe, is_tls_failure(code) ? reason : probe_error_reason(error, reason), "%s",
+			     failure_text(probe->http, code, error));
+}
+
+static bool is_wanted(const struct config_check *check, long status)
+{
+	bool wanted = !check->n_status && status >= 200 && status < 400;
+
+	for (size_t i = 0; i < check->n_status; i++)
+		wanted = wanted || (status >= check->status[i].first && status <= check->status[i].last);
+	return wanted;
+}
+
+static bool has_body(const struct http_transfer *transfer, const struct config_bytes *expect)
+{
+	size_t length = transfer->body_bytes < BODY_MAX_BYTES ? transfer->body_bytes : BODY_MAX_BYTES;
+
+	return !expect->length || (transfer->body && probe_has(expect, transfer->body, length));
+}
+
+/* A whole response, or as much of one as is read. */
+static void judge(struct probe *probe, long status)
+{
+	const struct config_check *check = &probe->check;
+	char expected[PROBE_QUOTE_MAX];
+	long version = 0;
+
+	curl_easy_getinfo(probe->http->easy, CURLINFO_HTTP_VERSION, &version);
+	if (check->http_version == HTTP_VERSION_2 && version != CURL_HTTP_VERSION_2_0)
+		probe_finish(probe, PROBE_RESPONSE_FAILED, "status %ld, but not by HTTP/2", status);
+	else if (!is_wanted(check, status))
+		probe_finish(probe, PROBE_WRONG_STATUS, "status %ld", status);
+	else if (!has_body(probe->http, &check->expect))
+		probe_finish(probe, PROBE_WRONG_BODY, "status %ld, body without %s", status,
+			     probe_quote(check->expect.data, check->expect.length, expected));
+	else
+		probe_finish(probe, PROBE_OK, "status %ld", status);
+}
+
 static void conclude(struct probe *probe, CURLcode code)
 {
 	struct http_transfer *transfer = probe->http;
@@ -200,17 +333,13 @@ static void conclude(struct probe *probe, CURLcode code)
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
-	error = transfer->socket_error ? transfer->socket_error : code == CURLE_OUT_OF_MEMORY ? ENOMEM : os_error;
+	error = transfer->socket_error ? transfer->socket_error : code == CURLE_OUT_OF_MEMORY ? ENOMEM : (int)os_error;
 	if (transfer->body_bytes > BODY_MAX_BYTES)
 		code = CURLE_OK;
-	if (status && (code == CURLE_OK || status >= 400))
-		probe_finish(probe, status >= 200 && status < 400 ? PROBE_OK : PROBE_WRONG_STATUS, "status %ld", status);
-	else if (probe_error_is_local(error))
-		probe_skip(probe, -error);
+	if (status && (code == CURLE_OK || !is_wanted(&probe->check, status)))
+		judge(probe, status);
 	else
-		probe_finish(probe, probe_error_reason(error, code == CURLE_COULDNT_CONNECT ? PROBE_CONNECT_FAILED
-											     : PROBE_RESPONSE_FAILED),
-			     "%s", failure_text(code, error));
+		fail(probe, code, error);
 }
 
 /* Each end may call back, and the callback may free this probe and others; curl forgets the messages of those. */

@@ -67,18 +67,52 @@ const char *probe_reason_word(enum probe_reason reason); /* "ok" | "refused" | "
 /* Called from the loop, once for each finished probe. It may free the probe. */
 typedef void (*probe_callback)(void *userdata, const struct probe_result *result);
 
+/* Upper bounds of the classes of `late`, milliseconds; one more class is for all beyond. */
+#define PROBER_LATE_CLASSES {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000}
+#define PROBER_N_LATE 10
+
+struct prober_stats {
+	uint64_t started, skipped;           /* skipped: not made, the loop was held up for more than half an interval */
+	uint32_t in_flight, queued;
+	uint64_t late[PROBER_N_LATE + 1];    /* how many began that much after their time */
+	uint64_t late_total_us;
+};
+
 int prober_open(sd_event *event, struct prober **ret_prober);
 void prober_close(struct prober *prober); /* after all its probes; NULL is fine */
+void prober_set_max_in_flight(struct prober *prober, uint32_t max); /* checks at a time, ≥ 1; the parts of one count */
+struct prober_stats prober_stats(const struct prober *prober);
+
+struct probe_target {
+	const char *name;            /* of the backend; copied */
+	struct shunt_addr address;
+	uint16_t port;               /* host order */
+};
 
 /*
- * Starts probing address:port (host order) as `check` says; `check` is copied. CHECK_NONE is always good and reports
- * once. The first probe starts after a random part of min(interval / 2, 200 ms), later ones `interval` after the start of
- * the one before, never two at once.
+ * Starts probing as `check` says; it is copied. CHECK_NONE is always good and reports once. The first probe starts after a
+ * random part of min(interval / 2, 200 ms), later ones `interval` after the start of the one before, never two at once.
  */
-int probe_start(struct prober *prober, const struct shunt_addr *address, uint16_t port, const struct config_check *check,
+int probe_start(struct prober *prober, const struct probe_target *target, const struct config_check *check,
 		probe_callback callback, void *userdata, struct probe **ret_probe);
 /* From its callback: the next attempt comes then, and the ones after it at the usual pace again. */
 void probe_next_in(struct probe *probe, uint32_t delay_ms);
+/*
+ * While the state that follows from the results is not certain, probes come every fast_interval (HAProxy configuration
+ * manual 5.2, "fastinter"). To be called from the callback.
+ */
+void probe_hurry(struct probe *probe, bool hurry);
 void probe_free(struct probe *probe); /* stops it; NULL is fine */
+
+/* What follows from an agent's line of text (agent.c); good or not is left to `reason`. Pure. */
+struct probe_agent_words {
+	enum probe_admin admin;      /* ready, drain, maint; PROBE_ADMIN_NONE: it says nothing of it */
+	enum probe_admin operation;  /* up, down; PROBE_ADMIN_NONE */
+	int weight_percent;          /* PROBE_WEIGHT_NONE */
+	uint32_t lag_ms;             /* PROBE_LAG_NONE */
+	bool understood;             /* every word was */
+	char reason[96];             /* what stands behind '#', "" for nothing */
+};
+struct probe_agent_words probe_agent_parse(const char *line);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Decides when a probe is made and when it has taken too long. Each probe keeps a phase of its own within the
- * interval, chosen at random once: probes neither drift nor bunch, also when the loop was held up. Must not know
- * what a check does (a file each: tcp.c, http.c), nor what follows from a result.
+ * interval, chosen at random once: probes neither drift nor bunch, also when the loop was held up. No more than so many are
+ * in flight at a time; the others wait in line, first come, first served. Must not know what a check does (a file each:
+ * tcp.c, http.c …), nor what follows from a result.
  */
 #include "probe/probe.h"
 
@@ -10,6 +11,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "base/duration.h"
@@ -20,12 +23,18 @@
 enum {
 	JITTER_MAX_US = 200 * 1000,
 	TIMER_ACCURACY_US = 1000,
-	TEXT_MAX = 160,
+	IN_FLIGHT_DEFAULT = 1000,
 };
+
+static const uint32_t late_classes_ms[PROBER_N_LATE] = PROBER_LATE_CLASSES;
 
 struct prober {
 	sd_event *event;
 	struct http_client *http;
+	uint32_t max_in_flight;
+	struct probe *queue;             /* who waits for a turn */
+	sd_event_source *turn;           /* lets them in, once the loop has come round */
+	struct prober_stats stats;
 };
 
 static uint64_t now_us(void)
@@ -35,7 +44,10 @@ static uint64_t now_us(void)
 
 static uint64_t interval_us(const struct probe *probe)
 {
-	return probe->check.interval_ms ? (uint64_t)probe->check.interval_ms * 1000 : 1000;
+	uint32_t fast_ms = probe->check.fast_interval_ms;
+	uint32_t interval_ms = probe->hurried && fast_ms ? fast_ms : probe->check.interval_ms;
+
+	return interval_ms ? (uint64_t)interval_ms * 1000 : 1000;
 }
 
 static void arm(struct probe *probe, uint64_t at_us)
@@ -44,7 +56,11 @@ static void arm(struct probe *probe, uint64_t at_us)
 	sd_event_source_set_enabled(probe->timer, SD_EVENT_ONESHOT);
 }
 
-/* The next time of the probe's phase that is still to come; those that passed meanwhile are not made up for. */
+/*
+ * The next time of the probe's phase; those that passed meanwhile are not made up for. The last of them is, while less than
+ * half an interval has passed since: after an attempt that took its whole timeout, as long as the interval, the next comes
+ * at once.
+ */
 static void plan_next(struct probe *probe)
 {
 	uint64_t now = now_us(), interval = interval_us(probe);
@@ -52,8 +68,10 @@ static void plan_next(struct probe *probe)
 	if (probe->check.type == CHECK_NONE)
 		return;
 	probe->due_us += interval;
-	if (probe->due_us <= now)
-		probe->due_us += ((now - probe->due_us) / interval + 1) * interval;
+	if (probe->due_us < now)
+		probe->due_us += (now - probe->due_us) / interval * interval;
+	if (probe->due_us + interval / 2 < now)
+		probe->due_us += interval;
 	arm(probe, probe->due_us);
 }
 
@@ -63,18 +81,132 @@ void probe_next_in(struct probe *probe, uint32_t delay_ms)
 	arm(probe, probe->due_us);
 }
 
+void probe_hurry(struct probe *probe, bool hurry)
+{
+	uint64_t now = now_us();
+
+	if (!probe || hurry == probe->hurried || !probe->check.fast_interval_ms)
+		return;
+	probe->due_us -= interval_us(probe);
+	probe->hurried = hurry;
+	probe->due_us += interval_us(probe);
+	if (probe->due_us < now)
+		probe->due_us = now;
+	if (!probe->running && !probe->queued)
+		arm(probe, probe->due_us);
+}
+
+/* ---- turns ---- */
+
+static uint32_t cost(const struct probe *probe)
+{
+	return probe->n_parts ? probe->n_parts : 1;
+}
+
+static bool may_begin(const struct prober *prober, const struct probe *probe)
+{
+	const struct prober_stats *stats = &prober->stats;
+
+	return stats->in_flight == 0 || stats->in_flight + cost(probe) <= prober->max_in_flight;
+}
+
+static void note_late(struct prober *prober, const struct probe *probe, uint64_t now)
+{
+	uint64_t late_us = now > probe->due_us ? now - probe->due_us : 0;
+	size_t class = 0;
+
+	while (class < PROBER_N_LATE && late_us > late_classes_ms[class] * 1000ULL)
+		class++;
+	prober->stats.late[class]++;
+	prober->stats.late_total_us += late_us;
+}
+
+void probe_begin(struct probe *probe)
+{
+	probe->running = true;
+	probe->started_ns = clock_monotonic_ns();
+	probe->told = (struct probe_result){.weight_percent = PROBE_WEIGHT_NONE, .lag_ms = PROBE_LAG_NONE};
+	if (!probe->kind)
+		probe_finish(probe, PROBE_OK, "not checked");
+	else
+		probe->kind->start(probe);
+}
+
+static void launch(struct probe *probe)
+{
+	uint64_t now = now_us();
+
+	note_late(probe->prober, probe, now);
+	probe->prober->stats.started++;
+	probe->prober->stats.in_flight += cost(probe);
+	if (probe->kind)
+		arm(probe, now + (uint64_t)probe->check.timeout_ms * 1000);
+	probe_begin(probe);
+}
+
+static void leave_queue(struct probe *probe)
+{
+	if (!probe->queued)
+		return;
+	DL_DELETE(probe->prober->queue, probe);
+	probe->queued = false;
+	probe->prober->stats.queued--;
+}
+
+static void begin(struct probe *probe)
+{
+	struct prober *prober = probe->prober;
+	uint64_t now = now_us();
+
+	/* Late by more than half an interval the loop was held up, and many others are late too: wait for the phase. */
+	if (now > probe->due_us + interval_us(probe) / 2 && probe->check.type != CHECK_NONE) {
+		note_late(prober, probe, now);
+		prober->stats.skipped++;
+		plan_next(probe);
+	} else if (!prober->queue && may_begin(prober, probe)) {
+		launch(probe);
+	} else {
+		DL_APPEND(prober->queue, probe);
+		probe->queued = true;
+		prober->stats.queued++;
+	}
+}
+
+static int let_in(sd_event_source *source, void *userdata)
+{
+	struct prober *prober = userdata;
+
+	(void)source;
+	while (prober->queue && may_begin(prober, prober->queue)) {
+		struct probe *probe = prober->queue;
+
+		leave_queue(probe);
+		launch(probe);
+	}
+	return 0;
+}
+
+/* ---- ends ---- */
+
 static void end_attempt(struct probe *probe)
 {
+	struct prober *prober = probe->prober;
+
 	if (probe->kind)
 		probe->kind->stop(probe);
 	probe->running = false;
+	if (probe->parent)
+		return;
+	prober->stats.in_flight -= cost(probe);
+	if (prober->queue)
+		sd_event_source_set_enabled(prober->turn, SD_EVENT_ONESHOT);
 	plan_next(probe);
 }
 
 void probe_finish(struct probe *probe, enum probe_reason reason, const char *format, ...)
 {
 	uint64_t latency_us = (clock_monotonic_ns() - probe->started_ns) / 1000;
-	char text[TEXT_MAX]; /* outlives the probe, should the callback free it */
+	char text[sizeof(probe->text)]; /* outlives the probe, should the callback free it */
 	struct probe_result result = probe->told;
 	va_list arguments;
 
@@ -82,79 +214,114 @@ void probe_finish(struct probe *probe, enum probe_reason reason, const char *for
 	result.reason = reason;
 	result.latency_us = latency_us < UINT32_MAX ? latency_us : UINT32_MAX;
 	result.text = text;
-
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	probe->skipping = false;
 	end_attempt(probe);
-	probe->callback(probe->userdata, &result);
+	if (!probe->parent) {
+		probe->callback(probe->userdata, &result);
+		return;
+	}
+	memcpy(probe->text, text, sizeof(text));
+	probe->result = result;
+	probe->result.text = probe->text;
+	composite_ended(probe);
 }
 
 void probe_skip(struct probe *probe, int error)
 {
 	char address[ADDRESS_TEXT_MAX];
 
-	if (!probe->skipping)
+	if (!probe->skipping && !probe->parent)
 		log_warn("probe of %s: cannot be made, its last result holds: %s",
 			 address_port_format(&probe->address, probe->port, address), strerror(-error));
 	probe->skipping = true;
 	end_attempt(probe);
+	if (probe->parent)
+		composite_skipped(probe, error);
 }
 
-void probe_finish_connect(struct probe *probe, int error)
+void probe_fail(struct probe *probe, int error, enum probe_reason otherwise)
 {
-	if (!error)
-		probe_finish(probe, PROBE_OK, "connected");
-	else if (probe_error_is_local(error))
+	if (probe_error_is_local(error))
 		probe_skip(probe, -error);
 	else
-		probe_finish(probe, probe_error_reason(error, PROBE_CONNECT_FAILED), "%s", probe_error_text(error));
+		probe_finish(probe, probe_error_reason(error, otherwise), "%s", probe_error_text(error));
 }
 
-static void begin(struct probe *probe)
+void probe_time_is_up(struct probe *probe)
 {
-	uint64_t now = now_us();
+	char timeout[DURATION_TEXT_MAX];
+	struct probe_stage stage;
 
-	/* Late by more than half an interval the loop was held up, and many others are late too: wait for the phase. */
-	if (now > probe->due_us + interval_us(probe) / 2 && probe->check.type != CHECK_NONE) {
-		plan_next(probe);
+	if (probe->kind->late) {
+		probe->kind->late(probe);
 		return;
 	}
-	probe->running = true;
-	probe->started_ns = clock_monotonic_ns();
-	probe->told = (struct probe_result){.weight_percent = PROBE_WEIGHT_NONE, .lag_ms = PROBE_LAG_NONE};
-	if (!probe->kind) {
-		probe_finish(probe, PROBE_OK, "not checked");
-		return;
-	}
-	arm(probe, now + (uint64_t)probe->check.timeout_ms * 1000);
-	probe->kind->start(probe);
+	stage = probe->kind->stage(probe);
+	if (stage.late == PROBE_OK)
+		probe_finish(probe, PROBE_OK, "%s", stage.text);
+	else
+		probe_finish(probe, stage.late, "timeout %s after %s", stage.text,
+			     duration_format(probe->check.timeout_ms, timeout));
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct probe *probe = userdata;
-	char timeout[DURATION_TEXT_MAX];
 
 	(void)source, (void)usec;
-	if (probe->running) {
-		struct probe_stage stage = probe->kind->stage(probe);
-
-		probe_finish(probe, stage.late, "timeout %s after %s", stage.text,
-			     duration_format(probe->check.timeout_ms, timeout));
-	} else {
+	if (probe->running)
+		probe_time_is_up(probe);
+	else
 		begin(probe);
+	return 0;
+}
+
+/* ---- a probe ---- */
+
+static const struct probe_kind *const kinds[CHECK_TYPE_COUNT] = {
+	[CHECK_TCP] = &probe_tcp,     [CHECK_HTTP] = &probe_http, [CHECK_HTTPS] = &probe_http,
+	[CHECK_UDP] = &probe_udp,     [CHECK_ICMP] = &probe_icmp, [CHECK_DNS] = &probe_dns,
+	[CHECK_EXEC] = &probe_exec,   [CHECK_AGENT] = &probe_agent, [CHECK_ALL] = &probe_composite,
+	[CHECK_ANY] = &probe_composite,
+};
+
+int probe_prepare(struct probe *probe)
+{
+	const struct config_check *check = &probe->check;
+
+	probe->kind = kinds[check->type];
+	probe->socket = -1;
+	probe->parts = check->n_parts ? calloc(check->n_parts, sizeof(*probe->parts)) : NULL;
+	if (check->n_parts && !probe->parts)
+		return -ENOMEM;
+	for (; probe->n_parts < check->n_parts; probe->n_parts++) {
+		struct probe *part = &probe->parts[probe->n_parts];
+		int r;
+
+		*part = (struct probe){.prober = probe->prober, .name = probe->name, .address = probe->address,
+				       .check = check->parts[probe->n_parts], .parent = probe};
+		part->port = part->check.port ? part->check.port : probe->port;
+		r = probe_prepare(part); /* no deeper: parts have no parts */
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
 
-static int copy_check(const struct config_check *from, struct config_check *to)
+void probe_release(struct probe *probe)
 {
-	*to = *from;
-	to->path = from->path ? strdup(from->path) : NULL;
-	to->host = from->host ? strdup(from->host) : NULL;
-	return (from->path && !to->path) || (from->host && !to->host) ? -ENOMEM : 0;
+	for (size_t i = 0; i < probe->n_parts; i++)
+		probe_release(&probe->parts[i]);
+	if (probe->kind)
+		probe->kind->stop(probe);
+	if (probe->kind && probe->kind->free)
+		probe->kind->free(probe);
+	free(probe->parts);
+	probe->parts = NULL;
+	probe->n_parts = 0;
 }
 
 static int add_timer(struct probe *probe)
@@ -172,8 +339,8 @@ static int add_timer(struct probe *probe)
 	return sd_event_source_set_priority(probe->timer, SD_EVENT_PRIORITY_NORMAL + 1);
 }
 
-int probe_start(struct prober *prober, const struct shunt_addr *address, uint16_t port,
-		const struct config_check *check, probe_callback callback, void *userdata, struct probe **ret_probe)
+int probe_start(struct prober *prober, const struct probe_target *target, const struct config_check *check,
+		probe_callback callback, void *userdata, struct probe **ret_probe)
 {
 	struct probe *probe = calloc(1, sizeof(*probe));
 	int r;
@@ -181,13 +348,14 @@ int probe_start(struct prober *prober, const struct shunt_addr *address, uint16_
 	if (!probe)
 		return -ENOMEM;
 	probe->prober = prober;
-	probe->kind = check->type == CHECK_TCP ? &probe_tcp : check->type == CHECK_HTTP ? &probe_http : NULL;
-	probe->address = *address;
-	probe->port = port;
+	probe->address = target->address;
+	probe->port = target->port;
 	probe->callback = callback;
 	probe->userdata = userdata;
-	probe->socket = -1;
-	r = copy_check(check, &probe->check);
+	probe->name = strdup(target->name);
+	r = probe->name ? config_check_copy(check, &probe->check) : -ENOMEM;
+	if (r >= 0)
+		r = probe_prepare(probe);
 	if (r >= 0)
 		r = add_timer(probe);
 	if (r < 0) {
@@ -202,15 +370,25 @@ void probe_free(struct probe *probe)
 {
 	if (!probe)
 		return;
-	if (probe->kind)
-		probe->kind->stop(probe);
-	if (probe->kind && probe->kind->free)
-		probe->kind->free(probe);
+	leave_queue(probe);
+	if (probe->running)
+		probe->prober->stats.in_flight -= cost(probe);
+	probe_release(probe);
 	sd_event_source_disable_unref(probe->timer);
-	free(probe->check.path);
-	free(probe->check.host);
+	config_check_clear(&probe->check);
+	free(probe->name);
 	free(probe);
 }
+
+int probe_socket(const struct probe *probe, int type, int protocol)
+{
+	int family = address_is_ipv4(&probe->address) ? AF_INET : AF_INET6;
+	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* ---- all of them ---- */
 
 sd_event *prober_event(struct prober *prober)
 {
@@ -222,6 +400,17 @@ struct http_client *prober_http(struct prober *prober)
 	return prober->http;
 }
 
+void prober_set_max_in_flight(struct prober *prober, uint32_t max)
+{
+	prober->max_in_flight = max;
+	sd_event_source_set_enabled(prober->turn, SD_EVENT_ONESHOT);
+}
+
+struct prober_stats prober_stats(const struct prober *prober)
+{
+	return prober->stats;
+}
+
 int prober_open(sd_event *event, struct prober **ret_prober)
 {
 	struct prober *prober = calloc(1, sizeof(*prober));
@@ -230,7 +419,10 @@ int prober_open(sd_event *event, struct prober **ret_prober)
 	if (!prober)
 		return -ENOMEM;
 	prober->event = sd_event_ref(event);
-	r = http_client_open(event, &prober->http);
+	prober->max_in_flight = IN_FLIGHT_DEFAULT;
+	r = sd_event_add_defer(event, &prober->turn, let_in, prober);
+	if (r >= 0)
+		r = http_client_open(event, &prober->http);
 	if (r < 0) {
 		prober_close(prober);
 		return r;
@@ -244,6 +436,7 @@ void prober_close(struct prober *prober)
 	if (!prober)
 		return;
 	http_client_close(prober->http);
+	sd_event_source_disable_unref(prober->turn);
 	sd_event_unref(prober->event);
 	free(prober);
 }

@@ -14,7 +14,7 @@ const char *probe_error_text(int error)
 {
 	switch (error) {
 	case ECONNREFUSED:
-		return "connection refused";
+		return "connection refused"; /* of UDP: ICMP port unreachable */
 	case ECONNRESET:
 		return "connection reset";
 	case EHOSTUNREACH:

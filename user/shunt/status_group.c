@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/duration.h"
 #include "shunt/status.h"
 
 const char *status_age(const struct status *status, int64_t since_ms, char buffer[HUMAN_TEXT_MAX])
@@ -113,6 +114,17 @@ static void put_moving(const struct status *status, struct paragraph *line, cons
 	paragraph_put(line, DIM, " %s %s%" PRId64 " %% of slots %s", sign_text(status->style, SIGN_DOT),
 		      unsettled * 100 < total ? "under " : "", unsettled * 100 < total ? 1 : (unsettled * 100 + total / 2) / total,
 		      moving ? "moving" : "settling");
+}
+
+/* The longest that the failure of one of its backends can go unnoticed, as its configuration has it (docs/checks.md). */
+static void put_detection(const struct status *status, struct paragraph *line, const json_t *group)
+{
+	int64_t detection_ms = get_number(group, "detection_ms");
+	char text[DURATION_TEXT_MAX];
+
+	if (detection_ms > 0)
+		paragraph_put(line, DIM, " %s a failure shows within %s", sign_text(status->style, SIGN_DOT),
+			      duration_format(detection_ms, text));
 }
 
 /* ---- a backend's row ---- */
@@ -297,6 +309,7 @@ void status_print_group(const struct status *status, const json_t *group)
 	put_forced(status, &line, group);
 	put_held(status, &line, group);
 	put_moving(status, &line, group);
+	put_detection(status, &line, group);
 	paragraph_end(&line);
 	json_array_foreach(json_object_get(group, "backends"), i, member)
 		put_backend(status, &table, json_object_get(status->backends, get_text(member, "name")), member,

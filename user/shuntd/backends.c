@@ -61,6 +61,12 @@ void backend_publish(struct controller *c, struct backend *backend)
 
 int endpoint_start(struct controller *c, struct endpoint *endpoint)
 {
+	const struct probe_target target = {
+		.name = endpoint->backend->name,
+		.address = endpoint->backend->address,
+		.port = endpoint->probe_port,
+	};
+
 	probe_free(endpoint->probe);
 	endpoint->probe = NULL;
 	if (!backend_is_probed(endpoint->backend)) {
@@ -69,8 +75,7 @@ int endpoint_start(struct controller *c, struct endpoint *endpoint)
 		return 0;
 	}
 	endpoint->context = (struct endpoint_context){c, endpoint};
-	return probe_start(c->prober, &endpoint->backend->address, endpoint->probe_port, &endpoint->check, endpoint_probed,
-			   &endpoint->context, &endpoint->probe);
+	return probe_start(c->prober, &target, &endpoint->check, endpoint_probed, &endpoint->context, &endpoint->probe);
 }
 
 void endpoint_free(struct controller *c, struct endpoint *endpoint)

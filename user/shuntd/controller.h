@@ -272,6 +272,12 @@ void backend_set_admin(struct controller *controller, struct backend *backend, e
 const char *admin_text(enum admin_state admin);              /* "ready" | "drain" | "maint" */
 const char *admin_source_text(enum admin_source source);     /* "operator" | "window" | "agent" */
 
+/* ---- agent.c ---- */
+/* Does what the backend's agent asks for. */
+void agent_said(struct controller *controller, struct endpoint *endpoint, const struct probe_result *result);
+/* Backends that no agent is asked about any more: what theirs said holds no longer. Publishing is the caller's. */
+void agents_forget(struct controller *controller);
+
 /* ---- windows.c ---- */
 /* Does what maintenance windows ask for at this time. `anew`: they, or whose they are, may have changed. */
 void windows_follow(struct controller *controller, bool anew);

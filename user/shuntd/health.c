@@ -136,16 +136,11 @@ static void take_result(struct endpoint *endpoint, const struct probe_result *re
 	endpoint->reason = result->reason;
 	endpoint->doubtful = !result->good;
 	endpoint->checked_ms = clock_monotonic_ms();
-	if (result->lag_ms != PROBE_LAG_NONE)
-		endpoint->lag_ms = result->lag_ms;
 	snprintf(endpoint->last, sizeof(endpoint->last), "%s", result->text);
 }
 
-void endpoint_probed(void *userdata, const struct probe_result *result)
+static void follow_result(struct controller *c, struct endpoint *endpoint, const struct probe_result *result)
 {
-	struct endpoint_context *context = userdata;
-	struct endpoint *endpoint = context->endpoint;
-	struct controller *c = context->controller;
 	const struct health_policy policy = endpoint_policy(endpoint);
 	enum health_state before = endpoint->health.state;
 	struct health_result outcome = {result->good, result->latency_us, arc4random()};
@@ -154,6 +149,7 @@ void endpoint_probed(void *userdata, const struct probe_result *result)
 	bool weighed = weigh(c, endpoint), refreshed;
 
 	take_result(endpoint, result);
+	probe_hurry(endpoint->probe, endpoint->health.streak > 0);
 	if (step.next_probe_ms && endpoint->probe)
 		probe_next_in(endpoint->probe, step.next_probe_ms);
 	announce_warning(c, endpoint, &step.warning);
@@ -174,6 +170,14 @@ void endpoint_probed(void *userdata, const struct probe_result *result)
 		groups_follow(c, endpoint, false);
 	else if (before == HEALTH_UNKNOWN)
 		groups_follow(c, endpoint, true); /* one that is unknown no more is what groups may have waited for */
+}
+
+void endpoint_probed(void *userdata, const struct probe_result *result)
+{
+	struct endpoint_context *context = userdata;
+
+	follow_result(context->controller, context->endpoint, result);
+	agent_said(context->controller, context->endpoint, result);
 }
 
 void endpoint_forget_health(struct endpoint *endpoint, bool returning)

@@ -363,7 +363,8 @@ void match_groups(struct controller *c, const struct config *config, struct back
 			c->configured[g]->scheduled = is_scheduled(config, g);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		if (!c->endpoints[i]->wanted)
-			c->endpoints[i]->check.path = c->endpoints[i]->check.host = NULL;
+			c->endpoints[i]->check = (struct config_check){.type = c->endpoints[i]->check.type};
+	agents_forget(c);
 }
 
 void drop_groups(struct controller *c, const struct config *config)

@@ -229,6 +229,7 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 	if (r < 0)
 		return r;
 	set_scratch(c, config);
+	prober_set_max_in_flight(c->prober, config->max_checks_in_flight);
 	if (first)
 		persist_load(c, &restored);
 	else if (fresh)

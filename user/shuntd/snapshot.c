@@ -70,6 +70,8 @@ static void snapshot_backend(const struct controller *c, const struct backend *b
 		.removed = backend->removed,
 		.check_type = endpoint ? config_check_type_text(endpoint->check.type) : "none",
 		.check_last = endpoint ? endpoint->last : "no group uses it",
+		.check_reason = endpoint && *endpoint->last ? probe_reason_word(endpoint->reason) : NULL,
+		.check_lag_ms = endpoint && endpoint->lag_ms != PROBE_LAG_NONE ? (int64_t)endpoint->lag_ms : -1,
 		.check_latency_ms = endpoint ? endpoint->latency_us / 1000.0 : 0,
 		.check_since = endpoint ? endpoint->health_since : c->started,
 		.next_hop = backend->next_hop_known ? backend->next_hop_text : "not known yet",
@@ -167,6 +169,7 @@ static int snapshot_group(const struct controller *c, const struct group *group,
 		.forced = forced_name(group),
 		.forced_until = wall_of(failover->now.forced_until_ms) / 1000,
 		.failback = config->failback_automatic ? "automatic" : "manual",
+		.detection_ms = config_check_detection_ms(&config->check),
 		.failovers = group->failovers,
 		.last_failover = group->last_failover,
 		.slots = c->table_size,
@@ -271,6 +274,24 @@ static int snapshot_backends(const struct controller *c, struct snapshot *to)
 	return to->backends ? 0 : -ENOMEM;
 }
 
+static void snapshot_checks(const struct controller *c, struct snapshot_checks *to)
+{
+	static const uint32_t bounds_ms[] = PROBER_LATE_CLASSES;
+	struct prober_stats stats = prober_stats(c->prober);
+
+	_Static_assert(PROBER_N_LATE < SNAPSHOT_LATE_CLASSES, "room for the classes");
+	*to = (struct snapshot_checks){
+		.started = stats.started,
+		.skipped = stats.skipped,
+		.in_flight = stats.in_flight,
+		.queued = stats.queued,
+		.n_late = PROBER_N_LATE + 1,
+		.late_total_us = stats.late_total_us,
+	};
+	memcpy(to->late, stats.late, sizeof(stats.late));
+	memcpy(to->late_bounds_ms, bounds_ms, sizeof(bounds_ms));
+}
+
 int controller_snapshot(void *userdata, struct snapshot *ret_snapshot)
 {
 	struct controller *c = userdata;
@@ -288,6 +309,7 @@ int controller_snapshot(void *userdata, struct snapshot *ret_snapshot)
 		.flow_capacity = datapath_flow_capacity(c->datapath),
 	};
 	datapath_drop_stats(c->datapath, ret_snapshot->drops);
+	snapshot_checks(c, &ret_snapshot->checks);
 	if ((r = snapshot_interfaces(c, ret_snapshot)) == 0 && (r = snapshot_services(c, ret_snapshot)) == 0 &&
 	    (r = snapshot_groups(c, ret_snapshot)) == 0)
 		r = snapshot_backends(c, ret_snapshot);

@@ -440,22 +440,70 @@ static const struct refused {
 	 "4:10: backend \"b1\" is already defined in line 3: rename or remove one of them\n"},
 
 	/* ---- health checks ---- */
-	{"a type of a later version",
-	 IFACE SERVICE
-	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {type: https}}]\n" BACKENDS,
-	 "3:84: group \"g\": health_check: type \"https\" is not available in this version: use tcp, http or none\n"},
 	{"an unknown type",
 	 IFACE SERVICE
-	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {type: icmp}}]\n" BACKENDS,
-	 "3:84: group \"g\": health_check: type must be tcp, http or none, not \"icmp\"\n"},
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {type: smtp}}]\n" BACKENDS,
+	 "3:84: group \"g\": health_check: type must be tcp, http, https, udp, icmp, dns, exec, agent or none, not "
+	 "\"smtp\"\n"},
+#define CHECK(text) \
+	IFACE SERVICE "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {" text "}}]\n" BACKENDS
+	{"a status that is none", CHECK("type: http, status: 2xx"),
+	 "3:98: group \"g\": health_check: status must be HTTP status codes such as 200, 200-399 or 200-299,304, not "
+	 "\"2xx\"\n"},
+	{"a range of status that is empty", CHECK("type: http, status: 399-200"),
+	 "3:98: group \"g\": health_check: status must be HTTP status codes such as 200, 200-399 or 200-299,304, not "
+	 "\"399-200\"\n"},
+	{"a method in small letters", CHECK("type: http, method: get"),
+	 "3:98: group \"g\": health_check: method must be an HTTP method such as GET or HEAD, not \"get\"\n"},
+	{"half a byte", CHECK("type: udp, send_hex: 0d0"),
+	 "3:99: group \"g\": health_check: send_hex must be bytes in hexadecimal, such as 0d0a, not \"0d0\"\n"},
+	{"two things to send", CHECK("type: udp, send: a, send_hex: 0d"),
+	 "3:108: group \"g\": health_check: send and send_hex say the same: remove one of them\n"},
+	{"a certificate for HTTP", CHECK("type: http, certificate_file: /c"),
+	 "3:108: group \"g\": health_check: certificate_file is for https checks: remove it, or give such a type\n"},
+	{"a key without a certificate", CHECK("type: https, key_file: /k"),
+	 "3:101: group \"g\": health_check: key_file has no certificate_file: add one, or remove it\n"},
+	{"an authority for nothing", CHECK("type: https, verify: off, ca_file: /c"),
+	 "3:113: group \"g\": health_check: ca_file has no meaning with verify off: remove one of them\n"},
+	{"a program without a command", CHECK("type: exec"),
+	 "3:84: group \"g\": health_check: type exec needs a command: add \"command: [PROGRAM, …]\"\n"},
+	{"a command of another type", CHECK("type: tcp, command: [/bin/true]"),
+	 "3:98: group \"g\": health_check: command is for exec checks: remove it, or give type: exec\n"},
+	{"a command that is no list", CHECK("type: exec, command: /bin/true"),
+	 "3:99: group \"g\": health_check: command must be a list of words, not \"/bin/true\"\n"},
+	{"a query that is missing", CHECK("type: dns"),
+	 "3:84: group \"g\": health_check: type dns needs a query: add \"query: NAME\"\n"},
+	{"an address as the answer to MX", CHECK("type: dns, query: a.example, query_type: MX, answer: 10.0.0.9"),
+	 "3:131: group \"g\": health_check: answer is an address: ask for it with query_type A or AAAA\n"},
+	{"an agent nowhere", CHECK("type: agent"),
+	 "3:84: group \"g\": health_check: type agent needs a port: the one that the agent listens on\n"},
+	{"a port of ping", CHECK("type: icmp, port: 7"),
+	 "3:96: group \"g\": health_check: port is for tcp, http, none, https, udp, dns, exec or agent checks: remove it, "
+	 "or give such a type\n"},
+	{"a hurry that is none", CHECK("interval: 1s, fast_interval: 2s"),
+	 "3:107: group \"g\": health_check: fast_interval 2s is longer than interval 1s: shorten or remove it\n"},
+	{"all and any", CHECK("all: [{type: tcp}], any: [{type: icmp}]"),
+	 "3:103: group \"g\": health_check: all and any cannot stand together: remove one of them\n"},
+	{"a type beside all", CHECK("type: tcp, all: [{type: tcp}]"),
+	 "3:84: group \"g\": health_check: type has no place beside all or any: each of their checks has its own\n"},
+	{"a part with an interval", CHECK("all: [{interval: 1s}]"),
+	 "3:85: group \"g\": health_check: check: unknown key \"interval\": the keys are type, path, host, port, method, "
+	 "status, http_version, send, send_hex, expect, expect_hex, sni, verify, ca_file, certificate_file, key_file, query, "
+	 "query_type, rcode, answer, command\n"},
+	{"a part with what is not its own", CHECK("any: [{type: tcp, path: /x}]"),
+	 "3:102: group \"g\": health_check: path is for http or https checks: remove it, or give such a type\n"},
+	{"a path beside all", CHECK("path: /x, all: [{type: tcp}]"),
+	 "3:84: group \"g\": health_check: path is for http or https checks: remove it, or give such a type\n"},
+	{"no checks in flight", IFACE "max_checks_in_flight: 0\n",
+	 "2:23: max_checks_in_flight must be a whole number from 1 to 100000, not \"0\"\n"},
 	{"a path of a TCP check",
 	 IFACE SERVICE "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {type: tcp, path: "
 		       "/health}}]\n" BACKENDS,
-	 "3:95: group \"g\": health_check: path is for HTTP checks: remove it, or give type: http\n"},
+	 "3:95: group \"g\": health_check: path is for http or https checks: remove it, or give such a type\n"},
 	{"a host of a TCP check",
 	 IFACE SERVICE
 	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {host: example.com}}]\n" BACKENDS,
-	 "3:84: group \"g\": health_check: host is for HTTP checks: remove it, or give type: http\n"},
+	 "3:84: group \"g\": health_check: host is for http or https checks: remove it, or give such a type\n"},
 	{"a path that is none",
 	 IFACE SERVICE
 	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {path: health}}]\n" BACKENDS,

@@ -1,0 +1,396 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Every kind of check against real servers and real faults; how long each fault takes to show, and what checks cost.
+# SHUNT_FAILOVER_RUNS: how often a measurement is repeated (20 for the numbers of the documentation, fewer in CI).
+# shellcheck source=tests/lib/suite.sh
+. "$(dirname "$0")/../lib/suite.sh"
+
+VIP=192.0.2.10
+RUNS=${SHUNT_FAILOVER_RUNS:-4}
+
+checked() { # "NAMES" CHECK [LINE]: group app of them, and a running shuntd
+	config <<-END
+		interfaces: [eth0]
+		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
+		failover_groups:
+		  - {name: app, mode: active-active, backends: [$1], health_check: $2}
+		$(some_backends "$(wc -w <<<"$1")")
+		${3:-}
+	END
+	start_shuntd
+}
+
+is_health() { is "$2" backend "$1" health; } # BACKEND HEALTH
+reason() { backend "$1" check.reason; }
+last() { backend "$1" check.last; }
+expect_health() { # BACKEND HEALTH REASON TEXT
+	wait_for 5 "$1 is $2" is_health "$1" "$2"
+	expect "$(reason "$1")" = "$3" "reason of $1"
+	expect_contains "$(last "$1")" "$4" "text of $1"
+}
+
+# ---- faults, and how long they take to show ----
+
+# until_down LABEL BACKEND COMMAND…: breaks it, notes the ms until the controller calls it down, as its event has it.
+until_down() {
+	local label=$1 name=$2 id broken
+	shift 2
+	id=$(json '[.[].id] | max' events)
+	broken=$((${EPOCHREALTIME//[!0-9]/} / 1000))
+	"$@"
+	wait_for 10 "$name is down" is_health "$name" down
+	echo "$((($(event_ms "$id" down)) - broken))" >>"$T/$label"
+}
+
+event_ms() { # ID WORD: wall clock of the first event of a backend after ID that begins so
+	local time
+	time=$(json "[.[] | select(.id > $1 and .kind == \"backend\" and (.text | startswith(\"$2\"))) | .time] | first" events)
+	echo $(($(date -d "$time" +%s%N) / 1000000))
+}
+
+summary() { # LABEL WHAT STATED-WORST-MS
+	note "$2, $(wc -l <"$T/$1") runs: median $(median <"$T/$1") ms, worst $(largest <"$T/$1") ms (stated worst case $3 ms)"
+}
+
+a_killed_server_in_a_hurry() {
+	local i
+	net_make client lb b1 b2
+	serve b1
+	serve b2
+	checked 'b1, b2' '{type: tcp, interval: 100ms, timeout: 100ms, fast_interval: 20ms, unhealthy_threshold: 3, healthy_threshold: 1}'
+	for i in $(seq "$RUNS"); do
+		wait_for 5 "all are up" all_up
+		sleep "0.$((RANDOM % 90 + 10))" # any moment between two checks
+		until_down killed b1 stop server-b1 KILL
+		serve b1
+	done
+	wait_for 5 "all are up" all_up
+	summary killed "a killed server, checks every 100 ms, fast_interval 20 ms" 170
+	expect "$(json '.[0].detection_ms' groups)" = 400 "worst case that the API states, timeouts included"
+	[ "$RUNS" -lt 20 ] || expect "$(median <"$T/killed" | cut -d. -f1)" -le 130 "median, ms"
+	[ "$RUNS" -lt 20 ] || expect "$(largest <"$T/killed")" -le 170 "worst, ms"
+}
+
+a_stopped_process() {
+	local i
+	net_make client lb b1 b2
+	serve_http b1
+	serve_http b2
+	checked 'b1, b2' '{path: /, interval: 100ms, timeout: 100ms, unhealthy_threshold: 3, healthy_threshold: 1}'
+	for i in $(seq "$RUNS"); do
+		wait_for 5 "all are up" all_up
+		until_down stopped b1 kill_all_of b1 STOP
+		expect "$(reason b1)" = response-timeout "reason"
+		kill_all_of b1 CONT
+	done
+	summary stopped "a stopped process, http checks every 100 ms" 400
+}
+
+kill_all_of() { # HOST SIGNAL: every process in its network
+	# shellcheck disable=SC2046 # several numbers
+	kill "-$2" $(ip netns pids "$NET-$1")
+}
+
+a_lost_machine() {
+	local i
+	net_make client lb b1 b2
+	serve b1
+	serve b2
+	checked 'b1, b2' '{type: tcp, interval: 100ms, timeout: 100ms, unhealthy_threshold: 3, healthy_threshold: 1}'
+	for i in $(seq "$RUNS"); do
+		wait_for 5 "all are up" all_up
+		until_down lost b1 ip -n "$NET-b1" link set eth0 down
+		ip -n "$NET-b1" link set eth0 up
+	done
+	summary lost "a machine gone" 400
+}
+
+a_slow_disk() {
+	net_make client lb b1 b2
+	serve_http b2
+	spawn slow b1 socat TCP-LISTEN:80,fork,reuseaddr 'SYSTEM:sleep $(cat '"$T"'/delay); printf "HTTP/1.1 200 OK\r\nContent-Length\: 0\r\n\r\n"'
+	echo 0 >"$T/delay"
+	checked 'b1, b2' '{path: /, interval: 200ms, timeout: 200ms, unhealthy_threshold: 3, healthy_threshold: 1}'
+	wait_for 10 "all are up" all_up
+	until_down slow-answers b1 eval 'echo 0.7 >"$T/delay"'
+	expect "$(reason b1)" = response-timeout "reason"
+	summary slow-answers "answers of 0.7 s" 800
+	echo 0 >"$T/delay"
+	wait_for 10 "all are up again" all_up
+}
+
+a_lossy_way() {
+	net_make client lb b1 b2
+	serve b1
+	serve b2
+	on b1 nft -f - <<-END
+		table inet lossy { chain in { type filter hook input priority 0; tcp dport 80 numgen random mod 100 < 10 drop } }
+	END
+	checked 'b1, b2' '{type: tcp, interval: 50ms, timeout: 50ms, unhealthy_threshold: 5, healthy_threshold: 1}'
+	wait_for 10 "all are up" all_up
+	wait_for 20 "two hundred checks were made" eval '[ "$(json .checks.started status)" -ge 400 ]'
+	expect "$(json '[.[] | select(.text | startswith("down"))] | length' events)" = 0 "times that a way which loses a tenth took it down"
+}
+
+# ---- TLS ----
+
+# authority NAME: a certificate authority; certify AUTHORITY NAME START END: for shop.example.
+authority() {
+	mkdir -p "$T/$1"
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T/$1/key.pem" -out "$T/$1/ca.pem" -days 2 -subj "/CN=$1" 2>/dev/null
+	: >"$T/$1/index"
+	cat >"$T/$1/ca.cnf" <<-END
+		[ca]
+		default_ca = ca
+		[ca_policy]
+		commonName = supplied
+		[ca]
+		database = $T/$1/index
+		new_certs_dir = $T/$1
+		rand_serial = yes
+		certificate = $T/$1/ca.pem
+		private_key = $T/$1/key.pem
+		default_md = sha256
+		policy = ca_policy
+		x509_extensions = names
+		[names]
+		subjectAltName = DNS:shop.example
+	END
+}
+
+certify() {
+	openssl req -new -newkey rsa:2048 -nodes -keyout "$T/$2.key" -out "$T/$2.csr" -subj "/CN=$2" 2>/dev/null
+	openssl ca -batch -notext -config "$T/$1/ca.cnf" -in "$T/$2.csr" -out "$T/$2.crt" \
+		-startdate "$3" -enddate "$4" 2>"$T/$2.ca.log" || fail "$(tail -n 3 "$T/$2.ca.log")"
+}
+
+zulu() { date -u -d "$1" +%Y%m%d%H%M%SZ; } # TIME: as openssl ca has it
+
+serve_https() { # HOST CERTIFICATE [NGINX-LINES]
+	local host=$1 dir=$T/tls-$1
+	mkdir -p "$dir"
+	cat >"$dir/nginx.conf" <<-END
+		daemon off;
+		worker_processes 1;
+		pid $dir/pid;
+		error_log stderr;
+		events { worker_connections 256; }
+		http {
+			access_log off;
+			client_body_temp_path $dir; proxy_temp_path $dir; fastcgi_temp_path $dir; uwsgi_temp_path $dir; scgi_temp_path $dir;
+			server {
+				listen 443 ssl ${4:-};
+				ssl_certificate $T/$2.crt; ssl_certificate_key $T/$2.key;
+				${3:-}
+				location / { default_type text/plain; return 200 "\$server_protocol \$ssl_server_name"; }
+			}
+		}
+	END
+	spawn "tls-$host" "$host" nginx -p "$dir" -c "$dir/nginx.conf"
+	wait_for 10 "nginx on $host answers" on "$host" curl -sk -o /dev/null https://127.0.0.1/
+}
+
+HTTPS="type: https, port: 443, host: shop.example, interval: 200ms, timeout: 200ms, healthy_threshold: 1, unhealthy_threshold: 1"
+
+certificates() {
+	local yesterday tomorrow
+	yesterday=$(zulu yesterday)
+	tomorrow=$(zulu tomorrow)
+	net_make client lb b1 b2 b3
+	authority ours
+	authority theirs
+	certify ours good "$yesterday" "$tomorrow"
+	certify ours old "$(zulu '3 days ago')" "$yesterday"
+	certify theirs foreign "$yesterday" "$tomorrow"
+	serve_https b1 good
+	serve_https b2 old
+	serve_https b3 foreign
+	checked 'b1, b2, b3' "{$HTTPS, ca_file: $T/ours/ca.pem, expect: shop.example}"
+	expect_health b1 up ok "status 200"
+	expect_health b2 down tls-failed "certificate has expired"
+	expect_health b3 down tls-failed "unable to get local issuer certificate"
+	stop_shuntd
+	checked 'b1, b2, b3' "{$HTTPS, verify: off}"
+	wait_for 5 "with verify off all are up" all_up
+	stop_shuntd
+	checked 'b1' "{$HTTPS, ca_file: $T/ours/ca.pem, sni: other.example}"
+	expect_health b1 down tls-failed "does not match target host name 'other.example'"
+}
+
+a_certificate_that_expires() {
+	net_make client lb b1 b2
+	authority ours
+	certify ours good "$(zulu yesterday)" "$(zulu tomorrow)"
+	serve_https b2 good
+	certify ours short "$(zulu yesterday)" "$(zulu '12 seconds')"
+	serve_https b1 short
+	checked 'b1, b2' "{$HTTPS, ca_file: $T/ours/ca.pem}"
+	wait_for 10 "all are up" all_up
+	wait_for 15 "it is down when it has expired" is_health b1 down
+	expect_contains "$(last b1)" "certificate has expired" "text"
+}
+
+a_client_certificate_and_http2() {
+	net_make client lb b1
+	authority ours
+	certify ours good "$(zulu yesterday)" "$(zulu tomorrow)"
+	certify ours me "$(zulu yesterday)" "$(zulu tomorrow)"
+	serve_https b1 good "ssl_client_certificate $T/ours/ca.pem; ssl_verify_client on;" http2
+	checked b1 "{$HTTPS, ca_file: $T/ours/ca.pem}"
+	expect_health b1 down wrong-status "status 400"
+	stop_shuntd
+	checked b1 "{$HTTPS, ca_file: $T/ours/ca.pem, certificate_file: $T/me.crt, key_file: $T/me.key, http_version: 2, expect: HTTP/2.0}"
+	expect_health b1 up ok "status 200"
+}
+
+# ---- other kinds ----
+
+other_kinds() {
+	net_make client lb b1 b2
+	serve b1 # TCP and UDP: an echo
+	config <<-END
+		interfaces: [eth0]
+		services:
+		  - {name: ping, address: $VIP, protocol: tcp, port: 1, group: ping}
+		  - {name: ping6, address: "2001:db8::10", protocol: tcp, port: 1, group: ping6}
+		  - {name: echo, address: $VIP, protocol: udp, port: 80, group: echo}
+		  - {name: closed, address: $VIP, protocol: udp, port: 81, group: closed}
+		  - {name: program, address: $VIP, protocol: tcp, port: 2, group: program}
+		  - {name: both, address: $VIP, protocol: tcp, port: 80, group: both}
+		failover_groups:
+		  - {name: ping, mode: active-active, backends: [b1], health_check: {type: icmp}}
+		  - {name: ping6, mode: active-active, backends: [b6], health_check: {type: icmp}}
+		  - {name: echo, mode: active-active, backends: [u1], health_check: {type: udp, send: hello, expect: hello}}
+		  - {name: closed, mode: active-active, backends: [u2], health_check: {type: udp}}
+		  - {name: program, mode: active-active, backends: [p1], health_check: {command: [/bin/sh, -c, 'echo "\$SHUNT_BACKEND lag=1200"']}}
+		  - {name: both, mode: active-active, backends: [c1], health_check: {all: [{type: icmp}, {type: tcp}]}}
+		backends:
+		  - {name: b1, address: $(ip4 b1)}
+		  - {name: b6, address: "$(ip6 b1)"}
+		  - {name: u1, address: $(ip4 b1)}
+		  - {name: u2, address: $(ip4 b1)}
+		  - {name: p1, address: $(ip4 b1)}
+		  - {name: c1, address: $(ip4 b1)}
+	END
+	start_shuntd
+	expect_health b1 up ok "echo reply"
+	expect_health b6 up ok "echo reply"
+	expect_health u1 up ok "answered as expected"
+	expect_health u2 down refused "connection refused"
+	expect_health p1 up ok "exit status 0: p1 lag=1200"
+	expect "$(backend p1 check.lag_ms)" = 1200 "lag"
+	expect_health c1 up ok "all 2 are good"
+	stop server-b1
+	expect_health u1 down refused "connection refused"
+	expect_health c1 down refused "tcp: connection refused"
+}
+
+one_probe_for_many_groups() {
+	net_make client lb b1
+	serve b1
+	config <<-END
+		interfaces: [eth0]
+		services:
+		$(for i in $(seq 50); do echo "  - {name: s$i, address: $VIP, protocol: tcp, port: $((1000 + i)), group: g$i}"; done)
+		failover_groups:
+		$(for i in $(seq 50); do echo "  - {name: g$i, mode: active-active, backends: [b1], health_check: {type: tcp, port: 80, interval: 200ms, timeout: 200ms}}"; done)
+		$(some_backends 1)
+	END
+	start_shuntd
+	wait_for 10 "it is up" all_up
+	wait_for 10 "twenty checks were made" eval '[ "$(json .checks.started status)" -ge 20 ]'
+	expect "$(json '.checks.started' status)" -le 40 "checks made for fifty groups, not fifty times as many"
+}
+
+# ---- agents ----
+
+says() { echo "$*" >"$T/says"; }
+is_admin() { is "$2 $3" json '"\(.admin) \(.admin_by)"' backends "$1"; } # BACKEND ADMIN BY
+
+an_agent_decides() {
+	net_make client lb b1 b2
+	serve b1
+	serve b2
+	says up ready 100%
+	spawn agent b1 socat TCP-LISTEN:9777,fork,reuseaddr "SYSTEM:cat $T/says"
+	spawn agent2 b2 socat TCP-LISTEN:9777,fork,reuseaddr "SYSTEM:echo up"
+	checked 'b1, b2' '{type: agent, port: 9777, interval: 100ms, timeout: 100ms}'
+	wait_for 10 "all are up" all_up
+	says up 50%
+	wait_for 5 "half the weight" is 50 backend b1 effective_weight
+	says up drain lag=40
+	wait_for 5 "the agent drains it" is_admin b1 drain agent
+	expect "$(active app)" = b2 "who takes new flows"
+	expect "$(backend b1 check.lag_ms)" = 40 "lag"
+	expect_exit 0 shunt maint b1
+	is_admin b1 maint operator || fail "the operator's word does not hold"
+	expect_exit 0 shunt ready b1
+	wait_for 5 "the operator's ready does not take back the agent's drain" is_admin b1 drain agent
+	says up
+	wait_for 5 "what it does not mention stays" eval '[ "$(last b1)" = "agent says \"up\"" ]'
+	is_admin b1 drain agent || fail "the drain went away unasked"
+	expect "$(backend b1 effective_weight)" = 50 "weight, not mentioned"
+	says ready 100%
+	wait_for 5 "ready" is_admin b1 ready null
+	says 'down # disk broken'
+	expect_health b1 down told-down "disk broken"
+	says up
+	wait_for 5 "all are up" all_up
+	says 'everything is fine!'
+	expect_health b1 down response-failed "not the agent protocol"
+	says up
+	wait_for 5 "all are up" all_up
+	stop agent
+	expect_health b1 down refused "connection refused"
+	expect "$(json '[.[] | select(.actor == "agent")] | length' events)" -ge 4 "events that the agent is the author of"
+}
+
+# ---- many ----
+
+cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$(pid_of "$SHUNTD")/stat"; }
+
+a_thousand_backends() {
+	local before after seconds=10 percent memory
+	net_make client lb b1
+	serve_http b1
+	ip -n "$NET-b1" -batch - < <(for i in $(seq 0 999); do echo "address add 10.99.$((i / 250)).$((i % 250 + 1))/32 dev lo"; done)
+	ip -n "$NET-lb" route add 10.99.0.0/16 via "$(ip4 b1)"
+	config <<-END
+		interfaces: [eth0]
+		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app, forward: ipip}]
+		failover_groups:
+		  - {name: app, mode: active-active, backends: [$(seq -s, -f 'm%g' 0 999)], health_check: {path: /, interval: 1s, timeout: 1s}}
+		backends:
+		$(for i in $(seq 0 999); do echo "  - {name: m$i, address: 10.99.$((i / 250)).$((i % 250 + 1))}"; done)
+	END
+	start_shuntd
+	wait_for 60 "all thousand are up" all_up
+	wait_for 10 "the tables are settled" no_slot_moves
+	before=$(cpu_ticks)
+	started=$(json .checks.started status)
+	sleep $seconds # a rate has no condition to wait for
+	after=$(cpu_ticks)
+	percent=$(awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v s=$seconds 'BEGIN { printf "%.1f", t * 100 / hz / s }')
+	memory=$(($(awk '/^RssAnon/ { print $2 }' "/proc/$(pid_of "$SHUNTD")/status") / 1024))
+	note "1,000 backends by HTTP every second: $(($(json .checks.started status) - started)) checks in $seconds s," \
+		"$percent % of a core, $memory MB of memory of its own," \
+		"late at the 99th percentile by no more than $(json '.checks.late_p99_ms' status) ms," \
+		"$(json .checks.skipped status) left out"
+	expect "${percent%.*}" -le 10 "percent of a core"
+	expect "$memory" -le 64 "MB"
+}
+
+suite checks
+run_test 'a killed server is left in a hurry with fast_interval' a_killed_server_in_a_hurry
+run_test 'a stopped process shows by http' a_stopped_process
+run_test 'a lost machine shows' a_lost_machine
+run_test 'answers that come late show' a_slow_disk
+run_test 'a way that loses a packet now and then takes nobody down' a_lossy_way
+run_test 'certificates are judged: expired, foreign, for another name' certificates
+run_test 'a certificate that expires takes its backend down' a_certificate_that_expires
+run_test 'a client certificate and HTTP/2' a_client_certificate_and_http2
+run_test 'icmp, udp, exec and all of several' other_kinds
+run_test 'fifty groups with the same check share one probe' one_probe_for_many_groups
+run_test 'an agent sets weight and state, and never overrides an operator' an_agent_decides
+run_test 'a thousand backends are checked every second' a_thousand_backends
+finish
