@@ -29,6 +29,8 @@ expect_health() { # BACKEND HEALTH REASON TEXT
 	expect_contains "$(last "$1")" "$4" "text of $1"
 }
 
+checks_made() { [ "$(json .checks.started status)" -ge "$1" ]; }
+
 # ---- faults, and how long they take to show ----
 
 # until_down LABEL BACKEND COMMAND…: breaks it, notes the ms until the controller calls it down, as its event has it.
@@ -103,6 +105,8 @@ a_lost_machine() {
 	summary lost "a machine gone" 400
 }
 
+set_delay() { echo "$1" >"$T/delay"; }
+
 a_slow_disk() {
 	net_make client lb b1 b2
 	serve_http b2
@@ -113,14 +117,14 @@ a_slow_disk() {
 		printf 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
 	END
 	chmod +x "$T/slow.sh"
-	echo 0 >"$T/delay"
+	set_delay 0
 	spawn slow b1 socat TCP-LISTEN:80,fork,reuseaddr "EXEC:$T/slow.sh"
 	checked 'b1, b2' '{path: /, interval: 200ms, timeout: 200ms, unhealthy_threshold: 3, healthy_threshold: 1}'
 	wait_for 10 "all are up" all_up
-	until_down slow-answers b1 eval 'echo 0.7 >"$T/delay"'
+	until_down slow-answers b1 set_delay 0.7
 	expect "$(reason b1)" = response-timeout "reason"
 	summary slow-answers "answers of 0.7 s" 800
-	echo 0 >"$T/delay"
+	set_delay 0
 	wait_for 10 "all are up again" all_up
 }
 
@@ -138,7 +142,7 @@ a_lossy_way() {
 	END
 	checked 'b1, b2' '{type: tcp, interval: 50ms, timeout: 50ms, unhealthy_threshold: 5, healthy_threshold: 1}'
 	wait_for 10 "all are up" all_up
-	wait_for 20 "two hundred checks were made" eval '[ "$(json .checks.started status)" -ge 400 ]'
+	wait_for 20 "two hundred checks were made" checks_made 400
 	expect "$(json '[.[] | select(.text | startswith("down"))] | length' events)" = 0 "times that a way which loses a tenth took it down"
 }
 
@@ -308,7 +312,7 @@ one_probe_for_many_groups() {
 	END
 	start_shuntd
 	wait_for 10 "it is up" all_up
-	wait_for 10 "twenty checks were made" eval '[ "$(json .checks.started status)" -ge 20 ]'
+	wait_for 10 "twenty checks were made" checks_made 20
 	expect "$(json '.checks.started' status)" -le 40 "checks made for fifty groups, not fifty times as many"
 }
 
@@ -337,7 +341,7 @@ an_agent_decides() {
 	expect_exit 0 shunt ready b1
 	wait_for 5 "the operator's ready does not take back the agent's drain" is_admin b1 drain agent
 	says up
-	wait_for 5 "what it does not mention stays" eval '[ "$(last b1)" = "agent says \"up\"" ]'
+	wait_for 5 "what it does not mention stays" is 'agent says "up"' last b1
 	is_admin b1 drain agent || fail "the drain went away unasked"
 	expect "$(backend b1 effective_weight)" = 50 "weight, not mentioned"
 	says ready 100%
