@@ -347,12 +347,46 @@ static size_t fixture_maps(void *userdata, struct snapshot_map *ret_maps, size_t
 	return 2;
 }
 
+static int fixture_denied(struct fixture *fixture, const char *what, const struct api_deny *deny, struct api_reply *reply)
+{
+	char first[80];
+
+	TOLD("%s %zu %s %s %llu", what, deny->n, config_prefix_format(deny->prefixes, first, sizeof(first)),
+	     deny->service ?: "-", (unsigned long long)deny->for_ms);
+	return fixture_outcome(fixture, reply);
+}
+
+static int fixture_deny_add(void *userdata, const struct api_deny *deny, struct api_reply *reply)
+{
+	return fixture_denied(userdata, "deny", deny, reply);
+}
+
+static int fixture_deny_remove(void *userdata, const struct api_deny *deny, struct api_reply *reply)
+{
+	return fixture_denied(userdata, "undeny", deny, reply);
+}
+
+static int fixture_deny_list(void *userdata, const struct api_deny_query *query, struct api_reply *reply)
+{
+	struct fixture *fixture = userdata;
+	char after[80] = "-", overlaps[80] = "-";
+
+	if (query->after)
+		config_prefix_format(query->after, after, sizeof(after));
+	if (query->overlaps)
+		config_prefix_format(query->overlaps, overlaps, sizeof(overlaps));
+	TOLD("denied %s %s %s", after, overlaps, query->service ?: "-");
+	reply->document = json_array();
+	return 0;
+}
+
 static const struct api_handlers __attribute__((unused)) fixture_handlers = {
 	.snapshot = fixture_snapshot, .snapshot_free = fixture_snapshot_free, .drain = fixture_drain,
 	.maint = fixture_maint, .ready = fixture_ready, .weight = fixture_weight, .failover = fixture_failover,
 	.failback = fixture_failback, .reload = fixture_reload, .detach = fixture_detach, .explain = fixture_explain,
 	.trace_begin = fixture_trace_begin, .trace_fetch = fixture_trace_fetch, .trace_end = fixture_trace_end,
 	.events = fixture_events, .maps = fixture_maps,
+	.deny_add = fixture_deny_add, .deny_remove = fixture_deny_remove, .deny_list = fixture_deny_list,
 };
 
 /* ---- the server's thread ---- */

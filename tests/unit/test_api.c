@@ -121,6 +121,7 @@ static int teardown(void **state)
 
 #define B "/api/v1/backends/backend2"
 #define G "/api/v1/groups/app-servers"
+#define D "/api/v1/deny"
 
 static const struct row {
 	const char *sentence, *method, *path, *body;
@@ -175,6 +176,31 @@ static const struct row {
 	{"reload", "POST", "/api/v1/reload", NULL, 200, "{\"changed\":[\"backend backend4: added\"]}", "reload", 0},
 	{"reload with force", "POST", "/api/v1/reload", "{\"force\":true}", 200, NULL, "reload force", 0},
 	{"detach", "POST", "/api/v1/detach", NULL, 200, NULL, "detach", 0},
+
+	{"deny", "POST", D, "{\"prefixes\":[\"203.0.113.0/24\"]}", 200, NULL, "deny 1 203.0.113.0/24 - 0", 0},
+	{"deny several, each once, for a time, by a service", "POST", D,
+	 "{\"prefixes\":[\"2001:db8::/32\",\"10.0.0.1\",\"10.0.0.1/32\"],\"for\":\"2m\",\"service\":\"web\"}", 200, NULL,
+	 "deny 2 10.0.0.1/32 web 120000", 0},
+	{"deny nothing", "POST", D, "{\"prefixes\":[]}", 400, "must be a list of texts that is not empty", NULL, 0},
+	{"deny a number", "POST", D, "{\"prefixes\":[10]}", 400, "must be a list of texts", NULL, 0},
+	{"deny without prefixes", "POST", D, "{\"for\":\"2m\"}", 400, "\\\"prefixes\\\" is missing", NULL, 0},
+	{"deny a name", "POST", D, "{\"prefixes\":[\"10.0.0.0/8\",\"bad.example\"]}", 400, "is no prefix: write one such as", NULL, 0},
+	{"deny host bits", "POST", D, "{\"prefixes\":[\"10.0.0.1/8\"]}", 400,
+	 "10.0.0.1/8 has bits set behind its length: write 10.0.0.0/8, or 10.0.0.1 for the one address", NULL, 0},
+	{"deny what has no room", "POST", D, "{\"prefixes\":[\"::/0\"]}", 409, NULL, "deny 1 ::/0 - 0", -EBUSY},
+	{"undeny by the query", "DELETE", D "?prefix=203.0.113.0%2F24", NULL, 200, NULL, "undeny 1 203.0.113.0/24 - 0", 0},
+	{"undeny of a service by the query", "DELETE", D "?prefix=::/0&service=web", NULL, 200, NULL, "undeny 1 ::/0 web 0", 0},
+	{"undeny by a body", "DELETE", D, "{\"prefixes\":[\"10.0.0.1\",\"10.0.0.2\"],\"service\":\"web\"}", 200, NULL,
+	 "undeny 2 10.0.0.1/32 web 0", 0},
+	{"undeny by both", "DELETE", D "?prefix=::/0", "{\"prefixes\":[\"::/0\"]}", 400, "either", NULL, 0},
+	{"undeny by neither", "DELETE", D, NULL, 400, "is missing", NULL, 0},
+	{"undeny what is not", "DELETE", D "?prefix=::/0", NULL, 404, NULL, "undeny 1 ::/0 - 0", -ENOENT},
+	{"undeny what the file has", "DELETE", D "?prefix=::/0", NULL, 409, NULL, "undeny 1 ::/0 - 0", -EPERM},
+	{"who is denied", "GET", D, NULL, 200, "[]", "denied - - -", 0},
+	{"who is denied, a part", "GET", D "?after=10.0.0.0/8&prefix=10.1.2.3&service=web", NULL, 200, "[]",
+	 "denied 10.0.0.0/8 10.1.2.3/32 web", 0},
+	{"who is denied, of no prefix", "GET", D "?prefix=x", NULL, 400, "is no prefix", NULL, 0},
+	{"who is denied, wrong method", "PUT", D, NULL, 405, "is for GET, HEAD, POST, DELETE only", NULL, 0},
 
 	{"unknown path", "GET", "/api/v2/status", NULL, 404, "{\"error\":\"no such path: /api/v2/status\"}", NULL, 0},
 	{"a path goes on after a route", "GET", "/api/v1/groups/app-servers/x", NULL, 404, "no such path", NULL, 0},
@@ -278,17 +304,17 @@ static void metrics_say_their_format(void **state)
 	assert_answer("metrics", answer, 200, NULL);
 }
 
-static void bodies_over_64_kib_are_refused_and_smaller_ones_read(void **state)
+static void bodies_over_1_mib_are_refused_and_smaller_ones_read(void **state)
 {
 	static const struct {
 		size_t length;
 		const char *header;
 		long status;
 	} bodies[] = {
-		{65536, NULL, 200}, {65536, "Transfer-Encoding: chunked", 200}, {65537, NULL, 413},
-		{200000, "Transfer-Encoding: chunked", 413}, {200000, NULL, 413},
+		{1 << 20, NULL, 200}, {1 << 20, "Transfer-Encoding: chunked", 200}, {(1 << 20) + 1, NULL, 413},
+		{3 << 20, "Transfer-Encoding: chunked", 413}, {3 << 20, NULL, 413},
 	};
-	char *body = malloc(200000);
+	char *body = malloc(3 << 20);
 
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
 		memset(body, ' ', bodies[i].length);
@@ -537,7 +563,7 @@ int main(void)
 		WITH(head_is_get_without_a_body, setup),
 		WITH(unhealthy_is_503_with_the_document, setup),
 		WITH(metrics_say_their_format, setup),
-		WITH(bodies_over_64_kib_are_refused_and_smaller_ones_read, setup),
+		WITH(bodies_over_1_mib_are_refused_and_smaller_ones_read, setup),
 		WITH(the_last_answer_is_sent_before_the_loop_ends, setup),
 		WITH(many_events_come_in_pages, setup),
 		WITH(what_is_not_http_gets_400_or_nothing, setup),

@@ -449,6 +449,7 @@ static void help_lists_every_command(void **state)
 		   "  failover GROUP                  force a group onto another backend\n"
 		   "  failback GROUP                  return to the primary now, if it is fit\n"
 		   "  explain PROTO SRC:PORT DST:PORT which backend a flow goes to, and why\n"
+		   "  deny add|del|list [PREFIX]      keep clients out, without a reload\n"
 		   "  stats                           all counters once\n"
 		   "  events                          the audit trail: what happened, and why\n"
 		   "  trace                           packets, and what was decided of each\n"

@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "api/snapshot.h"
+#include "config/config.h"
 
 /* Why a command was refused: text for the operator, allocated; the handler's -errno picks the status code. */
 struct api_reply {
@@ -21,6 +22,23 @@ struct api_reply {
 struct api_trace {
 	const char *service, *backend, *client, *reason;
 	bool bytes;                       /* the packets themselves, too */
+};
+
+#define API_DENY_MAX 10000 /* prefixes in one request or answer; who has more asks again */
+
+/* Prefixes to deny, or to deny no more. */
+struct api_deny {
+	struct config_prefix *prefixes;   /* sorted, each once */
+	size_t n;                         /* at least 1 */
+	const char *service;              /* NULL: all services */
+	uint64_t for_ms;                  /* 0: until taken back */
+};
+
+/* Which denied prefixes are asked for. */
+struct api_deny_query {
+	const struct config_prefix *after;    /* behind this one in the order of the list; NULL: from the start */
+	const struct config_prefix *overlaps; /* that contain it or are within it; NULL: all */
+	const char *service;                  /* NULL: all */
 };
 
 /*
@@ -40,6 +58,9 @@ struct api_handlers {
 	int (*detach)(void *userdata, struct api_reply *reply);
 	int (*explain)(void *userdata, uint8_t protocol, const struct shunt_addr *source, uint16_t source_port,
 		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply); /* document of CONTRACT */
+	int (*deny_add)(void *userdata, const struct api_deny *deny, struct api_reply *reply);
+	int (*deny_remove)(void *userdata, const struct api_deny *deny, struct api_reply *reply);
+	int (*deny_list)(void *userdata, const struct api_deny_query *query, struct api_reply *reply); /* document: an array */
 	/* Up to `max` events with id > since, oldest first, into ret_events; returns how many. */
 	size_t (*events)(void *userdata, uint64_t since, struct event *ret_events, size_t max);
 	int (*trace_begin)(void *userdata, const struct api_trace *wanted, struct api_reply *reply); /* document {"watcher": id} */

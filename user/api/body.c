@@ -14,7 +14,19 @@ static const char *const expected[] = {
 	[BODY_DURATION] = "a duration such as \"30s\" or \"5m\"",
 	[BODY_NUMBER] = "a whole number from 0 to 4294967295",
 	[BODY_BOOLEAN] = "true or false",
+	[BODY_TEXTS] = "a list of texts that is not empty",
 };
+
+static bool are_texts(const json_t *json)
+{
+	json_t *text;
+	size_t i;
+
+	json_array_foreach((json_t *)json, i, text)
+		if (!json_is_string(text))
+			return false;
+	return json_array_size(json) > 0;
+}
 
 static bool decode_value(const struct body_field *field, const json_t *json)
 {
@@ -40,6 +52,11 @@ static bool decode_value(const struct body_field *field, const json_t *json)
 		if (!json_is_boolean(json))
 			return false;
 		*(bool *)field->value = json_boolean_value(json);
+		return true;
+	case BODY_TEXTS:
+		if (!are_texts(json))
+			return false;
+		*(json_t **)field->value = (json_t *)json;
 		return true;
 	}
 	return false;

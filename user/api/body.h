@@ -12,6 +12,7 @@ enum body_type {
 	BODY_DURATION,  /* uint64_t *, ms, above 0 */
 	BODY_NUMBER,    /* uint32_t * */
 	BODY_BOOLEAN,   /* bool * */
+	BODY_TEXTS,     /* json_t **, borrowed from the document: an array of texts, not empty */
 };
 
 struct body_field {

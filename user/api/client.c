@@ -128,6 +128,7 @@ char *client_path(struct client *client, const char *kind, const char *name, con
 
 static void set_method(struct client *client, const char *method, const char *body)
 {
+	curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, NULL);
 	if (strcmp(method, "GET") == 0) {
 		curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
 		return;
@@ -135,6 +136,8 @@ static void set_method(struct client *client, const char *method, const char *bo
 	curl_easy_setopt(client->curl, CURLOPT_POST, 1L);
 	curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
 	curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body);
+	if (strcmp(method, "POST") != 0)
+		curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, method);
 }
 
 int client_call(struct client *client, const char *method, const char *path, const json_t *body, long *ret_status,

@@ -382,6 +382,9 @@ static const struct route {
 	{"GET", "/api/v1/events", get_events},
 	{"GET", "/api/v1/explain", get_explain},
 	{"GET", "/api/v1/maps", get_maps},
+	{"GET", "/api/v1/deny", get_deny},
+	{"POST", "/api/v1/deny", post_deny},
+	{"DELETE", "/api/v1/deny", delete_deny},
 	{"POST", "/api/v1/groups/*/primary", post_group_primary},
 	{"POST", "/api/v1/groups/*/failover", post_group_failover},
 	{"POST", "/api/v1/groups/*/failback", post_failback},
@@ -421,26 +424,33 @@ static bool method_matches(const char *method, const char *given)
 	return strcmp(method, given) == 0 || (strcmp(method, "GET") == 0 && strcmp(given, "HEAD") == 0);
 }
 
+/* The methods that a path takes, for the header Allow. */
+static void allow(const char *method, char *methods, size_t size)
+{
+	size_t length = strlen(methods);
+
+	snprintf(methods + length, size - length, "%s%s%s", length ? ", " : "", method,
+		 strcmp(method, "GET") == 0 ? ", HEAD" : "");
+}
+
 void api_route(const struct api_handlers *handlers, void *userdata, const struct api_request *request,
 	       struct api_response *ret_response)
 {
 	struct call call = {.handlers = handlers, .userdata = userdata, .request = request, .response = ret_response};
-	const char *allow = NULL;
 
 	*ret_response = (struct api_response){};
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (!path_matches(routes[i].path, request->path, call.name))
 			continue;
 		if (method_matches(routes[i].method, request->method)) {
+			*ret_response->allow = '\0';
 			routes[i].serve(&call);
 			return;
 		}
-		allow = strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+		allow(routes[i].method, ret_response->allow, sizeof(ret_response->allow));
 	}
-	if (!allow) {
+	if (*ret_response->allow)
+		api_response_error(ret_response, 405, "%s is for %s only", request->path, ret_response->allow);
+	else
 		api_response_error(ret_response, 404, "no such path: %s", request->path);
-		return;
-	}
-	api_response_error(ret_response, 405, "%s is for %s only", request->path, allow);
-	snprintf(ret_response->allow, sizeof(ret_response->allow), "%s", allow);
 }

@@ -5,7 +5,7 @@
 
 #include "api/api.h"
 
-#define API_BODY_MAX 65536     /* bytes of a request's body */
+#define API_BODY_MAX (1 << 20) /* bytes of a request's body: ten thousand prefixes to deny, and twice as much */
 #define API_PARAMETERS_MAX 8
 #define API_NAME_MAX 256
 #define API_EVENTS_MAX 1000    /* in one answer; who wants more asks again with the last id */
@@ -27,7 +27,7 @@ struct api_response {
 	unsigned status;
 	char *body;                /* allocated */
 	const char *content_type;
-	char allow[32];            /* with 405, else "" */
+	char allow[64];            /* with 405, else "" */
 };
 
 void api_route(const struct api_handlers *handlers, void *userdata, const struct api_request *request,

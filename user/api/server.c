@@ -18,7 +18,7 @@
 #define CONNECTIONS_MAX 64
 #define IDLE_TIMEOUT_SECONDS 5
 /* A body over API_BODY_MAX is read and thrown away up to here, so that the client gets its 413 and not a reset. */
-#define BODY_SWALLOW_MAX (1 << 20)
+#define BODY_SWALLOW_MAX (4 << 20)
 
 struct listener {
 	struct api *api;

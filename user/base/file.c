@@ -74,6 +74,13 @@ static int write_new(const char *path, const void *data, size_t length, mode_t m
 	return fchmod(fd, mode) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
+int file_append(int fd, const void *data, size_t length)
+{
+	int r = write_all(fd, data, length);
+
+	return r < 0 ? r : fdatasync(fd) < 0 ? -errno : 0;
+}
+
 static int sync_folder_of(const char *path)
 {
 	_cleanup_(freep) char *copy = strdup(path);

@@ -313,9 +313,11 @@ uint64_t config_check_detection_ms(const struct config_check *check);
 /* What it asks for, as words after "health_check": "http /health, status 200-299". NULL without memory; to be freed. */
 char *config_check_describe(const struct config_check *check);
 
-/* As deny and allow have them: 0, -EINVAL for no prefix, or for bits set behind it (then *ret_prefix is without them). */
+/* As deny and allow have them: 0, -EINVAL for no prefix, -ERANGE for bits set behind it (*ret_prefix is without them). */
 int config_prefix_parse(const char *text, struct config_prefix *ret_prefix);
 const char *config_prefix_format(const struct config_prefix *prefix, char *buffer, size_t size); /* returns `buffer` */
+const char *config_prefix_problem(const char *text, char *buffer, size_t size); /* why it is refused, and the remedy */
+bool config_prefix_contains(const struct config_prefix *outer, const struct config_prefix *inner); /* or is the same */
 int config_prefix_order(const void *a, const void *b);             /* for qsort */
 bool config_prefix_has(const struct config_prefix *prefix, const struct shunt_addr *address);
 

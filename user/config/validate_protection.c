@@ -14,25 +14,41 @@
 
 /* ---- prefixes ---- */
 
+/* The address without the bits behind the length. */
+static struct shunt_addr network_of(const struct config_prefix *prefix)
+{
+	struct shunt_addr address = prefix->address;
+	size_t first = address_is_ipv4(&address) ? 12 : 0;
+
+	for (size_t i = first; i < sizeof(address.byte); i++) {
+		uint32_t bits_before = (i - first) * 8;
+
+		address.byte[i] &= prefix->length <= bits_before ? 0 : prefix->length - bits_before >= 8 ? 0xff :
+				   0xff << (8 - (prefix->length - bits_before));
+	}
+	return address;
+}
+
 int config_prefix_parse(const char *text, struct config_prefix *ret_prefix)
 {
 	struct config_prefix prefix;
-	bool as_given = true;
+	struct shunt_addr network;
 	int r = address_prefix_parse(text, &prefix.address, &prefix.length);
-	size_t first = r == 0 && address_is_ipv4(&prefix.address) ? 12 : 0;
 
 	if (r < 0)
 		return r;
-	for (size_t i = first; i < sizeof(prefix.address.byte); i++) {
-		uint32_t bits_before = (i - first) * 8;
-		uint8_t mask = prefix.length <= bits_before ? 0 : prefix.length - bits_before >= 8 ? 0xff :
-			       0xff << (8 - (prefix.length - bits_before));
+	network = network_of(&prefix);
+	*ret_prefix = (struct config_prefix){network, prefix.length};
+	return address_equal(&network, &prefix.address) ? 0 : -ERANGE;
+}
 
-		as_given = as_given && !(prefix.address.byte[i] & ~mask);
-		prefix.address.byte[i] &= mask;
-	}
-	*ret_prefix = prefix;
-	return as_given ? 0 : -EINVAL;
+bool config_prefix_contains(const struct config_prefix *outer, const struct config_prefix *inner)
+{
+	struct config_prefix cut = {inner->address, outer->length};
+	struct shunt_addr network = network_of(&cut);
+
+	return address_is_ipv4(&outer->address) == address_is_ipv4(&inner->address) && outer->length <= inner->length &&
+	       address_equal(&network, &outer->address);
 }
 
 const char *config_prefix_format(const struct config_prefix *prefix, char *buffer, size_t size)
@@ -40,6 +56,19 @@ const char *config_prefix_format(const struct config_prefix *prefix, char *buffe
 	char text[ADDRESS_TEXT_MAX];
 
 	snprintf(buffer, size, "%s/%u", address_format(&prefix->address, text), prefix->length);
+	return buffer;
+}
+
+const char *config_prefix_problem(const char *text, char *buffer, size_t size)
+{
+	struct config_prefix prefix;
+	char fixed[ADDRESS_TEXT_MAX + 4];
+
+	if (config_prefix_parse(text, &prefix) == -ERANGE)
+		snprintf(buffer, size, "%s has bits set behind its length: write %s, or %.*s for the one address", text,
+			 config_prefix_format(&prefix, fixed, sizeof(fixed)), (int)strcspn(text, "/"), text);
+	else
+		snprintf(buffer, size, "\"%s\" is no prefix: write one such as 203.0.113.0/24 or 2001:db8:bad::/48", text);
 	return buffer;
 }
 

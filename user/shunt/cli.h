@@ -32,6 +32,7 @@ enum option_key {
 	OPTION_FORCE,
 	OPTION_BPF_DIR,
 	OPTION_SERVICE,
+	OPTION_FILE,
 	OPTION_BACKEND,
 	OPTION_CLIENT,
 	OPTION_REASON,
@@ -112,6 +113,7 @@ int command_weight(struct cli *cli);
 int command_failover(struct cli *cli);
 int command_failback(struct cli *cli);
 int command_explain(struct cli *cli);
+int command_deny(struct cli *cli);
 int command_events(struct cli *cli);
 int command_doctor(struct cli *cli);
 int command_trace(struct cli *cli);

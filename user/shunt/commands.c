@@ -46,6 +46,13 @@ static const struct argp_option reload_options[] = {
 	{},
 };
 
+static const struct argp_option deny_options[] = {
+	{"for", OPTION_FOR, "D", 0, "add: until D has passed (30s, 5m, 2h); default: until 'deny del'", 0},
+	{"service", OPTION_SERVICE, "NAME", 0, "By this service alone; default: by all", 0},
+	{"file", OPTION_FILE, "FILE", 0, "add, del: the prefixes that FILE has, one a line (- for stdin)", 0},
+	{},
+};
+
 const struct command commands[] = {
 	{"check", "FILE", 1, 1, "validate a configuration, touch nothing",
 	 "Prints \"FILE: ok\", or one line per error: FILE:LINE:COLUMN: message.", NULL, true, command_check},
@@ -70,6 +77,12 @@ const struct command commands[] = {
 	 "Asks the loaded program itself. PROTO is tcp or udp, IPv6 addresses stand in brackets:\n"
 	 "  shunt explain tcp 198.51.100.7:4000 192.0.2.10:80\n"
 	 "  shunt explain udp [2001:db8::7]:4000 [2001:db8::10]:53", NULL, false, command_explain},
+	{"deny", "add|del|list [PREFIX]", 1, 2, "keep clients out, without a reload",
+	 "Packets of denied clients to services are dropped. What is added here stays over restarts and reloads,\n"
+	 "beside 'deny' of the configuration, which only a reload changes. 'list PREFIX' shows what overlaps it:\n"
+	 "  shunt deny add 203.0.113.0/24 --for 2h\n"
+	 "  shunt deny list 203.0.113.7\n"
+	 "  shunt deny del 203.0.113.0/24", deny_options, false, command_deny},
 	{"stats", "", 0, 0, "all counters once", NULL, NULL, false, command_stats},
 	{"events", "", 0, 0, "the audit trail: what happened, and why", NULL, events_options, false, command_events},
 	{"trace", "", 0, 0, "packets, and what was decided of each",

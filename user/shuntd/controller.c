@@ -42,7 +42,7 @@ static int open_edges(struct controller *c)
 	    (r = next_hops_open(c->event, next_hop_changed, c, &c->next_hops)) < 0 ||
 	    (r = events_open(c->options.state_dir, &c->events)) < 0)
 		log_error("shuntd: cannot start: %s", strerror(-r));
-	return r;
+	return r < 0 ? r : deny_open(c);
 }
 
 static int open_api(struct controller *c)
@@ -93,6 +93,8 @@ int controller_start(sd_event *event, const struct controller_options *options, 
 		r = make_directories(options);
 	if (r == 0 && (r = open_edges(c)) == 0 && (r = apply_first_config(c)) == 0 && (r = open_api(c)) == 0)
 		r = transitions_start(c);
+	if (r == 0)
+		deny_wake(c);
 	if (r < 0) {
 		controller_stop(c);
 		return r;
@@ -135,6 +137,7 @@ void controller_stop(struct controller *c)
 		backend_free(c, c->backends[i]);
 	prober_close(c->prober);
 	next_hops_close(c->next_hops);
+	deny_close(c);
 	events_close(c->events);
 	datapath_close(c->datapath);
 	config_free(c->config);

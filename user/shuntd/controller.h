@@ -19,6 +19,7 @@
 #include "net/next_hop.h"
 #include "probe/probe.h"
 #include "slots/slots.h"
+#include "state/denied_file.h"
 #include "state/events.h"
 #include "state/state.h"
 
@@ -173,6 +174,9 @@ struct controller {
 	struct events *events;
 	struct tracer *tracer;             /* NULL: nobody has watched yet */
 	bool state_damaged;
+	struct denied_list denied;         /* by operators */
+	struct denied_file *denied_file;
+	sd_event_source *denied_timer;
 	bool detached;                     /* by `shunt detach`: nothing is published any more */
 	char problem[256];                 /* what makes it degraded, "" for nothing */
 	int64_t started;                   /* Unix milliseconds */
@@ -212,12 +216,18 @@ int controller_apply(struct controller *controller, struct config *config, bool 
 /* Reads the file again. 0, or -EINVAL / -EPERM with *ret_error; *ret_changed: what was done, a line each. */
 int controller_reload(struct controller *controller, bool force, json_t **ret_changed, char **ret_error);
 
+/*
+ * Puts a program that can do `features` too in the place of one that cannot, as a reload would: no packet finds none. The
+ * maps stay. *ret_error is allocated text.
+ */
+int controller_need_features(struct controller *controller, uint32_t features, char **ret_error);
+
 /* ---- services.c ---- */
 struct shunt_service_key service_key_of(const struct config_service *service);
 int services_publish(struct controller *controller);
 /* Clients that are on their way become resolving, or (settle) settled, and are published. */
 int services_advance(struct controller *controller, bool settle);
-uint32_t services_features(const struct config *config);
+uint32_t services_features(const struct controller *controller, const struct config *config);
 
 /* ---- placements.c: which group takes which clients ---- */
 typedef struct shunt_client_group (*placement_step)(struct shunt_client_group placement);
@@ -242,10 +252,19 @@ void placements_advance(struct controller *controller, uint32_t now_ticks, uint3
 int quic_publish(struct controller *controller, const uint32_t *service_ids);
 
 /* ---- protect.c: who is denied, who is allowed, how much each may ---- */
-uint32_t protect_flags(const struct config_service *service); /* of its line */
-uint32_t protect_features(const struct config *config);
+uint32_t protect_flags(const struct controller *controller, const struct config_service *service); /* of its line */
+uint32_t protect_features(const struct controller *controller, const struct config *config);
 /* Lists and limits of all services, with the ids they have. `keep`: what is not wanted any more stays for now. */
 int protect_publish(struct controller *controller, const uint32_t *service_ids, bool keep);
+int protect_publish_denied(struct controller *controller); /* who is denied alone */
+
+/* ---- deny.c: what operators deny while it runs ---- */
+int deny_open(struct controller *controller); /* before the first configuration is applied */
+void deny_close(struct controller *controller);
+void deny_wake(struct controller *controller); /* the timer, for what ends next */
+int deny_add(void *userdata, const struct api_deny *deny, struct api_reply *reply);
+int deny_remove(void *userdata, const struct api_deny *deny, struct api_reply *reply);
+int deny_list(void *userdata, const struct api_deny_query *query, struct api_reply *reply);
 
 /* ---- backends.c ---- */
 /* (Re)starts its probe; in maintenance there is none, and its health is not known until it is back. */

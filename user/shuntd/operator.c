@@ -224,6 +224,9 @@ const struct api_handlers controller_handlers = {
 	.trace_begin = controller_trace_begin,
 	.trace_fetch = controller_trace_fetch,
 	.trace_end = controller_trace_end,
+	.deny_add = deny_add,
+	.deny_remove = deny_remove,
+	.deny_list = deny_list,
 	.events = list_events,
 	.maps = list_maps,
 };

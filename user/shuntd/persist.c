@@ -20,7 +20,7 @@ void persist_load(struct controller *c, struct state *ret_state)
 			  STATE_FILE, strerror(-r));
 		*ret_state = (struct state){.damaged = true};
 	}
-	c->state_damaged = ret_state->damaged;
+	c->state_damaged = c->state_damaged || ret_state->damaged;
 }
 
 static int add_backend(struct state *state, const struct backend *backend)

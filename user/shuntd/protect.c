@@ -10,18 +10,20 @@
 #define NS_PER_S 1000000000ULL
 #define US_PER_S 1000000ULL
 
-uint32_t protect_flags(const struct config_service *service)
+uint32_t protect_flags(const struct controller *c, const struct config_service *service)
 {
-	return (service->deny.n ? SHUNT_SERVICE_DENY : 0) | (service->allow.given ? SHUNT_SERVICE_ALLOW : 0) |
+	return (service->deny.n || denied_of_service(&c->denied, service->name) ? SHUNT_SERVICE_DENY : 0) |
+	       (service->allow.given ? SHUNT_SERVICE_ALLOW : 0) |
 	       (service->limits.new_flows || service->limits.per_client ? SHUNT_SERVICE_LIMIT : 0);
 }
 
-uint32_t protect_features(const struct config *config)
+uint32_t protect_features(const struct controller *c, const struct config *config)
 {
-	uint32_t features = (config->deny.n ? SHUNT_FEATURE_DENY : 0) | (config->allow.given ? SHUNT_FEATURE_ALLOW_ALL : 0);
+	uint32_t features = (config->deny.n || c->denied.n ? SHUNT_FEATURE_DENY : 0) |
+			    (config->allow.given ? SHUNT_FEATURE_ALLOW_ALL : 0);
 
 	for (size_t i = 0; i < config->n_services; i++) {
-		uint32_t flags = protect_flags(&config->services[i]);
+		uint32_t flags = protect_flags(c, &config->services[i]);
 
 		features |= (flags & SHUNT_SERVICE_DENY ? SHUNT_FEATURE_DENY : 0) |
 			    (flags & SHUNT_SERVICE_ALLOW ? SHUNT_FEATURE_ALLOW : 0) |
@@ -44,6 +46,33 @@ static size_t add_keys(struct shunt_list_key *to, const struct config_prefixes *
 	return prefixes->n;
 }
 
+/* The id in lists: 0 for all services; -1: it is not configured (any more). */
+static int64_t list_id(const struct controller *c, const char *service, const uint32_t *ids)
+{
+	size_t i = *service ? config_find_service(c->config, service) : SIZE_MAX;
+
+	return !*service ? 0 : i == SIZE_MAX ? -1 : (int64_t)ids[i];
+}
+
+/* What operators denied. Of a service that is not configured it waits. */
+static size_t add_denied(const struct controller *c, struct shunt_list_key *to, const uint32_t *ids)
+{
+	const char *service = "";
+	int64_t id = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->denied.n; i++) {
+		const struct denied *entry = &c->denied.list[i];
+
+		if (service != entry->service)
+			id = list_id(c, entry->service, ids);
+		service = entry->service;
+		if (id >= 0)
+			to[n++] = datapath_prefix_key(&entry->prefix.address, entry->prefix.length, (uint32_t)id);
+	}
+	return n;
+}
+
 static int publish_list(struct controller *c, enum datapath_list list, const uint32_t *ids, bool keep)
 {
 	const struct config *config = c->config;
@@ -54,12 +83,16 @@ static int publish_list(struct controller *c, enum datapath_list list, const uin
 
 	for (size_t i = 0; i < config->n_services; i++)
 		n += list_of(&config->services[i], list)->n;
+	if (list == DATAPATH_DENY)
+		n += c->denied.n;
 	keys = calloc(n + 1, sizeof(*keys));
 	if (!keys)
 		return -ENOMEM;
 	n = add_keys(keys, all, 0);
 	for (size_t i = 0; i < config->n_services; i++)
 		n += add_keys(keys + n, list_of(&config->services[i], list), ids[i]);
+	if (list == DATAPATH_DENY)
+		n += add_denied(c, keys + n, ids);
 	r = datapath_set_prefixes(c->datapath, list, keys, n, keep);
 	free(keys);
 	return r;
@@ -114,4 +147,9 @@ int protect_publish(struct controller *c, const uint32_t *ids, bool keep)
 		datapath_set_limit(c->datapath, ids[i], &limit);
 	}
 	return r < 0 ? r : publish_list(c, DATAPATH_ALLOW, ids, keep);
+}
+
+int protect_publish_denied(struct controller *c)
+{
+	return publish_list(c, DATAPATH_DENY, c->service_ids, false);
 }

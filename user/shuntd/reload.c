@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +36,7 @@ static struct datapath_options datapath_options_of(const struct controller *c, c
 		.flow_timeout_ms = config->flow_timeout_ms,
 		.groups = groups_at_once(c, config),
 		.client_table_size = config->client_table_size,
-		.features = services_features(config),
+		.features = services_features(c, config),
 		.source_entropy_ipv4 = source_entropy(config),
 		.fresh = fresh,
 	};
@@ -47,7 +48,7 @@ static bool same_program(const struct controller *c, const struct config *config
 	return c->datapath && c->config && c->config->hash_seed == config->hash_seed &&
 	       c->config->table_size == config->table_size && c->config->flow_table_size == config->flow_table_size &&
 	       groups_at_once(c, config) <= datapath_room(c->datapath) &&
-	       services_features(c->config) == services_features(config) &&
+	       datapath_features(c->datapath) == services_features(c, config) &&
 	       c->config->client_table_size == config->client_table_size &&
 	       source_entropy(c->config) == source_entropy(config) &&
 	       c->config->flow_timeout_ms == config->flow_timeout_ms;
@@ -103,12 +104,11 @@ static int try_new_interfaces(struct controller *c, const struct config *config,
 	return r;
 }
 
-/* Opens the program that the configuration needs, if it is another one; the old goes on until the new is attached. */
-static int open_datapath(struct controller *c, const struct config *config, bool fresh, char **ret_error)
+/* Opens the program that is needed; the old goes on until the new is attached. */
+static int swap_datapath(struct controller *c, const struct datapath_options *options, char **ret_error)
 {
-	struct datapath_options options = datapath_options_of(c, config, fresh);
 	struct datapath *datapath;
-	int r = datapath_open(&options, &datapath);
+	int r = datapath_open(options, &datapath);
 
 	if (r < 0) {
 		*ret_error = strdup(*datapath_error() ? datapath_error() : strerror(-r));
@@ -120,6 +120,29 @@ static int open_datapath(struct controller *c, const struct config *config, bool
 	datapath_close(c->datapath);
 	c->datapath = datapath;
 	return 0;
+}
+
+int controller_need_features(struct controller *c, uint32_t features, char **ret_error)
+{
+	struct datapath_options options = datapath_options_of(c, c->config, false);
+	uint64_t started = clock_monotonic_ms();
+	int r;
+
+	if (!(features & ~datapath_features(c->datapath)))
+		return 0;
+	options.features |= features;
+	r = swap_datapath(c, &options, ret_error);
+	if (r < 0)
+		return r;
+	r = services_publish(c); /* maps that are the program's own are filled before packets find it */
+	if (r == 0)
+		r = attach_all(c, c->config);
+	trace_resume(c);
+	if (r < 0)
+		*ret_error = strdup(*datapath_error() ? datapath_error() : strerror(-r));
+	else
+		log_info("the program was replaced by one that can do more, in %" PRIu64 " ms", clock_monotonic_ms() - started);
+	return r;
 }
 
 static void set_scratch(struct controller *c, const struct config *config)
@@ -217,6 +240,7 @@ static int await_first_checks(struct controller *c, const struct config *config)
 
 int controller_apply(struct controller *c, struct config *config, bool fresh, char **ret_error)
 {
+	const struct datapath_options options = datapath_options_of(c, config, fresh);
 	bool first = !c->config, other = !same_program(c, config);
 	struct state restored = {0};
 	struct config *old = c->config;
@@ -225,7 +249,7 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 	if (!first)
 		r = try_new_interfaces(c, config, ret_error);
 	if (r == 0 && other)
-		r = open_datapath(c, config, fresh, ret_error);
+		r = swap_datapath(c, &options, ret_error);
 	if (r < 0)
 		return r;
 	set_scratch(c, config);

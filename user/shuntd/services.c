@@ -18,7 +18,7 @@ struct shunt_service_key service_key_of(const struct config_service *service)
 	};
 }
 
-static uint32_t flags_of(const struct config_service *service)
+static uint32_t flags_of(const struct controller *c, const struct config_service *service)
 {
 	static const uint32_t tracking[] = {
 		[TRACKING_AUTO] = 0,
@@ -32,14 +32,14 @@ static uint32_t flags_of(const struct config_service *service)
 		[ON_EMPTY_FAIL_OPEN] = SHUNT_SERVICE_FAIL_OPEN,
 	};
 
-	return protect_flags(service) | tracking[service->tracking] | on_empty[service->on_empty] |
+	return protect_flags(c, service) | tracking[service->tracking] | on_empty[service->on_empty] |
 	       (service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0) | (service->quic.on ? SHUNT_SERVICE_QUIC : 0);
 }
 
 /* What the program must be able to do; everything else is dead code to it. */
-uint32_t services_features(const struct config *config)
+uint32_t services_features(const struct controller *c, const struct config *config)
 {
-	uint32_t features = protect_features(config);
+	uint32_t features = protect_features(c, config);
 
 	for (size_t i = 0; i < config->n_services; i++) {
 		const struct config_service *service = &config->services[i];
@@ -106,7 +106,7 @@ static void fill_lines(const struct controller *c, const uint32_t *ids, const st
 			.group = plan->services[i].group,
 			.was_group = plan->services[i].was_group,
 			.group_state = plan->services[i].state,
-			.flags = flags_of(from) | (plan->has_clients[i] ? SHUNT_SERVICE_CLIENTS : 0),
+			.flags = flags_of(c, from) | (plan->has_clients[i] ? SHUNT_SERVICE_CLIENTS : 0),
 			.forward = from->forward,
 			.scheduler = from->scheduler,
 			.gue_port = htons(from->gue_port),

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The denied prefixes over restarts and crashes, in STATE_DIR/denied.jsonl: a first line with the version, then a line for
+ * each change, on the disk before it is acknowledged. So that one prefix more costs a line, however many there are.
+ * A line that a crash cut off was never acknowledged: it is left out. Any other that is not ours: the file is set aside.
+ */
+#ifndef SHUNT_DENIED_FILE_H
+#define SHUNT_DENIED_FILE_H
+
+#include "state/denied.h"
+
+#define DENIED_FILE "denied.jsonl"
+#define DENIED_VERSION 1
+
+struct denied_file;
+
+/*
+ * Reads what is there into the empty `list`, without what has ended meanwhile by the wall clock. *ret_damaged: it could not
+ * be used and was set aside. 0 | -errno.
+ */
+int denied_file_open(const char *state_dir, int64_t wall_ms, uint64_t monotonic_ms, struct denied_list *list,
+		     struct denied_file **ret_file, bool *ret_damaged);
+void denied_file_close(struct denied_file *file);
+
+/* Entries of one call have one service, since and until: those of the first. 0, or -errno and the file is as it was. */
+int denied_file_add(struct denied_file *file, const struct denied *more, size_t n);
+int denied_file_remove(struct denied_file *file, const struct denied *which, size_t n);
+/* Writes the list anew when the file has become much longer than that takes. 0 | -errno: the old one goes on. */
+int denied_file_tidy(struct denied_file *file, const struct denied_list *list);
+
+#endif
