@@ -261,6 +261,70 @@ damping() {
 	expect_contains "$(event_of reused)" "quiet in group app" "the event"
 }
 
+# ---- asked before it is done ----
+
+foreseen() { json '.groups[0].slots' "$@"; }             # COMMAND…: slots that would move
+unsettled() { json '.slots | .moving + .resolving' groups app; }
+as_before() { # EVENT-ID SHARES: nothing has changed since
+	expect "$(json '[.[].id] | max' events)" = "$1" "the last event"
+	expect "$(json '[.backends[].share] | tostring' groups app)" = "$2" "the shares"
+	expect "$(unsettled)" = 0 "slots that moved"
+}
+
+dry_run_backends() {
+	local slots id shares
+	net_make client lb b1 b2 b3
+	start_all 3
+	group_of 3 'mode: active-active, backends: [b1, b2, b3]'
+	wait_for 10 "the slots are settled" settled
+	id=$(json '[.[].id] | max' events) shares=$(json '[.backends[].share] | tostring' groups app)
+	slots=$(foreseen drain b1 --dry-run)
+	expect_contains "$(shunt drain b1 --dry-run)" "app: $slots of 4096 slots (33.3 %) would move: to b2" "what is said"
+	expect "$(on lb curl -s --unix-socket "$RUN_DIR/shunt.sock" -X POST 'http://x/api/v1/backends/b1/maint?dry_run=1' |
+		jq .groups[0].slots)" = "$slots" "slots foreseen for maint"
+	as_before "$id" "$shares"
+	expect_exit 0 shunt drain b1
+	expect "$(unsettled)" = "$slots" "slots that have moved, as foreseen"
+	note "drain of one of three: $slots of 4096 slots foreseen, and moved"
+}
+
+dry_run_failover() {
+	local id shares
+	net_make client lb b1 b2 b3
+	start_all 2
+	group_of 3 'primary: b1, backends: [b1, b2, b3]' 2>/dev/null &
+	wait_for 10 "b2 is up" is_health b2 up
+	wait_for 10 "b3 is down" is_health b3 down
+	wait_for 10 "the slots are settled" settled
+	id=$(json '[.[].id] | max' events) shares=$(json '[.backends[].share] | tostring' groups app)
+	expect_contains "$(shunt failover app --dry-run)" "4096 of 4096 slots (100 %) would move: to b2" "what is said"
+	expect_exit 1 shunt failover app --to b3 --dry-run
+	as_before "$id" "$shares"
+}
+
+dry_run_reload() {
+	local slots id shares
+	net_make client lb b1 b2 b3 b4
+	start_all 4
+	group_of 3 'mode: active-active, backends: [b1, b2, b3]'
+	wait_for 10 "the slots are settled" settled
+	id=$(json '[.[].id] | max' events) shares=$(json '[.backends[].share] | tostring' groups app)
+	sed -i 's/backends: \[b1, b2, b3\]/backends: [b1, b2, b3, b4]/' "$CONFIG"
+	echo "  - {name: b4, address: $(ip4 b4)}" >>"$CONFIG"
+	slots=$(foreseen reload --dry-run)
+	expect_contains "$(shunt reload --dry-run)" "group app: backend b4 added" "what is said"
+	expect "$slots" -ge 1000 "slots foreseen"
+	as_before "$id" "$shares"
+	expect_exit 0 shunt reload
+	wait_for 5 "b4 has its flows" is_active "b1 b2 b3 b4"
+	expect "$(unsettled)" = "$slots" "slots that have moved, as foreseen"
+	note "a fourth backend: $slots of 4096 slots foreseen, and moved"
+	sed -i 's/table_size: 4096/table_size: 8192/' "$CONFIG"
+	expect_exit 1 shunt reload --dry-run
+	sed -i 's/interfaces:/interfacez:/' "$CONFIG"
+	expect_exit 1 shunt reload --dry-run
+}
+
 # ---- many groups ----
 
 # One backend shared by 1,000 groups, each of a table of $1 slots, dies.
@@ -307,6 +371,9 @@ run_test 'rolling shifts in steps, and breaks nothing' rolling
 run_test 'rolling goes back when the target dies on the way' rolling_back
 run_test 'a tier is returned to when it is whole, not when it could just serve' hysteresis
 run_test 'who flaps is suppressed, and used again when it is quiet' damping
+run_test 'drain and maint --dry-run foretell what then moves' dry_run_backends
+run_test 'failover --dry-run says where to, and refuses as failover would' dry_run_failover
+run_test 'reload --dry-run foretells what then moves' dry_run_reload
 run_test 'one backend of 1,000 groups dies: all have switched within 50 ms' thousand_groups 4096 50
 run_test 'one backend of 1,000 groups of the default table_size dies: how long it takes' thousand_groups 65536
 finish

@@ -263,6 +263,21 @@ static int fixture_failback(void *userdata, const char *group, struct api_reply 
 	return fixture_outcome(fixture, reply);
 }
 
+static int fixture_foresee(void *userdata, const struct api_foresee *what, struct api_reply *reply)
+{
+	static const char *const kinds[] = {"drain", "maint", "failover", "reload"};
+	struct fixture *fixture = userdata;
+
+	snprintf(fixture->told, sizeof(fixture->told), "foresee %s %s %s%s", kinds[what->kind], what->name,
+		 what->backend ? what->backend : "-", what->force ? " force" : "");
+	if (fixture->result == 0)
+		reply->document = json_pack("{s:b, s:[{s:s, s:i, s:i, s:f, s:s, s:[{s:s, s:i, s:f}]}], s:[s], s:[]}", "dry_run", 1, "groups",
+					    "name", "app-servers", "slots", 100, "of", 1000, "percent", 10.0, "state", "degraded", "to",
+					    "backend", "backend3", "slots", 100, "percent", 10.0, "changed", "backend web3: added",
+					    "needs_force");
+	return fixture_outcome(fixture, reply);
+}
+
 static int fixture_reload(void *userdata, bool force, struct api_reply *reply)
 {
 	struct fixture *fixture = userdata;
@@ -383,7 +398,7 @@ static int fixture_deny_list(void *userdata, const struct api_deny_query *query,
 static const struct api_handlers __attribute__((unused)) fixture_handlers = {
 	.snapshot = fixture_snapshot, .snapshot_free = fixture_snapshot_free, .drain = fixture_drain,
 	.maint = fixture_maint, .ready = fixture_ready, .weight = fixture_weight, .failover = fixture_failover,
-	.failback = fixture_failback, .reload = fixture_reload, .detach = fixture_detach, .explain = fixture_explain,
+	.failback = fixture_failback, .reload = fixture_reload, .foresee = fixture_foresee, .detach = fixture_detach, .explain = fixture_explain,
 	.trace_begin = fixture_trace_begin, .trace_fetch = fixture_trace_fetch, .trace_end = fixture_trace_end,
 	.events = fixture_events, .maps = fixture_maps,
 	.deny_add = fixture_deny_add, .deny_remove = fixture_deny_remove, .deny_list = fixture_deny_list,

@@ -41,6 +41,15 @@ struct api_deny_query {
 	const char *service;                  /* NULL: all */
 };
 
+enum api_foresee_kind { API_FORESEE_DRAIN, API_FORESEE_MAINT, API_FORESEE_FAILOVER, API_FORESEE_RELOAD };
+
+struct api_foresee {
+	enum api_foresee_kind kind;
+	const char *name;                 /* of the backend or group; "" of a reload */
+	const char *backend;              /* of a failover: to whom; NULL: next best */
+	bool force;                       /* of a reload */
+};
+
 /*
  * Handlers return 0 or -errno: -ENOENT 404 · -EINVAL 400 · -EBUSY, -EHOSTDOWN, -EALREADY, -EPERM 409 · others 500.
  * Durations in ms, 0: none given.
@@ -55,6 +64,8 @@ struct api_handlers {
 	int (*failover)(void *userdata, const char *group, const char *backend, uint64_t for_ms, struct api_reply *reply); /* backend NULL: next best */
 	int (*failback)(void *userdata, const char *group, struct api_reply *reply);
 	int (*reload)(void *userdata, bool force, struct api_reply *reply);   /* document {"changed": [text…]}; errors as one text, a line each */
+	/* What a command would move, changing nothing: document {"dry_run": true, "groups": […]}; refused as the command would be. */
+	int (*foresee)(void *userdata, const struct api_foresee *what, struct api_reply *reply);
 	int (*detach)(void *userdata, struct api_reply *reply);
 	int (*explain)(void *userdata, uint8_t protocol, const struct shunt_addr *source, uint16_t source_port,
 		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply); /* document of CONTRACT */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/dry_run.h"
 #include "api/json.h"
 #include "api/watch.h"
 #include "base/cleanup.h"
@@ -260,13 +261,18 @@ int call_decode(struct call *call, const struct body_field *fields, json_t **ret
 static void post_drain(struct call *call)
 {
 	uint64_t timeout_ms = 0;
-	const struct body_field fields[] = {{"timeout", BODY_DURATION, false, &timeout_ms}, {}};
+	bool dry_run = false;
+	const struct body_field fields[] = {
+		{"timeout", BODY_DURATION, false, &timeout_ms}, {"dry_run", BODY_BOOLEAN, false, &dry_run}, {}};
 	struct api_reply reply = {};
 	json_t *body;
 
-	if (call_decode(call, fields, &body) < 0)
+	if (dry_run_asked(call, &dry_run) < 0 || call_decode(call, fields, &body) < 0)
 		return;
-	call_reply(call, call->handlers->drain(call->userdata, call->name, timeout_ms, &reply), &reply);
+	if (dry_run)
+		dry_run_answer(call, API_FORESEE_DRAIN, NULL, false);
+	else
+		call_reply(call, call->handlers->drain(call->userdata, call->name, timeout_ms, &reply), &reply);
 	json_decref(body);
 }
 
@@ -287,17 +293,22 @@ static void post_failover(struct call *call, const char *backend_key, bool requi
 {
 	const char *backend = NULL;
 	uint64_t for_ms = 0;
+	bool dry_run = false;
 	const struct body_field fields[] = {
 		{backend_key, BODY_TEXT, required, &backend},
 		{"for", BODY_DURATION, false, &for_ms},
+		{"dry_run", BODY_BOOLEAN, false, &dry_run},
 		{},
 	};
 	struct api_reply reply = {};
 	json_t *body;
 
-	if (call_decode(call, fields, &body) < 0)
+	if (dry_run_asked(call, &dry_run) < 0 || call_decode(call, fields, &body) < 0)
 		return;
-	call_reply(call, call->handlers->failover(call->userdata, call->name, backend, for_ms, &reply), &reply);
+	if (dry_run)
+		dry_run_answer(call, API_FORESEE_FAILOVER, backend, false);
+	else
+		call_reply(call, call->handlers->failover(call->userdata, call->name, backend, for_ms, &reply), &reply);
 	json_decref(body);
 }
 
@@ -313,14 +324,18 @@ static void post_group_failover(struct call *call)
 
 static void post_reload(struct call *call)
 {
-	bool force = false;
-	const struct body_field fields[] = {{"force", BODY_BOOLEAN, false, &force}, {}};
+	bool force = false, dry_run = false;
+	const struct body_field fields[] = {
+		{"force", BODY_BOOLEAN, false, &force}, {"dry_run", BODY_BOOLEAN, false, &dry_run}, {}};
 	struct api_reply reply = {};
 	json_t *body;
 
-	if (call_decode(call, fields, &body) < 0)
+	if (dry_run_asked(call, &dry_run) < 0 || call_decode(call, fields, &body) < 0)
 		return;
-	call_reply(call, call->handlers->reload(call->userdata, force, &reply), &reply);
+	if (dry_run)
+		dry_run_answer(call, API_FORESEE_RELOAD, NULL, force);
+	else
+		call_reply(call, call->handlers->reload(call->userdata, force, &reply), &reply);
 	json_decref(body);
 }
 
@@ -339,7 +354,18 @@ static void post_plain(struct call *call, int (*command)(void *, const char *, s
 
 static void post_maint(struct call *call)
 {
-	post_plain(call, call->handlers->maint);
+	bool dry_run = false;
+	const struct body_field fields[] = {{"dry_run", BODY_BOOLEAN, false, &dry_run}, {}};
+	struct api_reply reply = {};
+	json_t *body;
+
+	if (dry_run_asked(call, &dry_run) < 0 || call_decode(call, fields, &body) < 0)
+		return;
+	json_decref(body);
+	if (dry_run)
+		dry_run_answer(call, API_FORESEE_MAINT, NULL, false);
+	else
+		call_reply(call, call->handlers->maint(call->userdata, call->name, &reply), &reply);
 }
 
 static void post_ready(struct call *call)

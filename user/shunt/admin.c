@@ -24,8 +24,12 @@ int command_check(struct cli *cli)
 int command_reload(struct cli *cli)
 {
 	json_t *body = cli->option[OPTION_FORCE] ? json_pack("{s:b}", "force", 1) : NULL, *answer, *changed, *line;
-	int r = cli_call(cli, "POST", "reload", NULL, NULL, body, &answer);
 	size_t i;
+	int r;
+
+	if (cli->option[OPTION_DRY_RUN])
+		return cli_dry_run(cli, "reload", NULL, NULL, body);
+	r = cli_call(cli, "POST", "reload", NULL, NULL, body, &answer);
 
 	if (r != EXIT_DONE)
 		return r;

@@ -30,6 +30,7 @@ enum option_key {
 	OPTION_FOLLOW,
 	OPTION_SINCE,
 	OPTION_FORCE,
+	OPTION_DRY_RUN,
 	OPTION_BPF_DIR,
 	OPTION_SERVICE,
 	OPTION_FILE,
@@ -81,6 +82,9 @@ int cli_refused(struct cli *cli, long status, const json_t *document);
 void cli_suggest(struct cli *cli, const char *kind, const char *name);
 int cli_fail(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_print_json(const json_t *document);
+
+/* dry_run.c: asks what a command would move, and prints it. Takes the body. */
+int cli_dry_run(struct cli *cli, const char *kind, const char *name, const char *action, json_t *take_body);
 
 /* The nearest of `names` that is near enough to be meant, or NULL. */
 const char *nearest_name(const char *name, const char *const *names, size_t n);

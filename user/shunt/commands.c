@@ -4,13 +4,22 @@
 
 #include "shunt/cli.h"
 
+#define DRY_RUN {"dry-run", OPTION_DRY_RUN, NULL, 0, "Say what would move, in slots and percent, and change nothing", 0}
+
+static const struct argp_option maint_options[] = {
+	DRY_RUN,
+	{},
+};
+
 static const struct argp_option drain_options[] = {
+	DRY_RUN,
 	{"timeout", OPTION_TIMEOUT, "D", 0, "End the drain after D (30s, 5m, 2h)", 0},
 	{"wait", OPTION_WAIT, NULL, 0, "Return when no flow is left, or with status 1 when D has passed", 0},
 	{},
 };
 
 static const struct argp_option failover_options[] = {
+	DRY_RUN,
 	{"to", OPTION_TO, "BACKEND", 0, "Onto this member; default: the next best one", 0},
 	{"for", OPTION_FOR, "D", 0, "Held for D (30s, 5m, 2h); default: until failback", 0},
 	{},
@@ -41,6 +50,7 @@ static const struct argp_option doctor_options[] = {
 };
 
 static const struct argp_option reload_options[] = {
+	DRY_RUN,
 	{"force", OPTION_FORCE, NULL, 0,
 	 "Also what would scatter living flows (hash_seed, table_size, a service's hash)", 0},
 	{},
@@ -65,7 +75,7 @@ const struct command commands[] = {
 	{"drain", "BACKEND", 1, 1, "no new flows; established ones stay",
 	 "The backend gets no new flows and keeps the ones it has. 'shunt ready' takes it back.", drain_options, false,
 	 command_drain},
-	{"maint", "BACKEND", 1, 1, "out at once: no probes, no flows", "Its established flows move to others.", NULL,
+	{"maint", "BACKEND", 1, 1, "out at once: no probes, no flows", "Its established flows move to others.", maint_options,
 	 false, command_maint},
 	{"ready", "BACKEND", 1, 1, "take back drain and maint", NULL, NULL, false, command_ready},
 	{"weight", "BACKEND N", 2, 2, "change a weight until the next reload", "0: no new flows.", NULL, false,

@@ -150,7 +150,11 @@ static int tell_backend(struct cli *cli, const char *name)
 static int change_backend(struct cli *cli, const char *action, json_t *take_body)
 {
 	json_t *answer;
-	int r = cli_call(cli, "POST", "backends", cli->positional[0], action, take_body, &answer);
+	int r;
+
+	if (cli->option[OPTION_DRY_RUN])
+		return cli_dry_run(cli, "backends", cli->positional[0], action, take_body);
+	r = cli_call(cli, "POST", "backends", cli->positional[0], action, take_body, &answer);
 
 	if (r != EXIT_DONE)
 		return r;
@@ -249,7 +253,7 @@ int command_drain(struct cli *cli)
 		return r;
 	if (timeout_ms)
 		body = json_pack("{s:s}", "timeout", cli->option[OPTION_TIMEOUT]);
-	if (!cli->option[OPTION_WAIT])
+	if (!cli->option[OPTION_WAIT] || cli->option[OPTION_DRY_RUN])
 		return change_backend(cli, "drain", body);
 	r = cli_call(cli, "POST", "backends", name, "drain", body, &answer);
 	if (r != EXIT_DONE)
@@ -322,6 +326,8 @@ int command_failover(struct cli *cli)
 		json_object_set_new(body, "to", json_string(cli->option[OPTION_TO]));
 	if (for_ms)
 		json_object_set_new(body, "for", json_string(cli->option[OPTION_FOR]));
+	if (cli->option[OPTION_DRY_RUN])
+		return cli_dry_run(cli, "groups", cli->positional[0], "failover", body);
 	return change_group(cli, "failover", body);
 }
 

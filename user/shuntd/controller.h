@@ -221,6 +221,12 @@ int controller_reload(struct controller *controller, bool force, json_t **ret_ch
  * maps stay. *ret_error is allocated text.
  */
 int controller_need_features(struct controller *controller, uint32_t features, char **ret_error);
+char *reload_messages_text(const struct config_messages *messages, const char *path); /* allocated, a line each */
+
+/* ---- foresee.c: what would move. 0 with a document, or what the command would be refused with ---- */
+int foresee_admin(struct controller *controller, const struct backend *backend, enum admin_state admin, json_t **ret_document);
+int foresee_failover(struct controller *controller, struct group *group, struct failover_input input, json_t **ret_document);
+int foresee_reload(struct controller *controller, const struct config *config, json_t **ret_document);
 
 /* ---- services.c ---- */
 struct shunt_service_key service_key_of(const struct config_service *service);
@@ -346,6 +352,7 @@ void group_flapped(struct controller *controller, struct group *group, uint64_t 
 /* ---- panic.c: too few are fit ---- */
 /* Enters or leaves it, by who is fit among those that the plan gives flows to. */
 void group_panic(struct controller *controller, struct group *group);
+bool group_would_panic(const struct controller *controller, const struct group *group);
 void group_panic_over(struct controller *controller, const struct group *group); /* once its table has changed */
 void group_panic_forget(struct group *group);         /* its members are about to be others */
 

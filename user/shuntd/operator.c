@@ -150,6 +150,57 @@ static int failback(void *userdata, const char *name, struct api_reply *reply)
 	return saved(c, reply);
 }
 
+/* ---- what would be ---- */
+
+static int foresee_group(struct controller *c, const struct api_foresee *what, struct api_reply *reply)
+{
+	struct group *group = group_find(c, what->name);
+	struct failover_input input = {.event = FAILOVER_EVENT_FORCE, .member = FAILOVER_NO_MEMBER};
+
+	if (!group)
+		return refuse(reply, -ENOENT, "group %s does not exist", what->name);
+	if (what->backend && (input.member = member_named(group, what->backend)) == FAILOVER_NO_MEMBER)
+		return refuse(reply, -EINVAL, "group %s has no backend %s", what->name, what->backend);
+	return foresee_failover(c, group, input, &reply->document);
+}
+
+static int foresee_file(struct controller *c, bool force, struct api_reply *reply)
+{
+	struct config_messages messages = {0};
+	struct config *config = NULL;
+	int r = config_load(c->options.config_path, &config, &messages);
+
+	if (r < 0)
+		reply->error = reload_messages_text(&messages, c->options.config_path);
+	else
+		r = foresee_reload(c, config, &reply->document);
+	if (r == 0 && !force && json_array_size(json_object_get(reply->document, "needs_force")))
+		r = refuse(reply, -EPERM, "%s: would scatter living flows over other backends: refused (reload --force does it)",
+			   json_string_value(json_array_get(json_object_get(reply->document, "needs_force"), 0)));
+	config_messages_clear(&messages);
+	config_free(config);
+	return r < 0 && r != -EPERM ? -EINVAL : r;
+}
+
+static int foresee(void *userdata, const struct api_foresee *what, struct api_reply *reply)
+{
+	struct controller *c = userdata;
+	struct backend *backend;
+	int r;
+
+	if (what->kind == API_FORESEE_RELOAD)
+		return foresee_file(c, what->force, reply);
+	if (what->kind == API_FORESEE_FAILOVER) {
+		r = foresee_group(c, what, reply);
+		return r < 0 && !reply->error ? refuse(reply, r, "group %s would stay as it is: %s", what->name,
+						       r == -EHOSTDOWN ? "who it would go to is not fit" : strerror(-r)) : r;
+	}
+	backend = backend_find(c, what->name);
+	if (!backend)
+		return refuse(reply, -ENOENT, "backend %s does not exist", what->name);
+	return foresee_admin(c, backend, what->kind == API_FORESEE_MAINT ? ADMIN_MAINT : ADMIN_DRAIN, &reply->document);
+}
+
 /* ---- the whole ---- */
 
 static int reload(void *userdata, bool force, struct api_reply *reply)
@@ -219,6 +270,7 @@ const struct api_handlers controller_handlers = {
 	.failover = failover,
 	.failback = failback,
 	.reload = reload,
+	.foresee = foresee,
 	.detach = detach,
 	.explain = controller_explain,
 	.trace_begin = controller_trace_begin,

@@ -7,7 +7,7 @@
 #include "shuntd/controller.h"
 
 /* Counts who the plan gives flows to; the panic of a tier that serves nothing is nobody's. */
-static bool too_few_are_fit(const struct controller *c, const struct group *group)
+bool group_would_panic(const struct controller *c, const struct group *group)
 {
 	struct failover_part parts[FAILOVER_PARTS_MAX];
 	size_t n_parts = group_plan(c, group, parts), in_service = 0, fit = 0;
@@ -29,7 +29,7 @@ void group_panic(struct controller *c, struct group *group)
 {
 	bool was = group->panic;
 
-	group->panic = too_few_are_fit(c, group);
+	group->panic = group_would_panic(c, group);
 	if (group->panic == was)
 		return;
 	for (size_t i = 0; i < group->n_members; i++) {

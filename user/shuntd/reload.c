@@ -283,7 +283,7 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 
 /* ---- reload ---- */
 
-static char *messages_text(const struct config_messages *messages, const char *path)
+char *reload_messages_text(const struct config_messages *messages, const char *path)
 {
 	char *text = NULL;
 	size_t size;
@@ -349,7 +349,7 @@ int controller_reload(struct controller *c, bool force, json_t **ret_changed, ch
 	int r = config_load(c->options.config_path, &config, &messages);
 
 	if (r < 0)
-		*ret_error = messages_text(&messages, c->options.config_path);
+		*ret_error = reload_messages_text(&messages, c->options.config_path);
 	else
 		r = apply_changes(c, config, force, ret_changed, ret_error);
 	config_messages_clear(&messages);
