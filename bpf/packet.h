@@ -62,6 +62,7 @@ struct packet {
 			__u64 is_icmp_error : 1; /* addresses, ports and protocol are those of the client's flow it is about */
 			__u64 is_fragment : 1;   /* and not the whole of its datagram */
 			__u64 is_remembered : 1; /* a later fragment whose first one is known */
+			__u64 is_reset : 1;      /* TCP RST; known with SHUNT_FEATURE_PASSIVE only */
 		};
 		__u64 facts;
 	};

@@ -53,6 +53,8 @@ stage void parse_ports(struct packet *p)
 		p->source_port = tcp->source;
 		p->destination_port = tcp->dest;
 		p->starts_flow = (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+		if (cfg.features & SHUNT_FEATURE_PASSIVE)
+			p->is_reset = (flags & TCP_RST) != 0;
 		p->has_ports = true;
 		if (unlikely(!tcp_flags_are_possible(flags)))
 			p->fault = SHUNT_DROP_TCP_FLAGS;

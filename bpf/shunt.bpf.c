@@ -29,6 +29,13 @@ stage void count(const struct packet *p)
 		backend->packets++;
 		backend->bytes += p->frame_len;
 	}
+	if (backend && cfg.features & SHUNT_FEATURE_PASSIVE) {
+		__u64 is_tcp = p->protocol == IPPROTO_TCP;
+
+		backend->tcp += is_tcp;
+		backend->syns += is_tcp & p->starts_flow;
+		backend->resets += p->is_reset;
+	}
 }
 
 /* Keeps it there, whatever the compiler thinks. */

@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define SHUNT_ABI_VERSION 2
+#define SHUNT_ABI_VERSION 3
 
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
 #define SHUNT_MAX_GROUPS 4096
@@ -258,6 +258,7 @@ struct shunt_service_stats {
 struct shunt_backend_stats {
 	__u64 packets;
 	__u64 bytes;                 /* whole frames, as received */
+	__u64 tcp, syns, resets;     /* packets; counted while some group has passive detection */
 };
 
 struct shunt_drop_stats {
@@ -292,6 +293,7 @@ enum shunt_features {
 	SHUNT_FEATURE_LIMIT = 1 << 11,        /* some service has limits */
 	SHUNT_FEATURE_CLIENTS = 1 << 12,      /* some service has clients of other groups */
 	SHUNT_FEATURE_QUIC = 1 << 13,         /* some service is QUIC */
+	SHUNT_FEATURE_PASSIVE = 1 << 24,      /* some group judges backends by what clients send */
 	SHUNT_FEATURE_REJECT = 1 << 16,       /* some service answers where nobody is fit */
 	SHUNT_FEATURE_PREFIXES = 1 << 19,     /* some service has a whole prefix */
 	SHUNT_FEATURE_SCHEDULERS = 1 << 18,   /* some service has one */

@@ -33,6 +33,7 @@ static const struct {
 	{"limits", SHUNT_FEATURE_LIMIT},
 	{"on_empty: reject", SHUNT_FEATURE_REJECT},
 	{"on_empty: fail-open", SHUNT_FEATURE_FAIL_OPEN},
+	{"passive", SHUNT_FEATURE_PASSIVE},
 	{"schedulers", SHUNT_FEATURE_SCHEDULERS},
 	{"prefixes", SHUNT_FEATURE_PREFIXES},
 	{"clients", SHUNT_FEATURE_CLIENTS},

@@ -167,6 +167,77 @@ backs_off() {
 	expect "$(backend b1 breaker)" = closed "the breaker"
 }
 
+# Four backends, checked at a port that stays well; passive detection as $1 says. Clients connect all the time.
+four_judged() {
+	local i
+	net_make client client2 lb b1 b2 b3 b4
+	for i in 1 2 3 4; do serve "b$i" 80 $CHECK_PORT; done
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		table_size: 4096
+		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
+		failover_groups:
+		  - name: app
+		    mode: active-active
+		    backends: [b1, b2, b3, b4]
+		    health_check: {type: tcp, port: $CHECK_PORT, interval: 100ms, timeout: 100ms}
+		    passive: {$1}
+		$(some_backends 4)
+	END
+	for i in 1 2 3 4; do
+		spawn "load$i" client "$FLOWS" connect $VIP 80 --every 8ms --timeout 300ms
+		wait_for 5 "the first connection" said "load$i" ' ok '
+	done
+}
+
+is_ejected() { [ "$(backend "$1" ejected_until)" != null ]; }
+is_back() { [ "$(backend "$1" ejected_until)" = null ]; }
+ejections() { json 'map(select(.kind == "ejection")) | length' events; }
+
+black_hole() {
+	local since
+	four_judged 'base_time: 4s, max_time: 1m'
+	on b2 nft -f - <<-END
+		table inet hole {
+			chain input { type filter hook input priority 0; ip saddr $(ip4 client) tcp dport 80 drop; }
+		}
+	END
+	since=$(now_ms)
+	wait_for 20 "b2 is ejected" is_ejected b2
+	note "a backend that answers checks and no client: ejected after $(($(now_ms) - since)) ms"
+	note "$(event ejection b2)"
+	expect "$(backend b2 health)" = up "what its checks say"
+	expect_contains "$(shunt status)" "SYNs, others" "status"
+	expect "$(active app)" = 'b1 b3 b4' "who takes new flows"
+	expect "$(servers $VIP 80)" = 'b1 b3 b4' "who answers"
+	wait_for 10 "it may try again" is_back b2
+	since=$(now_ms)
+	wait_for 20 "it is ejected again" is_ejected b2
+	note "after its return ejected again within $(($(now_ms) - since)) ms: $(event ejection b2)"
+	expect_contains "$(event ejection b2)" "for 8s" "the second time"
+	on b2 nft delete table inet hole
+	shunt ready b2
+	is_back b2 || fail "an operator's ready does not lift the ejection"
+	wait_for 5 "it takes new flows" is 'b1 b2 b3 b4' active app
+}
+
+nobody_is_ejected() {
+	local deadline
+	four_judged 'min_packets: 10, interval: 500ms'
+	deadline=$(($(now_ms) + 8000))
+	until [ "$(now_ms)" -gt "$deadline" ]; do
+		expect "$(ejections)" -eq 0 "ejections under even load"
+	done
+	shunt drain b3 # what is left of its traffic is no reason
+	shunt weight b4 10
+	deadline=$(($(now_ms) + 5000))
+	until [ "$(now_ms)" -gt "$deadline" ]; do
+		expect "$(ejections)" -eq 0 "ejections with uneven weights"
+	done
+	note "$(backend b1 packets) packets to b1 in 13 s, ejections: 0"
+}
+
 suite health
 limit 90
 run_test 'who fails some of its checks is degraded and gets less, down to degraded_weight, and no flow breaks' degraded
@@ -174,4 +245,6 @@ run_test 'who answers slowly is degraded' slow_answers
 run_test 'without degraded_weight a degraded backend keeps its weight' weight_stays_unless_asked
 run_test 'a returning backend gets its weight in steps, not so at the first start' slow_start
 run_test 'probes of a backend that is down back off, and it is back soon all the same' backs_off
+run_test 'who serves checks and no client is ejected within seconds, and comes back by itself or by an operator' black_hole
+run_test 'under even load, and with uneven weights, nobody is ejected' nobody_is_ejected
 finish

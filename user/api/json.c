@@ -146,7 +146,7 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 	char address[ADDRESS_TEXT_MAX];
 
 	return json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o, s:o, s:o}, s:I, s:I, "
-			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o, s:I, s:o, s:b, s:o}",
+			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o, s:I, s:o, s:b, s:o, s:o, s:o}",
 			 "name", text_json(backend->name),
 			 "address", address_format(&backend->address, address),
 			 "weight", (json_int_t)backend->weight,
@@ -174,7 +174,9 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 			 "effective_weight", (json_int_t)backend->effective_weight,
 			 "score", score_json(&backend->score),
 			 "slow_start", (int)backend->slow_start,
-			 "breaker", text_json(backend->breaker));
+			 "breaker", text_json(backend->breaker),
+			 "ejected_until", time_json(backend->ejected_until),
+			 "ejected_why", text_json(backend->ejected_why));
 }
 
 json_t *api_event_json(const struct event *event)

@@ -84,6 +84,8 @@ struct snapshot_backend {
 	uint32_t effective_weight;        /* what health, slow start and agent leave of it */
 	struct snapshot_score score;
 	bool slow_start;                  /* its weight is on the way back */
+	int64_t ejected_until;            /* Unix milliseconds, by passive detection; 0: not ejected */
+	const char *ejected_why;          /* "97 % SYNs, others 18 %" */
 	const char *breaker;              /* of its probes: "closed" | "open" | "half-open" */
 	const char *health;               /* "up" | "degraded" | "down" | "unknown" */
 	const char *admin;                /* "ready" | "drain" | "maint" */

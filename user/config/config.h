@@ -62,6 +62,12 @@ struct config_health {
 	uint32_t score_window_ms;     /* 0: twice as long as so many results take */
 };
 
+/* Judging the backends of a group by what clients send them. */
+struct config_passive {
+	bool enabled;
+	uint32_t interval_ms, min_packets, base_time_ms, max_time_ms, max_ejected_percent;
+};
+
 #define CONFIG_STATUS_RANGES_MAX 8
 
 struct config_status_range {
@@ -202,6 +208,7 @@ struct config_group {
 	uint32_t max_lag_ms;          /* 0: lag does not matter */
 	struct config_damping damping;
 	struct config_check check;    /* complete: defaults merged in */
+	struct config_passive passive;
 };
 
 struct config_backend {

@@ -18,7 +18,7 @@
 
 #include "config/config.h"
 
-#define FACTS_MAX 40
+#define FACTS_MAX 64
 #define FACT_TEXT_MAX 512 /* the longest is what a health check asks */
 
 struct fact {
@@ -284,6 +284,16 @@ static void describe_failover(const struct config_group *group, struct facts *fa
 	add_fact(facts, "damping reuse", "%" PRIu32, damping->reuse);
 }
 
+static void add_passive(struct facts *facts, const struct config_passive *passive)
+{
+	add_text(facts, "passive", passive->enabled ? "on" : "off");
+	add_duration(facts, "passive interval", passive->interval_ms);
+	add_fact(facts, "passive min_packets", "%" PRIu32, passive->min_packets);
+	add_duration(facts, "passive base_time", passive->base_time_ms);
+	add_duration(facts, "passive max_time", passive->max_time_ms);
+	add_fact(facts, "passive max_ejected", "%" PRIu32 "%%", passive->max_ejected_percent);
+}
+
 static void describe_group(const struct config *config, size_t index, struct facts *facts)
 {
 	const struct config_group *group = &config->groups[index];
@@ -307,6 +317,7 @@ static void describe_group(const struct config *config, size_t index, struct fac
 	add_fact(facts, "health_check healthy_threshold", "%" PRIu32, check->healthy_threshold);
 	add_fact(facts, "health_check unhealthy_threshold", "%" PRIu32, check->unhealthy_threshold);
 	add_health(facts, &check->health);
+	add_passive(facts, &group->passive);
 }
 
 static size_t count_backends(const struct config *config)

@@ -48,6 +48,11 @@ struct draft_score {
 	struct item results, window;
 };
 
+struct draft_passive {
+	struct place at;
+	struct item enabled, interval, min_packets, base_time, max_time, max_ejected;
+};
+
 struct draft_health {
 	struct item slow_threshold, degraded_weight, predict, slow_start, max_interval;
 	struct draft_score score;
@@ -140,6 +145,7 @@ struct draft_group {
 	struct draft_damping damping;
 	struct items members;        /* struct draft_member */
 	struct draft_check check;
+	struct draft_passive passive;
 };
 
 struct draft_backend {

@@ -4,6 +4,11 @@
 #include "config/validate.h"
 
 #define RESULTS_DEFAULT 30
+#define PASSIVE_INTERVAL_DEFAULT_MS 1000
+#define PASSIVE_PACKETS_DEFAULT 20
+#define PASSIVE_BASE_DEFAULT_MS (30 * 1000)
+#define PASSIVE_MAX_DEFAULT_MS (5 * 60 * 1000)
+#define PASSIVE_EJECTED_DEFAULT 20
 
 /* A group's own key, else that of the defaults. */
 static const struct item *pick(const struct item *own, const struct item *fallback)
@@ -52,4 +57,22 @@ void health_build(struct report *report, const char *who, const struct draft_che
 		.score_window_ms = number_or(window, 0),
 	};
 	refuse_contradictions(report, who, check, slow, most, window);
+}
+
+void passive_build(struct report *report, const char *who, const struct draft_passive *draft, struct config_passive *passive)
+{
+	char base[DURATION_TEXT_MAX], most[DURATION_TEXT_MAX];
+	const struct item *blamed = draft->max_time.ok ? &draft->max_time : &draft->base_time;
+
+	*passive = (struct config_passive){
+		.enabled = draft->at.line && number_or(&draft->enabled, true),
+		.interval_ms = number_or(&draft->interval, PASSIVE_INTERVAL_DEFAULT_MS),
+		.min_packets = number_or(&draft->min_packets, PASSIVE_PACKETS_DEFAULT),
+		.base_time_ms = number_or(&draft->base_time, PASSIVE_BASE_DEFAULT_MS),
+		.max_time_ms = number_or(&draft->max_time, PASSIVE_MAX_DEFAULT_MS),
+		.max_ejected_percent = number_or(&draft->max_ejected, PASSIVE_EJECTED_DEFAULT),
+	};
+	if (passive->max_time_ms < passive->base_time_ms)
+		report_error(report, blamed->at, "%spassive: max_time %s is below base_time %s: raise it, or lower base_time", who,
+			     duration_format(passive->max_time_ms, most), duration_format(passive->base_time_ms, base));
 }

@@ -233,6 +233,18 @@ static const struct field damping_fields[] = {
 
 static const struct schema damping_schema = {"damping", SCHEMA(draft_damping, damping_fields)};
 
+static const struct field passive_fields[] = {
+	{"enabled", FIELD_WORD, AT(draft_passive, enabled), .words = switch_words},
+	{"interval", FIELD_DURATION, AT(draft_passive, interval), .min = 500, .max = 5 * 60 * MS_PER_S},
+	{"min_packets", FIELD_NUMBER, AT(draft_passive, min_packets), .min = 5, .max = 1000000},
+	{"base_time", FIELD_DURATION, AT(draft_passive, base_time), .min = MS_PER_S, .max = MS_PER_HOUR},
+	{"max_time", FIELD_DURATION, AT(draft_passive, max_time), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},
+	{"max_ejected", FIELD_PERCENT, AT(draft_passive, max_ejected), .min = 1, .max = 100},
+	{},
+};
+
+static const struct schema passive_schema = {"passive", SCHEMA(draft_passive, passive_fields)};
+
 static const struct field group_fields[] = {
 	{"name", FIELD_NAME, AT(draft_group, name), .required = true},
 	{"mode", FIELD_WORD, AT(draft_group, mode), .words = group_mode_words},
@@ -254,6 +266,7 @@ static const struct field group_fields[] = {
 	{"damping", FIELD_MAPPING, AT(draft_group, damping), .schema = &damping_schema},
 	{"fallback", FIELD_NAME, AT(draft_group, fallback)},
 	{"health_check", FIELD_MAPPING, AT(draft_group, check), .schema = &check_schema},
+	{"passive", FIELD_MAPPING, AT(draft_group, passive), .schema = &passive_schema},
 	{},
 };
 

@@ -52,6 +52,8 @@ void check_build(struct report *report, const struct draft_check *merged, struct
 void health_build(struct report *report, const char *who, const struct draft_check *own, const struct draft_check *defaults,
 		  struct config_check *check);
 
+void passive_build(struct report *report, const char *who, const struct draft_passive *draft, struct config_passive *passive);
+
 /* calloc of a list of the configuration; NULL and *ret_n == 0 without memory. */
 void *new_list(struct report *report, size_t n, size_t element_bytes, size_t *ret_n);
 char *copy_text(struct report *report, const char *text); /* NULL of NULL */

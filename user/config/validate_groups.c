@@ -155,6 +155,7 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 	validate_failover(v->report, who(draft, before), draft, group);
 	check_validate(v->report, who(draft, before), &draft->check, &check);
 	check_build(v->report, &check, &group->check);
+	passive_build(v->report, who(draft, before), &draft->passive, &group->passive);
 	health_build(v->report, who(draft, before), &draft->check, &v->draft->defaults.check, &group->check);
 	group->check.on_down = number_or(&draft->on_down, ON_DOWN_MOVE);
 }

@@ -17,7 +17,7 @@
 
 /* ---- counters: 64-bit words, summed over the CPUs ---- */
 
-#define COUNTER_WORDS_MAX 4
+#define COUNTER_WORDS_MAX 8
 
 static void sum_counters(const struct datapath *d, const struct bpf_map *map, uint32_t key, uint64_t *ret_words)
 {

@@ -80,6 +80,12 @@ void health_forget(struct health *health, bool returning, uint64_t now_ms)
 	*health = (struct health){.state = HEALTH_UNKNOWN, .since_ms = now_ms, .returning = returning};
 }
 
+void health_return(struct health *health, const struct health_policy *policy, uint64_t now_ms)
+{
+	health->ramping = health_serves(health->state) && policy->slow_start_ms > 0;
+	health->ramp_since_ms = now_ms;
+}
+
 uint32_t health_weight_percent(const struct health *health, const struct health_policy *policy, uint64_t now_ms)
 {
 	uint32_t percent = score_weight_percent(&health->score, &policy->score);

@@ -54,6 +54,9 @@ struct health_step health_next(struct health *health, const struct health_policy
 /* It is not asked any more, or again: nothing is known of it. */
 void health_forget(struct health *health, bool returning, uint64_t now_ms);
 
+/* It has its weight back only slowly, though checks never called it down. */
+void health_return(struct health *health, const struct health_policy *policy, uint64_t now_ms);
+
 /* What is left of the weight, 1 … 100 percent, and when that changes by time alone (0: does not). */
 uint32_t health_weight_percent(const struct health *health, const struct health_policy *policy, uint64_t now_ms);
 uint64_t health_wake_ms(const struct health *health, const struct health_policy *policy, uint64_t now_ms);

@@ -182,8 +182,11 @@ static void because_admin(const struct status *status, struct why *why, const js
 }
 
 /* What its score, its slow start and its agent make of its weight. */
-static void because_weight(struct why *why, const json_t *backend)
+static void because_weight(const struct status *status, struct why *why, const json_t *backend)
 {
+	int64_t ejected_until = get_time(backend, "ejected_until");
+	char age[HUMAN_TEXT_MAX];
+
 	const json_t *score = json_object_get(backend, "score");
 	int64_t weight = get_number(backend, "weight"), left = get_number(backend, "effective_weight");
 
@@ -191,12 +194,15 @@ static void because_weight(struct why *why, const json_t *backend)
 		because(why, "score %" PRId64 " of 100: %" PRId64 " bad, %" PRId64 " slow of %" PRId64,
 			get_number(score, "percent"), get_number(score, "bad"), get_number(score, "slow"),
 			get_number(score, "results"));
+	if (ejected_until)
+		because(why, "%s for %s more", get_text(backend, "ejected_why"),
+			human_age(ejected_until - status->now_ms + 999, age));
 	if (left != weight)
 		because(why, "%s%" PRId64 " of weight %" PRId64, get_flag(backend, "slow_start") ? "slow start: " : "", left,
 			weight);
 }
 
-static void because_health(struct why *why, const json_t *backend, const json_t *member)
+static void because_health(const struct status *status, struct why *why, const json_t *backend, const json_t *member)
 {
 	const json_t *check = json_object_get(backend, "check");
 	const char *health = get_text(backend, "health"), *last = get_text(check, "last");
@@ -206,7 +212,7 @@ static void because_health(struct why *why, const json_t *backend, const json_t 
 
 	if (json_is_false(json_object_get(backend, "next_hop_ok")))
 		because(why, "no next hop: %s", get_text(backend, "next_hop"));
-	because_weight(why, backend);
+	because_weight(status, why, backend);
 	if (strcmp(health, "up") != 0) {
 		if (strcmp(health, "degraded") != 0 && strcmp(get_text(backend, "admin"), "maint") != 0)
 			because(why, "%s", *last ? last : *reason ? reason : "not checked yet");
@@ -283,7 +289,7 @@ static void put_backend(const struct status *status, struct table *table, const 
 		table_put(table, look.colour, "%s %s", get_text(backend, "health"), status_age(status, since, age));
 	put_role(table, backend, member);
 	because_admin(status, &why, backend);
-	because_health(&why, backend, member);
+	because_health(status, &why, backend, member);
 	if (get_time(member, "suppressed_until"))
 		because(&why, "reused in %s", human_age(get_time(member, "suppressed_until") - status->now_ms + 999, age));
 	if (flows && strcmp(get_text(backend, "admin"), "drain") != 0)

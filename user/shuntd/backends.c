@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/address.h"
+#include "health/standing.h"
 #include "shuntd/controller.h"
 
 struct backend *backend_find(const struct controller *c, const char *name)
@@ -23,23 +24,27 @@ bool endpoint_refresh(struct controller *c, struct endpoint *endpoint)
 {
 	const struct backend *backend = endpoint->backend;
 	enum admin_state admin = backend_admin(backend);
-	bool up = health_serves(endpoint->health.state), down = endpoint->health.state == HEALTH_DOWN;
-	/* on_down: keep leaves established flows where they are, as a drain does; so does a panic, which brings new ones. */
-	bool kept = endpoint->alive && down && endpoint->check.on_down == ON_DOWN_KEEP;
-	bool alive = (up || kept || endpoint->opened) && admin != ADMIN_MAINT;
-	bool has_weight = endpoint_table_weight(endpoint) > 0 && endpoint->wanted;
-	bool fit = up && admin == ADMIN_READY && has_weight;
-	bool in_service = admin != ADMIN_MAINT && has_weight;
+	const struct standing_facts facts = {
+		.health = endpoint->health.state,
+		.was_alive = endpoint->alive,
+		.keeps_flows = endpoint->check.on_down == ON_DOWN_KEEP,
+		.opened = endpoint->opened,
+		.drained = admin == ADMIN_DRAIN,
+		.maintained = admin == ADMIN_MAINT,
+		.ejected = endpoint_is_ejected(endpoint),
+		.weighs = endpoint_table_weight(endpoint) > 0 && endpoint->wanted,
+	};
+	const struct standing standing = standing_of(facts);
 
-	if (c->detached || (alive == endpoint->alive && fit == backend_set_has(&c->fit, endpoint->id) &&
-			    in_service == backend_set_has(&c->in_service, endpoint->id)))
+	if (c->detached || (standing.alive == endpoint->alive && standing.fit == backend_set_has(&c->fit, endpoint->id) &&
+			    standing.in_service == backend_set_has(&c->in_service, endpoint->id)))
 		return false;
-	if (alive != endpoint->alive)
-		datapath_backend_alive(c->datapath, endpoint->id, alive);
-	endpoint->alive = alive;
-	backend_set_put(&c->alive, endpoint->id, alive);
-	backend_set_put(&c->fit, endpoint->id, fit);
-	backend_set_put(&c->in_service, endpoint->id, in_service);
+	if (standing.alive != endpoint->alive)
+		datapath_backend_alive(c->datapath, endpoint->id, standing.alive);
+	endpoint->alive = standing.alive;
+	backend_set_put(&c->alive, endpoint->id, standing.alive);
+	backend_set_put(&c->fit, endpoint->id, standing.fit);
+	backend_set_put(&c->in_service, endpoint->id, standing.in_service);
 	return true;
 }
 

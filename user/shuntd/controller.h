@@ -16,6 +16,7 @@
 #include "failover/damping.h"
 #include "failover/failover.h"
 #include "health/health.h"
+#include "health/outlier.h"
 #include "net/next_hop.h"
 #include "probe/probe.h"
 #include "slots/slots.h"
@@ -79,6 +80,8 @@ struct endpoint {
 	struct probe *probe;
 	struct health health;
 	sd_event_source *health_timer;     /* of the next step of its slow start */
+	struct ejection ejection;          /* by passive detection, of any of its groups */
+	char ejected_why[128];
 	int64_t health_since;              /* Unix milliseconds */
 	char last[128];                    /* text of the last result */
 	char why[128];                     /* text of the result that the health is due to */
@@ -100,6 +103,7 @@ struct endpoint {
 
 struct member {
 	struct endpoint *endpoint;
+	struct shunt_backend_stats counted; /* at the last round of passive detection */
 	uint32_t priority;
 	uint32_t slots;                    /* slots whose new flows it takes */
 	bool fit;                          /* at the last decision: may take new flows of this group */
@@ -119,6 +123,7 @@ enum last_resort { RESORT_NONE, RESORT_FALLBACK, RESORT_FAIL_OPEN };
 
 struct group {
 	char *name;
+	uint64_t judged_ms;                /* the last round of passive detection; 0: none yet, members are not counted */
 	const struct config_group *config; /* of the configuration in force */
 	uint32_t index;                    /* in the maps */
 	struct member *members;
@@ -311,7 +316,15 @@ void windows_follow(struct controller *controller, bool anew);
 void endpoint_probed(void *userdata, const struct probe_result *result); /* a probe_callback of an endpoint_context */
 struct health_policy endpoint_policy(const struct endpoint *endpoint);
 /* It was away, or is: `returning`: it will not have its whole weight at once. */
+/* It comes back without having been down. */
+void endpoint_return(struct controller *controller, struct endpoint *endpoint);
 void endpoint_forget_health(struct endpoint *endpoint, bool returning);
+
+/* ---- passive.c: who is ejected by what clients send ---- */
+void passive_watch(struct controller *controller);
+bool endpoint_is_ejected(const struct endpoint *endpoint);
+/* An operator says that it is well. */
+void endpoint_pardon(struct controller *controller, struct endpoint *endpoint);
 
 /* ---- weight.c: what is left of a backend's weight ---- */
 #define TABLE_WEIGHT_UNIT 100 /* so that a tenth of weight 1 is no less a tenth */

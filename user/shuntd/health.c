@@ -130,6 +130,14 @@ static int ramp(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+void endpoint_return(struct controller *c, struct endpoint *endpoint)
+{
+	const struct health_policy policy = endpoint_policy(endpoint);
+
+	health_return(&endpoint->health, &policy, clock_monotonic_ms());
+	weigh(c, endpoint);
+}
+
 static void take_result(struct endpoint *endpoint, const struct probe_result *result)
 {
 	endpoint->latency_us = result->latency_us;

@@ -318,6 +318,7 @@ static void match_members(struct controller *c, const struct config *config, siz
 	}
 	free(group->members);
 	group->members = members;
+	group->judged_ms = 0;
 	group->n_members = n;
 	group->config = from;
 	failover->now.forced = place_of(group, forced);

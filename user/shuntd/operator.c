@@ -44,6 +44,8 @@ static int set_admin(struct controller *c, const char *name, enum admin_state ad
 		return refuse(reply, -ENOENT, "backend %s does not exist", name);
 	changed = backend->admin[ADMIN_BY_OPERATOR] != admin || backend->drain_until != drain_until;
 	backend->drain_until = drain_until;
+	for (struct endpoint *endpoint = backend->endpoints; endpoint && admin == ADMIN_READY; endpoint = endpoint->next)
+		endpoint_pardon(c, endpoint);
 	backend_set_admin(c, backend, ADMIN_BY_OPERATOR, admin);
 	snprintf(object, sizeof(object), "backend %s", name);
 	if (changed)
@@ -105,6 +107,8 @@ static const char *why_not_fit(const struct endpoint *endpoint)
 		return backend_admin(endpoint->backend) == ADMIN_DRAIN ? "is draining" : "is in maintenance";
 	if (endpoint_table_weight(endpoint) == 0)
 		return "has weight 0";
+	if (endpoint_is_ejected(endpoint))
+		return "is ejected by passive detection";
 	return endpoint->health.state == HEALTH_UNKNOWN ? "has not been checked yet" : "is down";
 }
 

@@ -41,6 +41,9 @@ uint32_t services_features(const struct controller *c, const struct config *conf
 {
 	uint32_t features = protect_features(c, config);
 
+	for (size_t i = 0; i < config->n_groups; i++)
+		if (config->groups[i].passive.enabled)
+			features |= SHUNT_FEATURE_PASSIVE;
 	for (size_t i = 0; i < config->n_services; i++) {
 		const struct config_service *service = &config->services[i];
 

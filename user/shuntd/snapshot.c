@@ -10,6 +10,11 @@
 
 /* ---- backends ---- */
 
+static int64_t wall_of(uint64_t monotonic_ms)
+{
+	return monotonic_ms ? clock_wall_ms() + (int64_t)(monotonic_ms - clock_monotonic_ms()) : 0;
+}
+
 /* Of several checks of a backend, the one with the worst result speaks for it. */
 static const struct endpoint *spokesman(const struct backend *backend)
 {
@@ -82,16 +87,13 @@ static void snapshot_backend(const struct controller *c, const struct backend *b
 	if (endpoint) {
 		to->score = snapshot_score(endpoint);
 		to->slow_start = endpoint->health.ramping;
+		to->ejected_until = wall_of(endpoint->ejection.until_ms);
+		to->ejected_why = endpoint_is_ejected(endpoint) ? endpoint->ejected_why : NULL;
 	}
 	sum_endpoints(c, backend, to);
 }
 
 /* ---- groups ---- */
-
-static int64_t wall_of(uint64_t monotonic_ms)
-{
-	return monotonic_ms ? clock_wall_ms() + (int64_t)(monotonic_ms - clock_monotonic_ms()) : 0;
-}
 
 static const char *why_out(const struct endpoint *endpoint)
 {
@@ -103,6 +105,8 @@ static const char *why_out(const struct endpoint *endpoint)
 		return "not checked yet";
 	if (backend_admin(endpoint->backend) == ADMIN_DRAIN)
 		return "draining";
+	if (endpoint_is_ejected(endpoint))
+		return "ejected";
 	return endpoint_table_weight(endpoint) == 0 ? "weight 0" : NULL;
 }
 

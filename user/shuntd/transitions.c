@@ -195,6 +195,7 @@ static int ticked(sd_event_source *source, uint64_t usec, void *userdata)
 
 	windows_follow(c, false);
 	transitions_scan(c);
+	passive_watch(c);
 	events_sync(c->events);
 	(void)usec;
 	sd_event_source_set_time_relative(source, TICK_MS * 1000);

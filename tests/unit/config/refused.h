@@ -625,6 +625,23 @@ static const struct refused {
 	 IFACE SERVICE
 	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {score: {result: 20}}}]\n" BACKENDS,
 	 "3:86: group \"g\": health_check: score: unknown key \"result\": did you mean results?\n"},
+	/* ---- passive detection ---- */
+	{"a passive detection that ends before it begins",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], passive: {base_time: 10m}}]\n" BACKENDS,
+	 "3:84: group \"g\": passive: max_time 5m is below base_time 10m: raise it, or lower base_time\n"},
+	{"ejecting more than there are",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], passive: {max_ejected: 101%}}]\n" BACKENDS,
+	 "3:86: group \"g\": passive: max_ejected must be a percentage from 1% to 100%, not \"101%\"\n"},
+	{"passive detection maybe",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], passive: {enabled: maybe}}]\n" BACKENDS,
+	 "3:82: group \"g\": passive: enabled must be true or false, not \"maybe\"\n"},
+	{"a round that is no time at all",
+	 IFACE SERVICE
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], passive: {interval: 100ms}}]\n" BACKENDS,
+	 "3:83: group \"g\": passive: interval must be a duration such as 500ms, 5s, 10m or 2h, from 500ms to 5m, not \"100ms\"\n"},
 
 	/* ---- QUIC ---- */
 #define QUIC_SERVICE(quic) \
