@@ -59,7 +59,7 @@ static struct snapshot_backend fixture_backend(const char *name, const char *add
 		.name = name, .address = fixture_address(address), .port = port, .weight = 100,
 		.configured_weight = 100, .effective_weight = 100, .health = "up", .admin = "ready", .check_type = "tcp",
 		.check_last = "connected", .check_reason = "ok", .check_lag_ms = -1, .check_latency_ms = 0.4, .check_since = since,
-		.next_hop = "via eth0 02:00:00:00:00:02", .next_hop_ok = true, .stats = {1000, 64000},
+		.next_hop = "via eth0 02:00:00:00:00:02", .next_hop_ok = true, .stats = {.packets = 1000, .bytes = 64000},
 		.score = {85, 20, 2, 2, 0.5, 3}, .breaker = "closed",
 	};
 }
