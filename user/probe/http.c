@@ -18,12 +18,14 @@
 
 #define BODY_MAX_BYTES 65536 /* of a longer body no more is read: the server has answered */
 #define HEADER_MAX 512
+#define TIMER_IGNORED_MS 10000
 #define CA_CACHE_S 60L       /* for so long a changed ca_file is not noticed; to load one costs more than a handshake */
 
 struct http_client {
 	sd_event *event;
 	CURLM *multi;
 	sd_event_source *timer;
+	sd_event_source *soon;       /* a timer of no time, which curl asks for several times a transfer */
 };
 
 struct http_transfer {
@@ -375,23 +377,38 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
 	return 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int go_on(sd_event_source *source, void *userdata)
 {
 	struct http_client *client = userdata;
 	int running;
 
-	(void)source, (void)usec;
+	(void)source;
 	curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	reap(client);
 	return 0;
 }
 
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)usec;
+	return go_on(source, userdata);
+}
+
+/*
+ * Curl's timers are for "as soon as you can", several times a transfer, and for timeouts of its own. To set a timer is a
+ * system call and a round of the loop, which a thousand checks a second notice: the first kind goes without, and the second
+ * is not set at all while it is far off, since time is up for a check when prober.c says so.
+ */
 static int want_timer(CURLM *multi, long timeout_ms, void *userdata)
 {
 	struct http_client *client = userdata;
 
 	(void)multi;
-	if (timeout_ms < 0)
+	if (!client->timer)
+		return 0; /* closing */
+	if (timeout_ms == 0)
+		return sd_event_source_set_enabled(client->soon, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
+	if (timeout_ms < 0 || timeout_ms >= TIMER_IGNORED_MS)
 		return sd_event_source_set_enabled(client->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
 	if (sd_event_source_set_time_relative(client->timer, (uint64_t)timeout_ms * 1000) < 0)
 		return -1;
@@ -438,6 +455,8 @@ int http_client_open(sd_event *event, struct http_client **ret_client)
 	r = client->multi ? sd_event_add_time(event, &client->timer, CLOCK_MONOTONIC, 0, 1, on_timer, client) : -ENOMEM;
 	if (r >= 0)
 		r = sd_event_source_set_enabled(client->timer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_defer(event, &client->soon, go_on, client);
 	if (r < 0) {
 		http_client_close(client);
 		return r;
@@ -455,6 +474,7 @@ void http_client_close(struct http_client *client)
 	if (!client)
 		return;
 	sd_event_source_disable_unref(client->timer);
+	sd_event_source_disable_unref(client->soon);
 	client->timer = NULL; /* curl asks for it a last time */
 	curl_multi_cleanup(client->multi);
 	free(client);

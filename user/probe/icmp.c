@@ -92,11 +92,11 @@ static int compose(struct probe *probe)
 	echo.token = probe->token;
 	echo.id = (uint16_t)probe->token;
 	echo.checksum = checksum(&echo, sizeof(echo));
-	probe->question = malloc(sizeof(echo));
+	probe->question_length = sizeof(echo);
+	probe->question = malloc(probe->question_length);
 	if (!probe->question)
 		return -ENOMEM;
 	memcpy(probe->question, &echo, sizeof(echo));
-	probe->question_length = sizeof(echo);
 	return 0;
 }
 

@@ -22,7 +22,9 @@
 
 enum {
 	JITTER_MAX_US = 200 * 1000,
-	TIMER_ACCURACY_US = 1000,
+	TIMER_ACCURACY_MIN_US = 1000,
+	TIMER_ACCURACY_MAX_US = 10000,
+	TIMER_ACCURACY_SHARE = 200,      /* of the interval: checks that are due together are made in one round of the loop */
 	IN_FLIGHT_DEFAULT = 1000,
 };
 
@@ -324,6 +326,13 @@ void probe_release(struct probe *probe)
 	probe->n_parts = 0;
 }
 
+static uint64_t accuracy_us(const struct probe *probe)
+{
+	uint64_t us = interval_us(probe) / TIMER_ACCURACY_SHARE;
+
+	return us < TIMER_ACCURACY_MIN_US ? TIMER_ACCURACY_MIN_US : us > TIMER_ACCURACY_MAX_US ? TIMER_ACCURACY_MAX_US : us;
+}
+
 static int add_timer(struct probe *probe)
 {
 	uint64_t half_us = interval_us(probe) / 2;
@@ -331,8 +340,8 @@ static int add_timer(struct probe *probe)
 	int r;
 
 	probe->due_us = now_us() + (probe->check.type == CHECK_NONE ? 0 : jitter_us);
-	r = sd_event_add_time(probe->prober->event, &probe->timer, CLOCK_MONOTONIC, probe->due_us, TIMER_ACCURACY_US,
-			      on_timer, probe);
+	r = sd_event_add_time(probe->prober->event, &probe->timer, CLOCK_MONOTONIC, probe->due_us,
+			      accuracy_us(probe), on_timer, probe);
 	if (r < 0)
 		return r;
 	/* After sockets: what arrived while the loop was held up counts before the timeout that passed meanwhile. */

@@ -201,7 +201,7 @@ struct controller {
 	struct backend_set alive, fit;     /* of ids */
 	struct backend_set in_service;     /* of ids: whatever their health, not in maintenance, with a weight */
 	struct placements placements;
-	sd_event_source *tick, *save;      /* save: once the loop has come round */
+	sd_event_source *tick, *save;     /* save: once the loop has come round */
 	int64_t windows_seen_ms, windows_due_ms; /* when windows were last looked at, and must be again; Unix milliseconds */
 	uint64_t flow_entries;
 	bool tracks_always;                /* some service does: flows are counted all the time */

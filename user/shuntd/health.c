@@ -46,8 +46,9 @@ static void announce_state(struct controller *c, const struct endpoint *endpoint
 	snprintf(object, sizeof(object), "backend %s", endpoint->backend->name);
 	address_port_format(&endpoint->backend->address, endpoint->probe_port, address);
 	if (endpoint->health.state == HEALTH_DOWN)
-		events_add(c->events, "backend", object, "checks", "down, was %s: %u bad in a row: %s check of %s: %s", was,
-			   before == HEALTH_UNKNOWN ? 1 : endpoint->check.unhealthy_threshold, type, address, endpoint->last);
+		events_add(c->events, "backend", object, "checks", "down, was %s: %u bad in a row: %s check of %s: %s (%.1f ms)", was,
+			   before == HEALTH_UNKNOWN ? 1 : endpoint->check.unhealthy_threshold, type, address, endpoint->last,
+			   endpoint->latency_us / 1000.0);
 	else if (endpoint->health.state == HEALTH_DEGRADED || before == HEALTH_DEGRADED)
 		events_add(c->events, "backend", object, "checks",
 			   "%s, was %s: score %u of 100: of the last %u results %u bad, %u slow, mean %.1f ms: weight %u of %u",
@@ -55,8 +56,8 @@ static void announce_state(struct controller *c, const struct endpoint *endpoint
 			   score.results - score.good, score.slow, score.mean_us / 1000.0, endpoint_weight(endpoint),
 			   endpoint->backend->weight);
 	else
-		events_add(c->events, "backend", object, "checks", "up, was %s: %s check of %s: %s", was, type, address,
-			   endpoint->last);
+		events_add(c->events, "backend", object, "checks", "up, was %s: %s check of %s: %s (%.1f ms)", was, type, address,
+			   endpoint->last, endpoint->latency_us / 1000.0);
 }
 
 static void announce_weight(struct controller *c, const struct endpoint *endpoint, uint32_t before)

@@ -2,6 +2,7 @@
 /* shuntd: options, the loop, signals. */
 #include <argp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -98,6 +99,17 @@ static int block_signals(void)
 	return sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/* A check under way is a descriptor, and all may be under way at once when much fails: what is allowed is taken. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {option_table, parse_option, NULL,
@@ -116,6 +128,7 @@ int main(int argc, char **argv)
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	block_signals();
+	raise_descriptor_limit();
 	r = sd_event_default(&event);
 	if (r >= 0)
 		r = controller_start(event, &options, &controller);
