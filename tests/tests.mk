@@ -54,6 +54,8 @@ check-system: all test-tools ## whole systems in network namespaces (root); one 
 bench: all $(BENCHES) test-tools ## measurements in full: ns a packet, failover in 20 runs, connections a second (root)
 	$(Q)for b in $(BENCHES); do $$b || exit 1; done
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/failover.sh 'a killed server'
+	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/checks.sh 'show'
+	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/checks.sh 'fast_interval'
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_AB_ROUNDS=9 tests/system/throughput.sh
 
 bench-short: $(BENCHES) ## ns a packet in seconds, and that it does not grow with the number of flows (root)

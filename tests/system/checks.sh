@@ -67,7 +67,7 @@ a_killed_server_in_a_hurry() {
 		serve b1
 	done
 	wait_for 5 "all are up" all_up
-	summary killed "a killed server, checks every 100 ms, fast_interval 20 ms" 170
+	summary killed "a killed server, checks every 100 ms, fast_interval 20 ms" 140
 	expect "$(json '.[0].detection_ms' groups)" = 400 "worst case that the API states, timeouts included"
 	[ "$RUNS" -lt 20 ] || expect "$(median <"$T/killed" | cut -d. -f1)" -le 130 "median, ms"
 	[ "$RUNS" -lt 20 ] || expect "$(largest <"$T/killed")" -le 170 "worst, ms"

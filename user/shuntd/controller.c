@@ -127,6 +127,7 @@ void controller_stop(struct controller *c)
 	trace_close(c);
 	sd_event_source_disable_unref(c->tick);
 	sd_event_source_disable_unref(c->save);
+	sd_event_source_disable_unref(c->follow);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		endpoint_free(c, c->endpoints[i]);
 	for (size_t i = 0; i < c->n_groups; i++)

@@ -70,6 +70,9 @@ struct endpoint_context {
 	struct endpoint *endpoint;
 };
 
+/* Groups that are to follow what became of an endpoint: none any more, those that have it, all that know it. */
+enum follow { FOLLOW_NONE, FOLLOW_MEMBERS, FOLLOW_KNOWN };
+
 /* A backend as one kind of check sees it: groups that check it differently have an endpoint each. */
 struct endpoint {
 	struct backend *backend;
@@ -97,6 +100,7 @@ struct endpoint {
 	bool wanted;                       /* some group of the configuration in force has it */
 	uint32_t flows;                    /* live pinned ones, at the last scan */
 	bool in_slots;                     /* some slot names it, at the last scan */
+	enum follow follow;                /* pace.c */
 	struct endpoint_context context;
 	struct endpoint *next;             /* of the same backend */
 };
@@ -151,6 +155,7 @@ struct group {
 	uint32_t moving, resolving;
 	int64_t window_opened_ms, window_tried_ms; /* opens_ms of its last window, that it failed over for or tried to */
 	sd_event_source *timer;            /* failover's wake_ms */
+	bool stale;                        /* scratch of pace.c */
 	struct controller *controller;
 };
 
@@ -201,8 +206,10 @@ struct controller {
 	struct backend_set alive, fit;     /* of ids */
 	struct backend_set in_service;     /* of ids: whatever their health, not in maintenance, with a weight */
 	struct placements placements;
-	sd_event_source *tick, *save;     /* save: once the loop has come round */
+	sd_event_source *tick, *save;      /* save: once the loop has come round */
 	int64_t windows_seen_ms, windows_due_ms; /* when windows were last looked at, and must be again; Unix milliseconds */
+	sd_event_source *follow;           /* pace.c */
+	uint64_t followed_ms;              /* when groups last followed a backend's health, monotonic */
 	uint64_t flow_entries;
 	bool tracks_always;                /* some service does: flows are counted all the time */
 	uint32_t table_size;               /* of the maps in use */
@@ -344,6 +351,8 @@ struct failover_step group_decide(struct controller *controller, struct group *g
 void group_update(struct controller *controller, struct group *group);
 /* All groups that know the endpoint, or only those that have it: first each is decided and switched, then all is told. */
 void groups_follow(struct controller *controller, const struct endpoint *endpoint, bool members_only);
+/* pace.c: the same, at once or, of many backends within a moment, together with the others. */
+void groups_follow_paced(struct controller *controller, struct endpoint *endpoint, bool members_only);
 void groups_recheck(struct controller *controller, const struct endpoint *endpoint); /* those that wait for its next result */
 bool group_member_is_active(const struct group *group, size_t member);
 void group_count(struct controller *controller, struct group *group);

@@ -176,9 +176,9 @@ static void follow_result(struct controller *c, struct endpoint *endpoint, const
 	else
 		announce_weight(c, endpoint, percent_before);
 	if (refreshed || weighed)
-		groups_follow(c, endpoint, false);
+		groups_follow_paced(c, endpoint, false);
 	else if (before == HEALTH_UNKNOWN)
-		groups_follow(c, endpoint, true); /* one that is unknown no more is what groups may have waited for */
+		groups_follow_paced(c, endpoint, true); /* one that is unknown no more is what groups may have waited for */
 }
 
 void endpoint_probed(void *userdata, const struct probe_result *result)
