@@ -415,7 +415,7 @@ a_thousand_backends() {
 	expect "$memory" -le 64 "MB"
 	broken=$((${EPOCHREALTIME//[!0-9]/} / 1000))
 	ip -n "$NET-b1" link set eth0 down
-	wait_for 60 "all thousand are down" eval '[ "$(json "[.[] | select(.health == \"down\")] | length" backends)" = 1000 ]'
+	wait_for 60 "all thousand are down" is true json 'all(.[]; .health == "down")' backends
 	down=$(json '[.[] | select(.kind == "backend" and (.text | startswith("down"))) | .time] | max' events)
 	note "all thousand down after $(($(date -d "$down" +%s%N) / 1000000 - broken)) ms" \
 		"(stated worst case $(json '.[0].detection_ms' groups) ms), $(json .checks.in_flight status) checks under way"
