@@ -299,6 +299,31 @@ other_kinds() {
 	expect_health c1 down refused "tcp: connection refused"
 }
 
+serve_dns() { # HOST ADDRESS: dnsmasq that knows app.example by this address
+	spawn "dns-$1" "$1" dnsmasq --keep-in-foreground --no-resolv --no-hosts --no-daemon --conf-file=/dev/null --port=53 \
+		--user=root --pid-file="$T/dns-$1.dnsmasq" --bind-interfaces --listen-address="$(ip4 "$1")" --address="/app.example/$2"
+}
+
+name_servers() {
+	local i
+	net_make client lb b1 b2
+	serve_dns b1 192.0.2.80
+	serve_dns b2 192.0.2.81
+	checked 'b1, b2' '{query: app.example, answer: 192.0.2.80, port: 53, interval: 100ms, timeout: 100ms, healthy_threshold: 1, unhealthy_threshold: 3}'
+	expect_health b1 up ok "rcode NOERROR"
+	expect_health b2 down wrong-body "192.0.2.80 is not among the answers"
+	for i in $(seq "$RUNS"); do
+		until_down name-server b1 stop dns-b1 KILL
+		wait_for 5 "it is refused" is refused reason b1
+		serve_dns b1 192.0.2.80
+		wait_for 5 "b1 is up again" is_health b1 up
+	done
+	summary name-server "a name server gone, checks every 100 ms" 400
+	stop_shuntd
+	checked 'b1' '{query: unknown.example, rcode: REFUSED, port: 53, interval: 100ms, timeout: 100ms}'
+	expect_health b1 up ok "rcode REFUSED"
+}
+
 one_probe_for_many_groups() {
 	net_make client lb b1
 	serve b1
@@ -431,6 +456,7 @@ run_test 'certificates are judged: expired, foreign, for another name' certifica
 run_test 'a certificate that expires takes its backend down' a_certificate_that_expires
 run_test 'a client certificate and HTTP/2' a_client_certificate_and_http2
 run_test 'icmp, udp, exec and all of several' other_kinds
+run_test 'a name server that is gone, or answers wrong, shows' name_servers
 run_test 'fifty groups with the same check share one probe' one_probe_for_many_groups
 run_test 'an agent sets weight and state, and never overrides an operator' an_agent_decides
 run_test 'a thousand backends are checked every second' a_thousand_backends
