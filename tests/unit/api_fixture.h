@@ -202,19 +202,26 @@ static int fixture_admin(struct fixture *fixture, const char *name, const char *
 	return fixture_outcome(fixture, reply);
 }
 
-static int fixture_drain(void *userdata, const char *backend, uint64_t timeout_ms, struct api_reply *reply)
+static int fixture_drain(void *userdata, const char *backend, uint64_t timeout_ms, uint64_t for_ms,
+			 struct api_reply *reply)
 {
 	struct fixture *fixture = userdata;
 
-	TOLD("drain %s %llu", backend, (unsigned long long)timeout_ms);
+	if (for_ms)
+		TOLD("drain %s %llu for %llu", backend, (unsigned long long)timeout_ms, (unsigned long long)for_ms);
+	else
+		TOLD("drain %s %llu", backend, (unsigned long long)timeout_ms);
 	return fixture_admin(fixture, backend, "drain", reply);
 }
 
-static int fixture_maint(void *userdata, const char *backend, struct api_reply *reply)
+static int fixture_maint(void *userdata, const char *backend, uint64_t for_ms, struct api_reply *reply)
 {
 	struct fixture *fixture = userdata;
 
-	TOLD("maint %s", backend);
+	if (for_ms)
+		TOLD("maint %s for %llu", backend, (unsigned long long)for_ms);
+	else
+		TOLD("maint %s", backend);
 	return fixture_admin(fixture, backend, "maint", reply);
 }
 
@@ -226,11 +233,14 @@ static int fixture_ready(void *userdata, const char *backend, struct api_reply *
 	return fixture_admin(fixture, backend, "ready", reply);
 }
 
-static int fixture_weight(void *userdata, const char *backend, uint32_t weight, struct api_reply *reply)
+static int fixture_weight(void *userdata, const char *backend, uint32_t weight, uint64_t for_ms, struct api_reply *reply)
 {
 	struct fixture *fixture = userdata;
 
-	TOLD("weight %s %u", backend, weight);
+	if (for_ms)
+		TOLD("weight %s %u for %llu", backend, weight, (unsigned long long)for_ms);
+	else
+		TOLD("weight %s %u", backend, weight);
 	if (fixture_find(backend))
 		fixture_find(backend)->weight = fixture_find(backend)->effective_weight = weight;
 	return fixture_outcome(fixture, reply);

@@ -118,7 +118,7 @@ static void a_backend_has_the_fields_of_the_contract(void **state)
 			"\"port\":8080,\"configured_weight\":100,\"drained\":false,\"drain_until\":null,"
 			"\"removed\":false,\"next_hop\":\"via eth0 02:00:00:00:00:02\",\"next_hop_ok\":true,\"admin_by\":null,\"window_until\":null,"
 			"\"effective_weight\":100,\"score\":{\"percent\":85,\"results\":20,\"bad\":2,\"slow\":2,\"mean_ms\":0.5,\"worst_ms\":3.0},"
-			"\"slow_start\":false,\"breaker\":\"closed\",\"ejected_until\":null,\"ejected_why\":null}");
+			"\"slow_start\":false,\"breaker\":\"closed\",\"ejected_until\":null,\"ejected_why\":null,\"admin_until\":null,\"weight_until\":null}");
 }
 
 static void text_that_is_not_utf8_is_told_all_the_same(void **state)

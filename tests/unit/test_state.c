@@ -48,6 +48,8 @@ static void fill(struct state *state)
 
 	backend->admin = STATE_DRAIN;
 	backend->drain_until = 1769860800123;
+	backend->admin_until = 1769860800456;
+	backend->weight_until = 1769860800789;
 	backend = state_backend(state, "web \"2\" \xc3\xa9");
 	backend->admin = STATE_MAINT;
 	backend->has_weight = true;
@@ -74,6 +76,8 @@ static void assert_filled(const struct state *state)
 	assert_int_equal(state->n_groups, 3);
 	assert_int_equal(backend->admin, STATE_DRAIN);
 	assert_true(backend->drain_until == 1769860800123);
+	assert_true(backend->admin_until == 1769860800456);
+	assert_true(backend->weight_until == 1769860800789);
 	assert_false(backend->has_weight);
 	backend = state_find_backend(state, "web \"2\" \xc3\xa9");
 	assert_int_equal(backend->admin, STATE_MAINT);

@@ -57,10 +57,10 @@ struct api_foresee {
 struct api_handlers {
 	int (*snapshot)(void *userdata, struct snapshot *ret_snapshot);       /* arrays freed by snapshot_free */
 	void (*snapshot_free)(void *userdata, struct snapshot *snapshot);
-	int (*drain)(void *userdata, const char *backend, uint64_t timeout_ms, struct api_reply *reply);
-	int (*maint)(void *userdata, const char *backend, struct api_reply *reply);
+	int (*drain)(void *userdata, const char *backend, uint64_t timeout_ms, uint64_t for_ms, struct api_reply *reply); /* for_ms: then taken back */
+	int (*maint)(void *userdata, const char *backend, uint64_t for_ms, struct api_reply *reply);
 	int (*ready)(void *userdata, const char *backend, struct api_reply *reply);
-	int (*weight)(void *userdata, const char *backend, uint32_t weight, struct api_reply *reply);
+	int (*weight)(void *userdata, const char *backend, uint32_t weight, uint64_t for_ms, struct api_reply *reply);
 	int (*failover)(void *userdata, const char *group, const char *backend, uint64_t for_ms, struct api_reply *reply); /* backend NULL: next best */
 	int (*failback)(void *userdata, const char *group, struct api_reply *reply);
 	int (*reload)(void *userdata, bool force, struct api_reply *reply);   /* document {"changed": [text…]}; errors as one text, a line each */

@@ -145,7 +145,7 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 {
 	char address[ADDRESS_TEXT_MAX];
 
-	return json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o, s:o, s:o}, s:I, s:I, "
+	json_t *json = json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o, s:o, s:o}, s:I, s:I, "
 			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o, s:I, s:o, s:b, s:o, s:o, s:o}",
 			 "name", text_json(backend->name),
 			 "address", address_format(&backend->address, address),
@@ -177,6 +177,10 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 			 "breaker", text_json(backend->breaker),
 			 "ejected_until", time_json(backend->ejected_until),
 			 "ejected_why", text_json(backend->ejected_why));
+
+	json_object_set_new(json, "admin_until", time_json(backend->admin_until));
+	json_object_set_new(json, "weight_until", time_json(backend->weight_until));
+	return json;
 }
 
 json_t *api_event_json(const struct event *event)

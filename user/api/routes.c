@@ -260,10 +260,14 @@ int call_decode(struct call *call, const struct body_field *fields, json_t **ret
 
 static void post_drain(struct call *call)
 {
-	uint64_t timeout_ms = 0;
+	uint64_t timeout_ms = 0, for_ms = 0;
 	bool dry_run = false;
 	const struct body_field fields[] = {
-		{"timeout", BODY_DURATION, false, &timeout_ms}, {"dry_run", BODY_BOOLEAN, false, &dry_run}, {}};
+		{"timeout", BODY_DURATION, false, &timeout_ms},
+		{"for", BODY_DURATION, false, &for_ms},
+		{"dry_run", BODY_BOOLEAN, false, &dry_run},
+		{},
+	};
 	struct api_reply reply = {};
 	json_t *body;
 
@@ -272,20 +276,22 @@ static void post_drain(struct call *call)
 	if (dry_run)
 		dry_run_answer(call, API_FORESEE_DRAIN, NULL, false);
 	else
-		call_reply(call, call->handlers->drain(call->userdata, call->name, timeout_ms, &reply), &reply);
+		call_reply(call, call->handlers->drain(call->userdata, call->name, timeout_ms, for_ms, &reply), &reply);
 	json_decref(body);
 }
 
 static void post_weight(struct call *call)
 {
 	uint32_t weight = 0;
-	const struct body_field fields[] = {{"weight", BODY_NUMBER, true, &weight}, {}};
+	uint64_t for_ms = 0;
+	const struct body_field fields[] = {
+		{"weight", BODY_NUMBER, true, &weight}, {"for", BODY_DURATION, false, &for_ms}, {}};
 	struct api_reply reply = {};
 	json_t *body;
 
 	if (call_decode(call, fields, &body) < 0)
 		return;
-	call_reply(call, call->handlers->weight(call->userdata, call->name, weight, &reply), &reply);
+	call_reply(call, call->handlers->weight(call->userdata, call->name, weight, for_ms, &reply), &reply);
 	json_decref(body);
 }
 
@@ -354,8 +360,10 @@ static void post_plain(struct call *call, int (*command)(void *, const char *, s
 
 static void post_maint(struct call *call)
 {
+	uint64_t for_ms = 0;
 	bool dry_run = false;
-	const struct body_field fields[] = {{"dry_run", BODY_BOOLEAN, false, &dry_run}, {}};
+	const struct body_field fields[] = {
+		{"for", BODY_DURATION, false, &for_ms}, {"dry_run", BODY_BOOLEAN, false, &dry_run}, {}};
 	struct api_reply reply = {};
 	json_t *body;
 
@@ -365,7 +373,7 @@ static void post_maint(struct call *call)
 	if (dry_run)
 		dry_run_answer(call, API_FORESEE_MAINT, NULL, false);
 	else
-		call_reply(call, call->handlers->maint(call->userdata, call->name, &reply), &reply);
+		call_reply(call, call->handlers->maint(call->userdata, call->name, for_ms, &reply), &reply);
 }
 
 static void post_ready(struct call *call)

@@ -91,6 +91,7 @@ struct snapshot_backend {
 	const char *admin;                /* "ready" | "drain" | "maint" */
 	int64_t window_until;             /* Unix milliseconds, end of the maintenance window it is in; 0: none */
 	const char *admin_by;             /* whose word that is: "operator" | "window" | "agent"; NULL of ready */
+	int64_t admin_until, weight_until; /* Unix milliseconds when an operator's drain, maint or weight ends by itself; 0 */
 	int64_t drain_until;              /* Unix milliseconds when the drain's timeout passes; 0: none */
 	uint32_t flows;                   /* live pinned flows */
 	bool drained;                     /* admin is drain and no flow is left */

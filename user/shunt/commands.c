@@ -6,13 +6,22 @@
 
 #define DRY_RUN {"dry-run", OPTION_DRY_RUN, NULL, 0, "Say what would move, in slots and percent, and change nothing", 0}
 
+#define FOR_A_TIME {"for", OPTION_FOR, "D", 0, "After D (30s, 5m, 2h) it is as before; default: no end", 0}
+
+static const struct argp_option weight_options[] = {
+	FOR_A_TIME,
+	{},
+};
+
 static const struct argp_option maint_options[] = {
 	DRY_RUN,
+	FOR_A_TIME,
 	{},
 };
 
 static const struct argp_option drain_options[] = {
 	DRY_RUN,
+	FOR_A_TIME,
 	{"timeout", OPTION_TIMEOUT, "D", 0, "End the drain after D (30s, 5m, 2h)", 0},
 	{"wait", OPTION_WAIT, NULL, 0, "Return when no flow is left, or with status 1 when D has passed", 0},
 	{},
@@ -78,7 +87,7 @@ const struct command commands[] = {
 	{"maint", "BACKEND", 1, 1, "out at once: no probes, no flows", "Its established flows move to others.", maint_options,
 	 false, command_maint},
 	{"ready", "BACKEND", 1, 1, "take back drain and maint", NULL, NULL, false, command_ready},
-	{"weight", "BACKEND N", 2, 2, "change a weight until the next reload", "0: no new flows.", NULL, false,
+	{"weight", "BACKEND N", 2, 2, "change a weight until the next reload", "0: no new flows.", weight_options, false,
 	 command_weight},
 	{"failover", "GROUP", 1, 1, "force a group onto another backend", NULL, failover_options, false,
 	 command_failover},

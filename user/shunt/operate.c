@@ -146,12 +146,31 @@ static int tell_backend(struct cli *cli, const char *name)
 	return r;
 }
 
+/* --for, into a body that may be NULL yet. With a wrong one the body is gone. */
+static int add_for(const struct cli *cli, json_t **body)
+{
+	uint64_t for_ms;
+	int r = duration_option(cli, OPTION_FOR, "for", &for_ms);
+
+	if (r != EXIT_DONE) {
+		json_decref(*body);
+		return r;
+	}
+	if (for_ms) {
+		*body = *body ? *body : json_object();
+		json_object_set_new(*body, "for", json_string(cli->option[OPTION_FOR]));
+	}
+	return EXIT_DONE;
+}
+
 /* Does it; then says what came of it, or with --json prints the answer. */
 static int change_backend(struct cli *cli, const char *action, json_t *take_body)
 {
 	json_t *answer;
-	int r;
+	int r = add_for(cli, &take_body);
 
+	if (r != EXIT_DONE)
+		return r;
 	if (cli->option[OPTION_DRY_RUN])
 		return cli_dry_run(cli, "backends", cli->positional[0], action, take_body);
 	r = cli_call(cli, "POST", "backends", cli->positional[0], action, take_body, &answer);
@@ -255,6 +274,9 @@ int command_drain(struct cli *cli)
 		body = json_pack("{s:s}", "timeout", cli->option[OPTION_TIMEOUT]);
 	if (!cli->option[OPTION_WAIT] || cli->option[OPTION_DRY_RUN])
 		return change_backend(cli, "drain", body);
+	r = add_for(cli, &body);
+	if (r != EXIT_DONE)
+		return r;
 	r = cli_call(cli, "POST", "backends", name, "drain", body, &answer);
 	if (r != EXIT_DONE)
 		return r;

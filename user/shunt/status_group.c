@@ -172,6 +172,8 @@ static void because_admin(const struct status *status, struct why *why, const js
 	} else if (strcmp(admin, "maint") == 0 && strcmp(by, "window") != 0 && strcmp(by, "agent") != 0) {
 		because(why, "back by: shunt ready %s", name);
 	}
+	if (get_time(backend, "admin_until"))
+		because(why, "back by itself in %s", human_age(get_time(backend, "admin_until") - status->now_ms + 999, age));
 	if (strcmp(by, "window") == 0)
 		because(why, "maintenance window, %s left",
 			human_age(get_time(backend, "window_until") - status->now_ms + 999, age));

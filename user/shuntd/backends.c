@@ -173,6 +173,48 @@ void next_hop_changed(void *userdata, const struct shunt_addr *address, const st
 	}
 }
 
+/* ---- what operators said for a time ---- */
+
+void backend_set_weight(struct controller *c, struct backend *backend, uint32_t weight)
+{
+	backend->weight = weight;
+	backend_publish(c, backend);
+	for (struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
+		groups_follow(c, endpoint, true);
+}
+
+static bool is_over(int64_t *until, int64_t now)
+{
+	if (!*until || now < *until)
+		return false;
+	*until = 0;
+	return true;
+}
+
+void backends_end_overrides(struct controller *c)
+{
+	int64_t now = clock_wall_ms();
+
+	for (size_t i = 0; i < c->n_backends; i++) {
+		struct backend *backend = c->backends[i];
+		char object[128];
+
+		snprintf(object, sizeof(object), "backend %s", backend->name);
+		if (is_over(&backend->admin_until, now)) {
+			backend->drain_until = 0;
+			backend_set_admin(c, backend, ADMIN_BY_OPERATOR, ADMIN_READY);
+			events_add(c->events, "ready", object, "controller", "the time that an operator gave is over");
+			persist_soon(c);
+		}
+		if (is_over(&backend->weight_until, now)) {
+			events_add(c->events, "weight", object, "controller", "%u -> %u: the time that an operator gave is over",
+				   backend->weight, backend->configured_weight);
+			backend_set_weight(c, backend, backend->configured_weight);
+			persist_soon(c);
+		}
+	}
+}
+
 /* ---- drains whose time is over ---- */
 
 /* The drain stays in force: what is left is told, cutting it off is the operator's decision. */

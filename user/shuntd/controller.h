@@ -45,6 +45,8 @@ struct backend {
 	uint16_t port;                     /* host order, 0: not given */
 	uint32_t configured_weight, weight; /* weight: as the operator has it; endpoint_weight() is what follows */
 	enum admin_state admin[ADMIN_SOURCES]; /* each one's word; backend_admin() is what holds */
+	int64_t admin_until;               /* of an operator's drain or maint, Unix milliseconds: then it is ready again; 0: no limit */
+	int64_t weight_until;              /* of an operator's weight, likewise */
 	int64_t drain_until;               /* of an operator's drain, Unix milliseconds, 0: no limit */
 	struct backend_window window;
 	int64_t window_refused_ms;         /* opens_ms of one that would have left a group empty, which was told */
@@ -298,6 +300,8 @@ void next_hop_changed(void *userdata, const struct shunt_addr *address, const st
 void backend_free(struct controller *controller, struct backend *backend);
 struct backend *backend_find(const struct controller *controller, const char *name);
 void backends_note_drains(struct controller *controller);
+void backends_end_overrides(struct controller *controller); /* those of operators whose time is over */
+void backend_set_weight(struct controller *controller, struct backend *backend, uint32_t weight);
 void backends_retire(struct controller *controller); /* frees removed backends that no slot and no flow has */
 
 /* ---- admin.c: what takes a backend out, besides its checks ---- */

@@ -74,6 +74,7 @@ static struct backend *adopt_backend(struct controller *c, const struct config_b
 	backend->n_checks = 0;
 	backend->port = from->port;
 	backend->configured_weight = from->weight;
+	backend->weight_until = 0;
 	backend->weight = from->weight; /* an operator's weight holds until the next reload */
 	if (is_new && restored)
 		persist_restore_backend(restored, backend);

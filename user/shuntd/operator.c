@@ -33,61 +33,75 @@ static int saved(struct controller *c, struct api_reply *reply)
 
 /* ---- backends ---- */
 
-static int set_admin(struct controller *c, const char *name, enum admin_state admin, int64_t drain_until,
+static int64_t wall_in(uint64_t ms)
+{
+	return ms ? clock_wall_ms() + (int64_t)ms : 0;
+}
+
+/* ", for 30m", "" without an end. */
+static const char *for_text(uint64_t for_ms, char *buffer, size_t size)
+{
+	char duration[DURATION_TEXT_MAX];
+
+	snprintf(buffer, size, for_ms ? ", for %s" : "%s", for_ms ? duration_format(for_ms, duration) : "");
+	return buffer;
+}
+
+static int set_admin(struct controller *c, const char *name, enum admin_state admin, int64_t drain_until, uint64_t for_ms,
 		     struct api_reply *reply)
 {
 	struct backend *backend = backend_find(c, name);
-	char object[128];
+	char object[128], duration[64];
 	bool changed;
 
 	if (!backend)
 		return refuse(reply, -ENOENT, "backend %s does not exist", name);
-	changed = backend->admin[ADMIN_BY_OPERATOR] != admin || backend->drain_until != drain_until;
+	changed = backend->admin[ADMIN_BY_OPERATOR] != admin || backend->drain_until != drain_until ||
+		  backend->admin_until != wall_in(for_ms);
 	backend->drain_until = drain_until;
+	backend->admin_until = wall_in(for_ms);
 	for (struct endpoint *endpoint = backend->endpoints; endpoint && admin == ADMIN_READY; endpoint = endpoint->next)
 		endpoint_pardon(c, endpoint);
 	backend_set_admin(c, backend, ADMIN_BY_OPERATOR, admin);
 	snprintf(object, sizeof(object), "backend %s", name);
 	if (changed)
-		events_add(c->events, admin_text(admin), object, "operator",
+		events_add(c->events, admin_text(admin), object, "operator", "%s%s",
 			   admin == ADMIN_DRAIN ? "no new flows, established ones stay" :
-			   admin == ADMIN_MAINT ? "out at once, established flows move" : "takes traffic again when healthy");
+			   admin == ADMIN_MAINT ? "out at once, established flows move" : "takes traffic again when healthy",
+			   for_text(for_ms, duration, sizeof(duration)));
 	return saved(c, reply);
 }
 
-static int drain(void *userdata, const char *backend, uint64_t timeout_ms, struct api_reply *reply)
+static int drain(void *userdata, const char *backend, uint64_t timeout_ms, uint64_t for_ms, struct api_reply *reply)
 {
-	return set_admin(userdata, backend, ADMIN_DRAIN, timeout_ms ? clock_wall_ms() + (int64_t)timeout_ms : 0, reply);
+	return set_admin(userdata, backend, ADMIN_DRAIN, wall_in(timeout_ms), for_ms, reply);
 }
 
-static int maint(void *userdata, const char *backend, struct api_reply *reply)
+static int maint(void *userdata, const char *backend, uint64_t for_ms, struct api_reply *reply)
 {
-	return set_admin(userdata, backend, ADMIN_MAINT, 0, reply);
+	return set_admin(userdata, backend, ADMIN_MAINT, 0, for_ms, reply);
 }
 
 static int ready(void *userdata, const char *backend, struct api_reply *reply)
 {
-	return set_admin(userdata, backend, ADMIN_READY, 0, reply);
+	return set_admin(userdata, backend, ADMIN_READY, 0, 0, reply);
 }
 
-static int weight(void *userdata, const char *name, uint32_t value, struct api_reply *reply)
+static int weight(void *userdata, const char *name, uint32_t value, uint64_t for_ms, struct api_reply *reply)
 {
 	struct controller *c = userdata;
 	struct backend *backend = backend_find(c, name);
-	char object[128];
+	char object[128], duration[64];
 
 	if (!backend)
 		return refuse(reply, -ENOENT, "backend %s does not exist", name);
 	if (value > CONFIG_WEIGHT_MAX)
 		return refuse(reply, -EINVAL, "backend %s: weight %u: the most is %u", name, value, CONFIG_WEIGHT_MAX);
 	snprintf(object, sizeof(object), "backend %s", name);
-	events_add(c->events, "weight", object, "operator", "%u -> %u, until the next reload", backend->weight, value);
-	backend->weight = value;
-	backend_publish(c, backend);
-	for (struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
-		for (size_t g = 0; g < c->n_groups; g++)
-			if (group_has(c->groups[g], endpoint))
-				group_update(c, c->groups[g]);
+	events_add(c->events, "weight", object, "operator", "%u -> %u, until the next reload%s", backend->weight, value,
+		   for_text(for_ms, duration, sizeof(duration)));
+	backend->weight_until = wall_in(for_ms);
+	backend_set_weight(c, backend, value);
 	return saved(c, reply);
 }
 

@@ -34,6 +34,8 @@ static int add_backend(struct state *state, const struct backend *backend)
 		return -ENOMEM;
 	entry->admin = (enum state_admin)backend->admin[ADMIN_BY_OPERATOR];
 	entry->drain_until = backend->drain_until;
+	entry->admin_until = backend->admin_until;
+	entry->weight_until = backend->weight_until;
 	entry->has_weight = backend->weight != backend->configured_weight;
 	entry->weight = backend->weight;
 	return 0;
@@ -103,8 +105,11 @@ void persist_restore_backend(const struct state *state, struct backend *backend)
 		return;
 	backend->admin[ADMIN_BY_OPERATOR] = (enum admin_state)entry->admin;
 	backend->drain_until = entry->drain_until;
-	if (entry->has_weight)
+	backend->admin_until = entry->admin_until;
+	if (entry->has_weight) {
 		backend->weight = entry->weight;
+		backend->weight_until = entry->weight_until;
+	}
 }
 
 static bool has_tier(const struct group *group, uint32_t tier)

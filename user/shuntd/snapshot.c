@@ -71,6 +71,8 @@ static void snapshot_backend(const struct controller *c, const struct backend *b
 		.admin = admin_text(backend_admin(backend)),
 		.admin_by = backend_admin(backend) == ADMIN_READY ? NULL : admin_source_text(backend_admin_source(backend)),
 		.drain_until = backend->drain_until,
+		.admin_until = backend->admin_until,
+		.weight_until = backend->weight_until,
 		.window_until = backend->admin[ADMIN_BY_WINDOW] == ADMIN_READY ? 0 : backend->window.closes_ms,
 		.removed = backend->removed,
 		.check_type = endpoint ? config_check_type_text(endpoint->check.type) : "none",

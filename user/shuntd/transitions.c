@@ -194,6 +194,7 @@ static int ticked(sd_event_source *source, uint64_t usec, void *userdata)
 	struct controller *c = userdata;
 
 	windows_follow(c, false);
+	backends_end_overrides(c);
 	transitions_scan(c);
 	passive_watch(c);
 	events_sync(c->events);

@@ -106,23 +106,26 @@ void state_free(struct state *state)
 
 static int read_backend(struct state *state, const char *name, json_t *json)
 {
-	json_int_t drain_until = 0, weight = -1;
+	json_int_t drain_until = 0, admin_until = 0, weight_until = 0, weight = -1;
 	struct state_backend *backend;
 	const char *admin;
 	size_t i;
 
-	if (json_unpack(json, "{s:s, s?I, s?I !}", "admin", &admin, "drain_until", &drain_until, "weight", &weight) < 0)
+	if (json_unpack(json, "{s:s, s?I, s?I, s?I, s?I !}", "admin", &admin, "drain_until", &drain_until, "weight", &weight,
+			"admin_until", &admin_until, "weight_until", &weight_until) < 0)
 		return -EBADMSG;
 	for (i = 0; i < 3; i++)
 		if (strcmp(admin, admin_text[i]) == 0)
 			break;
-	if (i == 3 || drain_until < 0 || weight > UINT32_MAX || (json_object_get(json, "weight") && weight < 0))
+	if (i == 3 || drain_until < 0 || admin_until < 0 || weight_until < 0 || weight > UINT32_MAX || (json_object_get(json, "weight") && weight < 0))
 		return -EBADMSG;
 	backend = state_backend(state, name);
 	if (!backend)
 		return -ENOMEM;
 	backend->admin = i;
 	backend->drain_until = drain_until;
+	backend->admin_until = admin_until;
+	backend->weight_until = weight_until;
 	backend->has_weight = weight >= 0;
 	backend->weight = weight >= 0 ? weight : 0;
 	return 0;
@@ -234,6 +237,8 @@ static json_t *backend_json(const struct state_backend *backend)
 	json_t *json = json_pack("{s:s}", "admin", admin_text[backend->admin]);
 
 	if (json && ((backend->drain_until && put(json, "drain_until", json_integer(backend->drain_until)) < 0) ||
+		     (backend->admin_until && put(json, "admin_until", json_integer(backend->admin_until)) < 0) ||
+		     (backend->weight_until && put(json, "weight_until", json_integer(backend->weight_until)) < 0) ||
 		     (backend->has_weight && put(json, "weight", json_integer(backend->weight)) < 0))) {
 		json_decref(json);
 		return NULL;

@@ -20,6 +20,8 @@ struct state_backend {
 	char *name;
 	enum state_admin admin;
 	int64_t drain_until;          /* when the drain's timeout passes; 0: none */
+	int64_t admin_until;          /* when admin ends by itself; 0: an operator ends it */
+	int64_t weight_until;         /* likewise the weight */
 	bool has_weight;              /* an operator set weight, until the next reload */
 	uint32_t weight;
 };
