@@ -101,12 +101,14 @@ stage void flow_refresh(struct pick *p, struct shunt_flow *at, struct shunt_flow
 /* Where in the line a flow is, or may be put; -1: nowhere. Global for the verifier's sake, as pick_slowly(). */
 __noinline int flow_place(const struct shunt_flow_line *line, __u32 fingerprint, __u32 now)
 {
+	__u32 first = 0;
+	const struct shunt_flow_shares *shares = bpf_map_lookup_elem(&flow_shares, &first);
 	int found;
 
-	if (!line)
+	if (!line || !shares)
 		return -1;
 	found = shunt_flow_find(line, fingerprint);
-	return found >= 0 ? found : shunt_flow_victim(line, cfg.flow_timeout, now);
+	return found >= 0 ? found : shunt_flow_victim(line, cfg.flow_timeout, now, fingerprint, shares->crowded);
 }
 
 /* Remembers p->backend_id for the flow; false when the line is full of flows that must not be evicted. */

@@ -67,6 +67,9 @@ SHUNT_ARRAY(links, struct shunt_link, SHUNT_MAX_LINKS, BPF_F_MMAPABLE);
 /* Packets insert and refresh, controller counts and ages, all by compare-and-swap. Entries at load. */
 SHUNT_ARRAY(flows, struct shunt_flow_line, 1, BPF_F_MMAPABLE);
 
+/* Controller writes; packets that want a place in a line read. Not pinned: half a second later it is known again. */
+SHUNT_ARRAY(flow_shares, struct shunt_flow_shares, 1, 0);
+
 /* Packets write and read, fragments only; the kernel forgets the oldest. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -36,7 +36,7 @@ stage bool starts_or_may(const struct packet *p)
 stage int pick_unsettled(struct packet *p, __u32 table, const struct placement *placement)
 {
 	struct pick pick = {
-		.hash = p->hash,
+		.hash = shunt_flow_hash_of_class(p->hash, p->service->flow_class),
 		.table = table,
 		.was_group = placement->was_group,
 		.group_state = placement->state,

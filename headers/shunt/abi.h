@@ -95,7 +95,7 @@ struct shunt_service {
 	__u8 group_state;            /* enum shunt_slot_state */
 	__u8 server_id_offset;       /* QUIC: where in the connection id the server's is, bytes */
 	__u8 server_id_len;          /* bytes, at most SHUNT_SERVER_ID_MAX; 0: there is none */
-	__u8 pad;
+	__u8 flow_class;             /* whose share of the flow table its flows are in, below SHUNT_FLOW_CLASSES */
 	__u64 reserved;
 };
 
@@ -172,11 +172,19 @@ struct shunt_link {
 
 /* One aligned 64-bit word. All zero: free. */
 struct shunt_flow {
-	__u32 fingerprint;           /* low half of the flow hash; its lowest bits are the slot; never 0 */
+	__u32 fingerprint;           /* low half of the flow hash; lowest bits: the slot, highest: the class; never 0 */
 	__u32 backend : 15;
 	__u32 established : 1;       /* more than its first packet was seen */
 	__u32 seen : 16;             /* time of the last packet, shunt_coarse_time() */
 } __attribute__((aligned(8)));
+
+/* Which classes have more than their share of the table while it is full: bits. Their flows make room for others'. */
+#define SHUNT_FLOW_CLASSES 16
+#define SHUNT_FLOW_CLASS_SHIFT 28
+struct shunt_flow_shares {
+	__u32 crowded;
+	__u32 pad;
+};
 
 struct shunt_flow_line {
 	struct shunt_flow flow[SHUNT_FLOWS_PER_LINE];
@@ -400,6 +408,7 @@ _Static_assert(sizeof(struct shunt_client_line) == 64, "a line of clients is one
 _Static_assert(sizeof(struct shunt_flow) == 8, "a flow changes by one compare-and-swap");
 _Static_assert(sizeof(struct shunt_fragment_key) == 40, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_fragment) == 12, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(SHUNT_FLOW_CLASSES == 1 << (32 - SHUNT_FLOW_CLASS_SHIFT), "a class fits a fingerprint");
 _Static_assert(sizeof(struct shunt_flow_line) == 64, "a line of flows is one cache line");
 
 #endif

@@ -7,6 +7,7 @@
 #define SHUNT_FLOW_LINE_H
 
 #include "abi.h"
+#include "hash.h"
 #include "least.h"
 
 #define SHUNT_COARSE_TIME_SHIFT 28 /* 2^28 ns, about a quarter of a second; 16 bits of it wrap after 4.9 hours */
@@ -67,24 +68,49 @@ static inline __attribute__((always_inline)) int shunt_flow_find(const struct sh
 	return -1;
 }
 
+/* How many entries of the line each class has, four bits each. */
+static inline __attribute__((always_inline)) __u64 shunt_flow_classes_in(const struct shunt_flow_line *line)
+{
+	__u64 counts = 0;
+
+	for (__u32 i = 0; i < SHUNT_FLOWS_PER_LINE; i++) {
+		struct shunt_flow flow = shunt_flow_load(&line->flow[i]);
+		__u64 is_used = 1 - (((__u64)flow.fingerprint - 1) >> 63);
+
+		counts += is_used << 4 * shunt_flow_class(flow.fingerprint);
+	}
+	return counts;
+}
+
 /*
- * Index of the entry that a new one may replace: a free one, else the oldest not established, else the oldest one that
- * nobody has used for more than `timeout` (coarse units), which matters while no controller ages the table; -1 when there
- * is none. A SYN flood so replaces its own entries only, and no newcomer takes the place of a living established flow.
+ * Index of the entry that a new one with this fingerprint may replace, -1: none. In this order: a free one; one not
+ * established, of the class that has most entries in the line, the oldest of those, but of no class that has fewer than the
+ * newcomer's own; an established one that nobody has used for more than `timeout` (coarse units), which matters while no
+ * controller ages the table; the oldest established one of a class in `crowded`, for a newcomer that is of none of those and
+ * has fewer in the line.
+ *
+ * A SYN flood so replaces its own service's entries only. No newcomer takes the place of a living established flow, but
+ * where one service has filled the table with them its excess makes room for others.
  */
 static inline __attribute__((always_inline)) int shunt_flow_victim(const struct shunt_flow_line *line, __u32 timeout,
-								   __u16 now)
+								   __u16 now, __u32 fingerprint, __u32 crowded)
 {
-	__u64 best = 0;
+	__u64 best = 0, counts = shunt_flow_classes_in(line);
+	__u32 own_class = shunt_flow_class(fingerprint);
+	__u64 own = counts >> 4 * own_class & 15, may_crowd_out = ~(crowded >> own_class) & 1;
 
 	/* Rank above the place, so that the largest word says both. Without branches: see shunt_least(). */
 	for (__u32 i = 0; i < SHUNT_FLOWS_PER_LINE; i++) {
 		struct shunt_flow flow = shunt_flow_load(&line->flow[i]);
+		__u32 class = shunt_flow_class(flow.fingerprint);
 		__u64 age = shunt_flow_age(flow, now), is_free = ((__u64)flow.fingerprint - 1) >> 63;
-		__u64 is_old = (timeout - age) >> 63, is_new = !flow.established, may_go = is_old | is_new | is_free;
-		__u64 rank = is_free << 18 | is_new << 17 | (age + 1);
+		__u64 is_old = (timeout - age) >> 63, is_new = !flow.established, count = counts >> 4 * class & 15;
+		__u64 has_fewer = (own - count) >> 63, has_more = (count - own) >> 63;
+		__u64 is_excess = may_crowd_out & crowded >> class & has_fewer;
+		__u64 may_go = is_free | (is_new & ~has_more) | is_old | is_excess;
+		__u64 rank = is_free << 23 | is_new << 22 | is_old << 21 | count << 17 | (age + 1);
 
-		best = shunt_greatest(best, (rank << 3 | (SHUNT_FLOWS_PER_LINE - 1 - i)) & -may_go);
+		best = shunt_greatest(best, (rank << 3 | (SHUNT_FLOWS_PER_LINE - 1 - i)) & -(may_go & 1));
 	}
 	return best ? (int)(SHUNT_FLOWS_PER_LINE - 1 - (best & (SHUNT_FLOWS_PER_LINE - 1))) : -1;
 }

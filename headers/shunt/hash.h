@@ -101,10 +101,23 @@ static inline __attribute__((always_inline)) __u64 shunt_prefix_salt(__u64 salt,
 	return salt ^ shunt_mix64(shunt_addr_half(destination, 0) ^ shunt_mix64(shunt_addr_half(destination, 1)));
 }
 
-/* Low half of the hash; 0 stands for a free entry. Only slot bits above bit 0 may be set to avoid it, so bit 31 is. */
+/* The hash of a flow of this class: the highest bits of its low half say so, in which neither slot nor line is. */
+static inline __attribute__((always_inline)) __u64 shunt_flow_hash_of_class(__u64 hash, __u32 flow_class)
+{
+	const __u64 mask = (__u64)(SHUNT_FLOW_CLASSES - 1) << SHUNT_FLOW_CLASS_SHIFT;
+
+	return (hash & ~mask) | (__u64)flow_class << SHUNT_FLOW_CLASS_SHIFT;
+}
+
+/* Low half of the hash; 0 stands for a free entry. To avoid it a bit is set that is neither of a slot nor of a class. */
 static inline __attribute__((always_inline)) __u32 shunt_fingerprint(__u64 hash)
 {
-	return (__u32)hash ? (__u32)hash : 1U << 31;
+	return (__u32)hash ? (__u32)hash : 1U << (SHUNT_FLOW_CLASS_SHIFT - 1);
+}
+
+static inline __attribute__((always_inline)) __u32 shunt_flow_class(__u32 fingerprint)
+{
+	return fingerprint >> SHUNT_FLOW_CLASS_SHIFT;
 }
 
 static inline __attribute__((always_inline)) __u32 shunt_slot_index(__u32 fingerprint, __u32 table_size)

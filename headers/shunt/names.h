@@ -22,6 +22,7 @@
 #define SHUNT_MAP_LIMITS "limits"
 #define SHUNT_MAP_CLIENT_GROUPS "client_groups"
 #define SHUNT_MAP_SERVER_IDS "server_ids"
+#define SHUNT_MAP_FLOW_SHARES "flow_shares"
 #define SHUNT_MAP_SERVICE_STATS "service_stats"
 #define SHUNT_MAP_BACKEND_STATS "backend_stats"
 #define SHUNT_MAP_DROP_STATS "drop_stats"

@@ -90,7 +90,7 @@ uint64_t hash_of(const struct fixture *f, const struct frame *in, uint32_t servi
 		ports = 0;
 	else if (service->key.prefix)
 		salt = shunt_prefix_salt(salt, &destination);
-	return shunt_flow_hash(f->datapath->cfg.hash_key, &source, ports, salt);
+	return shunt_flow_hash_of_class(shunt_flow_hash(f->datapath->cfg.hash_key, &source, ports, salt), service->flow_class);
 }
 
 uint32_t slot_of(const struct fixture *f, const struct frame *in, uint32_t service)

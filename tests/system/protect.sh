@@ -107,9 +107,42 @@ a_limit_of_each_client() {
 	expect "$(drops client_limit)" -ge 100 "drops"
 }
 
+# Two services that remember every flow, in a table that the one fills. The other's connections must be remembered, or the
+# drain of their backend would break them once its slots have resolved.
+a_share_for_each_service() {
+	local i
+	net_make client client2 lb b1 b2
+	for i in 1 2; do serve "b$i" 80 81; done
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 3s
+		table_size: 256
+		flow_table_size: 512
+		defaults: {health_check: $FAST_CHECK}
+		services:
+		  - {name: greedy, address: $VIP, port: 80, group: app, tracking: always}
+		  - {name: modest, address: $VIP, port: 81, group: app, tracking: always}
+		failover_groups: [{name: app, mode: active-active, backends: [b1, b2], health_check: {port: 80}}]
+		$(some_backends 2)
+	END
+	spawn greedy client2 "$FLOWS" hold 900 $VIP 80 --every 400ms --block 50 --for 60s
+	wait_for 20 "the table is full of one service" is_told_of "full, and greedy has"
+	hold modest 60 $VIP 81 --every 50ms --block 200
+	note "$(json '[.[] | select(.kind == "flows") | .text] | last' events)"
+	shunt drain b1
+	wait_for 15 "the slots of b1 have moved" no_slot_moves
+	stop_traffic modest
+	expect_unbroken modest
+	stop greedy
+	wait_for 15 "the table has room again" is_told_of "greedy is within its share again"
+}
+
+is_told_of() { json '.[].text' events | grep -q "$1"; }
+
 suite protect
 run_test "A denied client is kept out while others go on, and a reload changes who" a_denied_client
 run_test "A hundred thousand denied prefixes are kept over a reload and a crash" a_long_list
 run_test "A limit of new flows holds and established connections lose nothing" a_limit_of_new_flows
 run_test "A limit of each client leaves others alone" a_limit_of_each_client
+run_test "A service that fills the flow table leaves others their share of it" a_share_for_each_service
 finish

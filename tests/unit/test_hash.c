@@ -121,8 +121,8 @@ static void services_hash_one_flow_apart(void **state)
 static void no_fingerprint_is_that_of_a_free_entry(void **state)
 {
 	(void)state;
-	assert_int_equal(shunt_fingerprint(0), 1U << 31);
-	assert_int_equal(shunt_fingerprint(0xabcd00000000ULL), 1U << 31);
+	assert_int_equal(shunt_fingerprint(0), 1U << 27);
+	assert_int_equal(shunt_fingerprint(0xabcd00000000ULL), 1U << 27);
 	assert_int_equal(shunt_slot_index(shunt_fingerprint(0xabcd00000000ULL), 65536), 0); /* its slot stays */
 	assert_int_equal(shunt_fingerprint(0xabcd00000001ULL), 1);
 }
@@ -266,11 +266,11 @@ static void a_syn_flood_does_not_evict_established_flows(void **state)
 	for (uint32_t i = 0; i < 5; i++)
 		put_flow(&line.flow[i], entry(i + 1, true, now));
 	for (uint32_t i = 0; i < 100000; i++) {
-		uint32_t fingerprint = (uint32_t)shunt_mix64(random++) | 1U << 31;
+		uint32_t fingerprint = shunt_fingerprint(shunt_flow_hash_of_class(shunt_mix64(random++), 0));
 		int victim;
 
 		now += i % 16 == 0;
-		victim = shunt_flow_victim(&line, UINT16_MAX, now);
+		victim = shunt_flow_victim(&line, UINT16_MAX, now, fingerprint, 0);
 		assert_in_range(victim, 5, 7);
 		put_flow(&line.flow[victim], entry(fingerprint, false, now));
 	}
@@ -286,12 +286,12 @@ static void a_line_full_of_living_established_flows_takes_no_other(void **state)
 	for (uint32_t i = 0; i < SHUNT_FLOWS_PER_LINE; i++)
 		put_flow(&line.flow[i], entry(i + 1, true, 100 + i));
 	put_flow(&line.flow[3], entry(4, true, 50));
-	assert_int_equal(shunt_flow_victim(&line, 150, 200), -1);
-	assert_int_equal(shunt_flow_victim(&line, 149, 200), 3); /* nobody has used it for longer than the timeout */
+	assert_int_equal(shunt_flow_victim(&line, 150, 200, 9, 0), -1);
+	assert_int_equal(shunt_flow_victim(&line, 149, 200, 9, 0), 3); /* nobody has used it for longer than the timeout */
 	put_flow(&line.flow[6], entry(7, false, 106));
-	assert_int_equal(shunt_flow_victim(&line, 149, 200), 6); /* but rather one that is not */
+	assert_int_equal(shunt_flow_victim(&line, 149, 200, 9, 0), 6); /* but rather one that is not */
 	put_flow(&line.flow[7], (struct shunt_flow){0});
-	assert_int_equal(shunt_flow_victim(&line, 149, 200), 7); /* and a free one first */
+	assert_int_equal(shunt_flow_victim(&line, 149, 200, 9, 0), 7); /* and a free one first */
 }
 
 int main(void)

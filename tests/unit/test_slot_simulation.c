@@ -155,7 +155,7 @@ static uint32_t choose_backend(struct simulation *s, uint64_t hash, bool starts_
 	if (!choice || !pins)
 		return choice;
 	if (place < 0)
-		place = shunt_flow_victim(line, UINT16_MAX, coarse(s));
+		place = shunt_flow_victim(line, UINT16_MAX, coarse(s), fingerprint, 0);
 	assert_true(place >= 0);
 	assert_true(!line->flow[place].fingerprint ||
 		    line->flow[place].fingerprint == fingerprint); /* no overflow here */

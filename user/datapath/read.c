@@ -95,6 +95,14 @@ uint64_t datapath_scan_flows(struct datapath *d, uint32_t timeout_ms, void (*liv
 	return count;
 }
 
+void datapath_set_crowded(struct datapath *d, uint32_t classes)
+{
+	struct shunt_flow_shares shares = {.crowded = classes};
+	uint32_t first = 0;
+
+	bpf_map_update_elem(bpf_map__fd(d->skeleton->maps.flow_shares), &first, &shares, BPF_ANY);
+}
+
 void datapath_forget_flows(struct datapath *d, uint32_t backend)
 {
 	struct shunt_flow *at = d->flows->flow, *end = at + datapath_flow_capacity(d);

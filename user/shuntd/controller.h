@@ -208,6 +208,10 @@ struct controller {
 	struct backend_set alive, fit;     /* of ids */
 	struct backend_set in_service;     /* of ids: whatever their health, not in maintenance, with a weight */
 	struct placements placements;
+	struct {
+		uint64_t flows[SHUNT_FLOW_CLASSES]; /* live pinned ones, at the last scan */
+		uint32_t crowded;          /* bits of classes that have more than their share of a full table */
+	} shares;
 	sd_event_source *tick, *save;      /* save: once the loop has come round */
 	int64_t windows_seen_ms, windows_due_ms; /* when windows were last looked at, and must be again; Unix milliseconds */
 	sd_event_source *follow;           /* pace.c */
@@ -267,6 +271,12 @@ enum shunt_slot_state placements_state(const struct controller *controller, size
 bool placements_need_flows(const struct controller *controller); /* a scan of the flow table */
 void placements_see_flow(struct controller *controller, struct shunt_flow flow, uint32_t slot);
 void placements_advance(struct controller *controller, uint32_t now_ticks, uint32_t timeout_ticks);
+
+/* ---- shares.c: how much of a full flow table each service may have ---- */
+void shares_assign(const struct controller *controller, const struct shunt_service_key *keys, uint8_t *ret_classes);
+void shares_begin(struct controller *controller);     /* a scan of the flow table */
+void shares_see_flow(struct controller *controller, struct shunt_flow flow);
+void shares_end(struct controller *controller);
 
 /* ---- quic.c: server ids ---- */
 int quic_publish(struct controller *controller, const uint32_t *service_ids);

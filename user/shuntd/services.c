@@ -99,6 +99,9 @@ static int assign_ids(struct controller *c, uint32_t *ids)
 static void fill_lines(const struct controller *c, const uint32_t *ids, const struct shunt_service_key *keys,
 		       const struct placement_plan *plan, struct shunt_service *services)
 {
+	uint8_t classes[SHUNT_MAX_SERVICES];
+
+	shares_assign(c, keys, classes);
 	for (size_t i = 0; i < c->config->n_services; i++) {
 		const struct config_service *from = &c->config->services[i];
 
@@ -116,6 +119,7 @@ static void fill_lines(const struct controller *c, const uint32_t *ids, const st
 			.mss = from->mss,
 			.server_id_offset = from->quic.server_id_offset,
 			.server_id_len = from->quic.server_id_len,
+			.flow_class = classes[i],
 		};
 	}
 }

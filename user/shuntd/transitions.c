@@ -64,6 +64,7 @@ static void live_flow(void *userdata, struct shunt_flow flow)
 
 	if (endpoint)
 		endpoint->flows++;
+	shares_see_flow(scan->c, flow);
 	if (placements_need_flows(scan->c))
 		placements_see_flow(scan->c, flow, slot);
 	for (size_t i = 0; i < scan->n_unsettled; i++) {
@@ -81,7 +82,9 @@ static void count_flows(struct controller *c, struct group **unsettled, size_t n
 
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		c->endpoints[i]->flows = 0;
+	shares_begin(c);
 	c->flow_entries = datapath_scan_flows(c->datapath, c->config->flow_timeout_ms, live_flow, &scan);
+	shares_end(c);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		datapath_backend_load(c->datapath, c->endpoints[i]->id, c->endpoints[i]->flows,
 				      endpoint_weight(c->endpoints[i]));
