@@ -51,7 +51,8 @@ int datapath_set_server_ids(struct datapath *d, const struct datapath_server_id 
 
 	if (!next)
 		return -ENOMEM;
-	memcpy(next, ids, n * sizeof(*next));
+	if (n > 0)
+		memcpy(next, ids, n * sizeof(*next));
 	qsort(next, n, sizeof(*next), by_key);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = bpf_map_update_elem(map_of(d), &next[i].key, &next[i].backend, BPF_ANY);

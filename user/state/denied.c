@@ -49,7 +49,8 @@ int denied_add(struct denied_list *list, struct denied *more, size_t n, size_t *
 
 	if (!merged)
 		return -ENOMEM;
-	qsort(more, n, sizeof(*more), denied_order); /* glibc's is a merge sort, and so stable */
+	if (n > 0)
+		qsort(more, n, sizeof(*more), denied_order); /* glibc's is a merge sort, and so stable */
 	n = without_doubles(more, n);
 	*ret_changed = 0;
 	while (i < list->n || j < n) {
