@@ -124,6 +124,32 @@ said_again() { [[ $(event_of failback) == *"the delay starts again"* ]]; }
 # A configuration and a running shuntd, whatever the backends do.
 balance_down() { config && start_shuntd; }
 
+# A program tells each backend's lag, from a file of its name.
+max_lag() {
+	net_make client lb b1 b2 b3 b4
+	start_all 4
+	printf '#!/bin/sh\n[ -e "%s/up-$SHUNT_BACKEND" ] && cat "%s/lag-$SHUNT_BACKEND"\n' "$T" "$T" >"$T/check"
+	chmod +x "$T/check"
+	touch "$T"/up-b{1,2,3,4}
+	echo primary >"$T/lag-b1"
+	echo lag=9000 >"$T/lag-b2"
+	echo lag=300 >"$T/lag-b3"
+	echo lag=20 >"$T/lag-b4"
+	group_of 4 "primary: b1, max_lag: 500ms, health_check: {type: exec, command: [$T/check], interval: 200ms, timeout: 200ms,
+	  healthy_threshold: 1, unhealthy_threshold: 2},
+	  backends: [b1, {name: b2, priority: 1}, {name: b3, priority: 2}, {name: b4, priority: 2}]"
+	expect "$(active app)" = b1 "active at first"
+	rm "$T/up-b1"
+	wait_for 5 "b4 takes over: b2 lags too much, b3 more than b4" is_active b4
+	expect "$(servers $VIP 80 20)" = b4 "who answers"
+	expect "$(json '.backends[1].lag_ms' groups app)" = 9000 "b2's lag"
+	echo lag=9999 >"$T/lag-b3"
+	rm "$T/up-b4"
+	wait_for 5 "nobody may take over" is down group app state
+	echo lag=100 >"$T/lag-b2"
+	wait_for 5 "b2 takes over, as it lags no more" is_active b2
+}
+
 # ---- how much ----
 
 panic() {
@@ -443,6 +469,7 @@ run_test 'manual proposes, and failover confirms' manual
 run_test 'semi-automatic fails over by itself, never back' semi_automatic
 run_test 'hold_down keeps a second failover waiting' hold_down
 run_test 'a bad check at the end of failback_delay starts it again' recheck
+run_test 'max_lag: the least lagging of the acceptable takes over, and nobody else' max_lag
 run_test 'panic: too few are fit, all are used, and it is said loudly' panic
 run_test 'on_down: keep leaves established connections where they are' on_down_keep
 run_test 'on_down: move takes them away' on_down_move

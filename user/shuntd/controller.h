@@ -114,6 +114,7 @@ struct member {
 	uint32_t slots;                    /* slots whose new flows it takes */
 	bool fit;                          /* at the last decision: may take new flows of this group */
 	bool was_up;                       /* at the last decision, by its checks */
+	uint32_t lag_seen_ms;              /* at the last decision */
 	struct damping damping;            /* of the backend in this group */
 };
 
@@ -367,7 +368,7 @@ void group_update(struct controller *controller, struct group *group);
 void groups_follow(struct controller *controller, const struct endpoint *endpoint, bool members_only);
 /* pace.c: the same, at once or, of many backends within a moment, together with the others. */
 void groups_follow_paced(struct controller *controller, struct endpoint *endpoint, bool members_only);
-void groups_recheck(struct controller *controller, const struct endpoint *endpoint); /* those that wait for its next result */
+void groups_recheck(struct controller *controller, const struct endpoint *endpoint); /* those to which its last result says something new */
 bool group_member_is_active(const struct group *group, size_t member);
 void group_count(struct controller *controller, struct group *group);
 

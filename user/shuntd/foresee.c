@@ -23,7 +23,7 @@ static const char *name_of(const struct controller *c, const struct group *group
 
 static json_t *percent_of(uint32_t slots, uint32_t table_size)
 {
-	return json_real((double)(slots * 10000ULL / table_size) / 100);
+	return json_real(table_size ? 100.0 * slots / table_size : 0);
 }
 
 /* From the table in use (NULL: the group would be new) to c->targets. */

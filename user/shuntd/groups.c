@@ -152,8 +152,10 @@ static void publish(struct controller *c, struct group *group)
 
 static void note_fit(struct group *group, const struct failover_member *members)
 {
-	for (size_t i = 0; i < group->n_members; i++)
+	for (size_t i = 0; i < group->n_members; i++) {
 		group->members[i].fit = members[i].fit;
+		group->members[i].lag_seen_ms = members[i].lag_ms;
+	}
 }
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -277,9 +279,24 @@ void groups_follow(struct controller *c, const struct endpoint *endpoint, bool m
 	free(decisions);
 }
 
+/* With max_lag: whether the lag that a member has told since the last decision lets it take over, or no more. */
+static bool lag_matters(const struct group *group, const struct endpoint *endpoint)
+{
+	uint32_t most_ms = group->config->max_lag_ms;
+
+	for (size_t i = 0; most_ms && i < group->n_members; i++)
+		if (group->members[i].endpoint == endpoint &&
+		    (group->members[i].lag_seen_ms <= most_ms) != (endpoint->lag_ms <= most_ms))
+			return true;
+	return false;
+}
+
 void groups_recheck(struct controller *c, const struct endpoint *endpoint)
 {
-	for (size_t i = 0; i < c->n_groups; i++)
-		if (c->groups[i]->failover.rechecking && group_has(c->groups[i], endpoint))
-			group_update(c, c->groups[i]);
+	for (size_t i = 0; i < c->n_groups; i++) {
+		struct group *group = c->groups[i];
+
+		if ((group->failover.rechecking && group_has(group, endpoint)) || lag_matters(group, endpoint))
+			group_update(c, group);
+	}
 }
