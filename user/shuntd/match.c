@@ -369,6 +369,16 @@ void match_groups(struct controller *c, const struct config *config, struct back
 	agents_forget(c);
 }
 
+/* Whom only this group's panic held alive is not any more. */
+static void end_panic(struct controller *c, struct group *group)
+{
+	bool panicked = group->panic;
+
+	group_panic_forget(group);
+	for (size_t i = 0; panicked && i < group->n_members; i++)
+		endpoint_refresh(c, group->members[i].endpoint);
+}
+
 void drop_groups(struct controller *c, const struct config *config)
 {
 	size_t kept = 0;
@@ -378,6 +388,7 @@ void drop_groups(struct controller *c, const struct config *config)
 			c->groups[kept++] = c->groups[i];
 			continue;
 		}
+		end_panic(c, c->groups[i]);
 		group_free(c->groups[i]);
 	}
 	c->n_groups = kept;
