@@ -128,6 +128,7 @@ balance_down() { config && start_shuntd; }
 max_lag() {
 	net_make client lb b1 b2 b3 b4
 	start_all 4
+	# shellcheck disable=SC2016 # of the program's own shell
 	printf '#!/bin/sh\n[ -e "%s/up-$SHUNT_BACKEND" ] && cat "%s/lag-$SHUNT_BACKEND"\n' "$T" "$T" >"$T/check"
 	chmod +x "$T/check"
 	touch "$T"/up-b{1,2,3,4}
