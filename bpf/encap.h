@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Writes the frame that goes to the backend: `l2` changes the Ethernet addresses, `ipip` puts an outer IP header in
- * front, `gue` an outer IP header, UDP and GUE.
- * The packet of the client itself is never touched: to it, balancer and backend are one host, not a router on the way.
+ * front, `gue` an outer IP header, UDP and GUE. To these the packet of the client itself is never touched: to it, balancer
+ * and backend are one host, not a router on the way. `nat` makes the backend its destination (nat.h).
  */
 #ifndef SHUNT_BPF_ENCAP_H
 #define SHUNT_BPF_ENCAP_H
@@ -10,8 +10,9 @@
 #include "checksum.h"
 #include "gue.h"
 #include "mss.h"
+#include "nat.h"
 #include "nexthop.h"
-#include "too_big.h"
+#include "refuse.h"
 #include "vlan.h"
 
 #define IPV4_VERSION_AND_LENGTH 0x45U
@@ -139,9 +140,23 @@ stage int rewrite_l2(struct packet *p, const struct exit *exit)
 	return SHUNT_NEXT;
 }
 
+/* A service for every port keeps the client's, whatever port the backend has. */
+stage int translate_destination(struct packet *p, const struct exit *exit)
+{
+	__be16 port = p->service->key.port && p->backend->port ? p->backend->port : p->destination_port;
+	int reason = translate(p->ctx, &p->backend->address, nat_place_of(p).word, nat_change_of(p, port).word);
+
+	return unlikely(reason) ? refuse(p, reason, 0, NULL) : rewrite_l2(p, exit);
+}
+
+stage bool is_translated(const struct packet *p)
+{
+	return cfg.features & SHUNT_FEATURE_NAT && p->service->forward == SHUNT_FORWARD_NAT;
+}
+
 stage int send_on(struct packet *p)
 {
-	bool tunnelled = p->service->forward != SHUNT_FORWARD_L2;
+	bool tunnelled = p->service->forward == SHUNT_FORWARD_IPIP || p->service->forward == SHUNT_FORWARD_GUE;
 	struct outer outer;
 	struct exit exit;
 	__u32 outer_len;
@@ -153,9 +168,14 @@ stage int send_on(struct packet *p)
 	outer_len = tunnelled ? outer.ip_len + outer.layer_len : 0;
 	if (unlikely(!fits(p, outer_len)))
 		return refuse_too_big(p, outer_len);
+	if (p->dry)
+		return leave(p, &exit); /* all is found out */
 	if (cfg.features & SHUNT_FEATURE_MSS && p->service->mss && p->starts_flow)
 		limit_mss(p, outer_len);
-	verdict = tunnelled ? encapsulate(p, &exit, &outer) : rewrite_l2(p, &exit);
+	if (is_translated(p))
+		verdict = translate_destination(p, &exit);
+	else
+		verdict = tunnelled ? encapsulate(p, &exit, &outer) : rewrite_l2(p, &exit);
 	return verdict ?: leave(p, &exit);
 }
 

@@ -72,7 +72,10 @@ static __always_inline __u32 read_quoted_ipv6(struct xdp_md *ctx, struct quoted 
 	return chain.offset - offset;
 }
 
-/* Reads the packet quoted between offset and end of the frame; false: it is none, or cut too short. Global, for the verifier. */
+/*
+ * Reads the packet quoted between offset and end of the frame. Returns where in the frame its transport header is; 0: there
+ * is no packet, or it is cut too short. Global, for the verifier.
+ */
 __noinline int read_quoted(struct xdp_md *ctx, struct quoted *quoted, __u32 offset, __u32 end, __u32 family)
 {
 	void *data_end = (void *)(long)ctx->data_end;
@@ -80,18 +83,18 @@ __noinline int read_quoted(struct xdp_md *ctx, struct quoted *quoted, __u32 offs
 	__be16 *port;
 
 	if (!quoted)
-		return false;
+		return 0;
 	offset &= FRAME_OFFSET_MAX;
 	header_len = family == ETH_P_IP ? read_quoted_ipv4(quoted, (void *)(long)ctx->data + offset, data_end)
 					: read_quoted_ipv6(ctx, quoted, offset, end);
 	if (!header_len || offset + header_len + QUOTED_MIN_LEN > end)
-		return false;
+		return 0;
 	port = (void *)(long)ctx->data + ((offset + header_len) & FRAME_OFFSET_MAX);
 	if ((void *)(port + 2) > data_end)
-		return false;
+		return 0;
 	quoted->source_port = port[0];
 	quoted->destination_port = port[1];
-	return true;
+	return offset + header_len;
 }
 
 stage bool addresses_equal(const struct shunt_addr *a, const struct shunt_addr *b)
@@ -103,8 +106,10 @@ stage bool addresses_equal(const struct shunt_addr *a, const struct shunt_addr *
 static __always_inline void follow(struct packet *p)
 {
 	struct quoted quoted = {};
+	int l4_offset = read_quoted(p->ctx, &quoted, p->l4_offset + ICMP_ERROR_HEADER_LEN, p->l3_offset + p->ip_len, p->family);
 
-	if (!read_quoted(p->ctx, &quoted, p->l4_offset + ICMP_ERROR_HEADER_LEN, p->l3_offset + p->ip_len, p->family) ||
+	p->unusual->quoted_l4_offset = l4_offset;
+	if (!l4_offset ||
 	    !addresses_equal(&quoted.source, &p->destination)) {
 		p->fault = SHUNT_DROP_ICMP_ERROR;
 		return;

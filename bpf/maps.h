@@ -56,6 +56,16 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } service_prefixes SEC(".maps");
 
+/* The same for the answers of nat backends. One entry when no service needs it. */
+SHUNT_ARRAY(answers, struct shunt_answer, SHUNT_ANSWER_LINES, BPF_F_MMAPABLE);
+SHUNT_ARRAY(answer_seeds, struct shunt_service_seed, SHUNT_ANSWER_BUCKETS, BPF_F_MMAPABLE);
+
+/* Packets write, the controller has the kernel resolve them. Not pinned. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} neighbours_wanted SEC(".maps");
+
 /* Controller writes; packets read. Two tables a group: one in use, one that the next is written to. Entries at load. */
 SHUNT_ARRAY(groups, struct shunt_group, SHUNT_MAX_GROUPS, BPF_F_MMAPABLE);
 SHUNT_ARRAY(slots, struct shunt_slot_line, 1, BPF_F_MMAPABLE);

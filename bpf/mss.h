@@ -72,8 +72,7 @@ __noinline int lower_mss(struct xdp_md *ctx, __u32 tcp_offset, __u32 mss, int ro
 /* `outer_len`: what forwarding puts in front. Only TCP services have a limit. */
 stage void limit_mss(struct packet *p, __u32 outer_len)
 {
-	if (!p->dry)
-		lower_mss(p->ctx, p->l4_offset, p->service->mss, p->backend->mtu - outer_len, p->family);
+	lower_mss(p->ctx, p->l4_offset, p->service->mss, p->backend->mtu - outer_len, p->family);
 }
 
 #endif

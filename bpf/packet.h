@@ -30,7 +30,11 @@ struct vlan_tag {
 /* What few packets have. In memory of its own, so that the others do not carry it through registers from stage to stage. */
 struct unusual {
 	struct vlan_tag tag[VLAN_TAGS_MAX];
-	__u16 fragment_offset, fragment_len; /* bytes; offset 0: the first */
+	__u16 fragment_offset;           /* bytes; 0: the first */
+	union {                          /* what is no fragment may be an error, and the other way round */
+		__u16 fragment_len;      /* bytes */
+		__u16 quoted_l4_offset;  /* of an ICMP error: where the transport header is of the packet that it quotes */
+	};
 	__be32 fragment_id;
 	__u32 remembered_backend;        /* where the first fragment went */
 };

@@ -8,6 +8,7 @@
 
 #include <shunt/hash.h>
 
+#include "answer.h"
 #include "packet.h"
 #include "sanity.h"
 
@@ -63,7 +64,9 @@ stage int find_service(struct packet *p)
 			p->service = service_otherwise(p);
 		else if (!p->service && cfg.features & SHUNT_FEATURE_ANY_PORT)
 			p->service = service_lookup(p, 0, p->protocol);
-		return p->service ? SHUNT_NEXT : XDP_PASS;
+		if (likely(p->service))
+			return SHUNT_NEXT;
+		return cfg.features & SHUNT_FEATURE_NAT ? send_answer(p) : XDP_PASS;
 	}
 	/* What follows is rare: no ports to go by. */
 	if (!p->fault && p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6)

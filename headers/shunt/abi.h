@@ -18,6 +18,9 @@
 #define SHUNT_MAX_LINKS 64           /* link 0 is "not known" */
 #define SHUNT_SERVICE_LINES 32768    /* load at most one half: a service and an echo entry for its address */
 #define SHUNT_SERVICE_BUCKETS 4096
+#define SHUNT_ANSWER_LINES 65536     /* load at most one half */
+#define SHUNT_ANSWER_BUCKETS 16384
+#define SHUNT_MAX_ANSWERS 32768
 #define SHUNT_SLOTS_PER_LINE 16
 #define SHUNT_FLOWS_PER_LINE 8
 #define SHUNT_MAX_FRAGMENTED 8192    /* datagrams whose first fragment is remembered */
@@ -57,7 +60,7 @@ struct shunt_prefix {
 	__u32 pad;
 };
 
-enum shunt_forward { SHUNT_FORWARD_L2 = 0, SHUNT_FORWARD_IPIP = 1, SHUNT_FORWARD_GUE = 2 };
+enum shunt_forward { SHUNT_FORWARD_L2 = 0, SHUNT_FORWARD_IPIP = 1, SHUNT_FORWARD_GUE = 2, SHUNT_FORWARD_NAT = 3 };
 
 #define SHUNT_MSS_AUTO 0xffff
 
@@ -110,6 +113,25 @@ struct shunt_client_group {
 
 struct shunt_service_seed {
 	__u32 seed;                  /* displacement of the keys of this bucket */
+	__u32 pad;
+};
+
+/* ---- answers: which service a nat backend answers for; lines as of services ---- */
+
+struct shunt_answer {
+	struct shunt_service_key key; /* the backend's address, port (0: every port) and protocol */
+	struct shunt_addr address;   /* the service's, which becomes the source */
+	__be16 port;                 /* the service's, 0: as it is */
+	__u16 pad;
+	__u32 service;               /* id */
+	__u32 backend;               /* id */
+	__u32 reserved[3];
+};
+
+/* A next hop of answers that is to be resolved; packets write these to the ring `neighbours_wanted`. */
+struct shunt_neighbour_wanted {
+	struct shunt_addr address;
+	__u32 ifindex;
 	__u32 pad;
 };
 
@@ -295,6 +317,7 @@ enum shunt_features {
 	SHUNT_FEATURE_ANY_PORT = 1 << 0,      /* some service takes every port */
 	SHUNT_FEATURE_GUE = 1 << 1,           /* some service forwards by gue */
 	SHUNT_FEATURE_MSS = 1 << 2,           /* some service limits the MSS of SYNs */
+	SHUNT_FEATURE_NAT = 1 << 3,           /* some service forwards by nat */
 	SHUNT_FEATURE_DENY = 1 << 8,          /* some prefix is denied */
 	SHUNT_FEATURE_ALLOW = 1 << 9,         /* some service has a list of who is allowed */
 	SHUNT_FEATURE_ALLOW_ALL = 1 << 10,    /* there is such a list for all services */
@@ -332,6 +355,7 @@ enum shunt_choice {
 	SHUNT_CHOICE_SCHEDULED,      /* a new flow, to the slot that the scheduler says */
 	SHUNT_CHOICE_FAIL_OPEN,      /* nobody is alive: the slot's backend all the same */
 	SHUNT_CHOICE_SERVER_ID,      /* QUIC: named by the server id in the connection id */
+	SHUNT_CHOICE_ANSWER,         /* it is a nat backend's answer, which goes on as the service's */
 };
 
 struct shunt_explanation {
@@ -391,6 +415,7 @@ _Static_assert(sizeof(struct shunt_service) == 64, "a service is one cache line"
 _Static_assert(sizeof(struct shunt_server_id) == 16, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_client_group) == 8, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(SHUNT_MAX_GROUPS <= 1 << 16, "a group fits was_group");
+_Static_assert(sizeof(struct shunt_answer) == 64, "an answer is one cache line");
 _Static_assert(sizeof(struct shunt_group) == 16, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_slot) == 4, "a slot is one 32-bit word");
 _Static_assert(sizeof(struct shunt_slot_line) == 64, "a line of slots is one cache line");

@@ -74,15 +74,26 @@ static inline __attribute__((always_inline)) __u64 shunt_service_hash(const vola
 	return shunt_prefix_hash(key, address, port, protocol, 0);
 }
 
-static inline __attribute__((always_inline)) __u32 shunt_service_bucket(__u64 hash)
+/* Of a number of buckets or lines that is a power of two; services and answers have their own. */
+static inline __attribute__((always_inline)) __u32 shunt_bucket(__u64 hash, __u32 buckets)
 {
-	return hash & (SHUNT_SERVICE_BUCKETS - 1);
+	return hash & (buckets - 1);
 }
 
-/* The line of a key whose bucket has this seed. The controller picks seeds so that no two services share a line. */
+/* The line of a key whose bucket has this seed. The controller picks seeds so that no two keys share a line. */
+static inline __attribute__((always_inline)) __u32 shunt_line(__u64 hash, __u32 seed, __u32 lines)
+{
+	return ((__u32)(hash >> 32) + seed * ((__u32)(hash >> 12) | 1)) & (lines - 1);
+}
+
+static inline __attribute__((always_inline)) __u32 shunt_service_bucket(__u64 hash)
+{
+	return shunt_bucket(hash, SHUNT_SERVICE_BUCKETS);
+}
+
 static inline __attribute__((always_inline)) __u32 shunt_service_line(__u64 hash, __u32 seed)
 {
-	return ((__u32)(hash >> 32) + seed * ((__u32)(hash >> 12) | 1)) & (SHUNT_SERVICE_LINES - 1);
+	return shunt_line(hash, seed, SHUNT_SERVICE_LINES);
 }
 
 /* ---- flows ---- */

@@ -10,6 +10,8 @@
 #define SHUNT_MAP_INFO "info"
 #define SHUNT_MAP_SERVICES "services"
 #define SHUNT_MAP_SERVICE_SEEDS "service_seeds"
+#define SHUNT_MAP_ANSWERS "answers"
+#define SHUNT_MAP_ANSWER_SEEDS "answer_seeds"
 #define SHUNT_MAP_GROUPS "groups"
 #define SHUNT_MAP_SLOTS "slots"
 #define SHUNT_MAP_BACKENDS "backends"

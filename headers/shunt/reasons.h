@@ -30,7 +30,10 @@
 	X(SERVICE_LIMIT, "service_limit", "more new flows than the service's limit") \
 	X(CLIENT_LIMIT, "client_limit", "more new flows of one client than the service's limit") \
 	X(TOO_BIG_ANSWERED, "too_big_answered", "too big for the MTU towards the backend, and the client was told by ICMP") \
-	X(TOO_BIG_LIMITED, "too_big_limited", "too big for the MTU towards the backend, and over the rate of ICMP answers")
+	X(TOO_BIG_LIMITED, "too_big_limited", "too big for the MTU towards the backend, and over the rate of ICMP answers") \
+	X(TTL_ENDED, "ttl_ended", "TTL or hop limit ends here, as at a router (nat), and no answer is due or over the rate") \
+	X(TTL_ENDED_ANSWERED, "ttl_ended_answered", "TTL or hop limit ends here, as at a router (nat), and the sender was told by ICMP") \
+	X(NO_NEIGHBOUR, "no_neighbour", "the next hop of a nat backend's answer is being resolved")
 
 enum shunt_drop_reason {
 #define X(name, label, text) SHUNT_DROP_##name,

@@ -154,6 +154,9 @@ static const struct {
 	{SHUNT_DROP_SERVICE_LIMIT, "as well: it needs limits"},
 	{SHUNT_DROP_CLIENT_LIMIT, "as well"},
 	{SHUNT_DROP_TOO_BIG_LIMITED, "has a test of its own: it takes as many packets as may be answered at once"},
+	{SHUNT_DROP_TTL_ENDED, "has golden cases: it needs nat, as have the next two"},
+	{SHUNT_DROP_TTL_ENDED_ANSWERED, "as well"},
+	{SHUNT_DROP_NO_NEIGHBOUR, "as well"},
 };
 
 static struct frame *many_extensions(struct frame *frame)

@@ -38,6 +38,7 @@ static const struct {
 	{"prefixes", SHUNT_FEATURE_PREFIXES},
 	{"clients", SHUNT_FEATURE_CLIENTS},
 	{"quic", SHUNT_FEATURE_QUIC},
+	{"nat", SHUNT_FEATURE_NAT},
 	{"every feature", UINT32_MAX},
 };
 

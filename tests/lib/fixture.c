@@ -231,6 +231,56 @@ uint32_t fixture_prefix(struct fixture *f, uint8_t protocol, const char *prefix,
 	return add_service(f, key, group, forward, flags);
 }
 
+uint32_t fixture_nat(struct fixture *f, uint8_t protocol, const char *address, uint32_t group, uint32_t backend, uint16_t port)
+{
+	uint32_t id = add_service(f, service_key(protocol, address), group, SHUNT_FORWARD_NAT, 0);
+	const struct shunt_service *service = fixture_service_by_id(f, id);
+
+	assert_true(f->n_answers < N(f->answers));
+	datapath_backend_port(f->datapath, backend, port);
+	f->answers[f->n_answers++] = (struct shunt_answer){
+		.key = {.address = datapath_peek_backend(f->datapath, backend)->address,
+			.port = service->key.port && port ? htons(port) : service->key.port,
+			.protocol = protocol,
+			.used = 1},
+		.address = service->key.address,
+		.port = service->key.port,
+		.service = id,
+		.backend = backend,
+	};
+	assert_int_equal(datapath_set_answers(f->datapath, f->answers, f->n_answers), 0);
+	return id;
+}
+
+void fixture_routes(void)
+{
+	shell("for link in all lo in0 out0; do "
+	      "echo 1 >/proc/sys/net/ipv4/conf/$link/forwarding; echo 1 >/proc/sys/net/ipv6/conf/$link/forwarding; done; "
+	      "echo 0 >/proc/sys/net/ipv6/conf/in0/accept_dad; echo 0 >/proc/sys/net/ipv6/conf/out0/accept_dad");
+	shell("ip -batch - <<END\n"
+	      "address replace 10.0.0.1/24 dev in0\n"
+	      "address replace 203.0.113.2/24 dev in0\n"
+	      "address replace 203.0.114.2/24 dev out0\n"
+	      "neighbour replace 203.0.113.1 lladdr 02:00:00:00:00:01 nud permanent dev in0\n"
+	      "neighbour replace 203.0.114.1 lladdr 02:00:00:00:00:04 nud permanent dev out0\n"
+	      "route replace 198.51.100.0/24 via 203.0.113.1\n"
+	      "route replace 198.51.101.0/24 via 203.0.114.1\n"
+	      "route replace 198.51.102.0/24 via 203.0.113.1 mtu lock 1400\n"
+	      "route replace 198.51.103.0/24 via 203.0.113.9\n"
+	      "END");
+	shell("ip -6 -batch - <<END\n"
+	      "address replace fd00::1/64 dev in0 nodad\n"
+	      "address replace fd00:1::2/64 dev in0 nodad\n"
+	      "address replace fd00:2::2/64 dev out0 nodad\n"
+	      "neighbour replace fd00:1::1 lladdr 02:00:00:00:00:01 nud permanent dev in0\n"
+	      "neighbour replace fd00:2::1 lladdr 02:00:00:00:00:04 nud permanent dev out0\n"
+	      "route replace 2001:db8:c::/64 via fd00:1::1 dev in0\n"
+	      "route replace 2001:db8:d::/64 via fd00:2::1 dev out0\n"
+	      "route replace 2001:db8:e::/64 via fd00:1::1 dev in0 mtu lock 1400\n"
+	      "route replace 2001:db8:f::/64 via fd00:1::9 dev in0\n"
+	      "END");
+}
+
 void fixture_scheduler(struct fixture *f, uint32_t id, enum shunt_scheduler scheduler)
 {
 	struct shunt_service *service = NULL;

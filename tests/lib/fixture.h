@@ -23,6 +23,8 @@ struct fixture {
 	int ifindex[2]; /* of LINK_IN, LINK_OUT */
 	struct shunt_service *services; /* as published */
 	size_t n_services;
+	struct shunt_answer answers[64]; /* likewise */
+	size_t n_answers;
 };
 
 /* The table and flow table are small, so that full lines and collisions are easily made. */
@@ -52,6 +54,15 @@ uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *addres
 			 enum shunt_forward forward, uint32_t flags);
 /* Gives a service a scheduler; its flows are then tracked always. */
 void fixture_scheduler(struct fixture *f, uint32_t service, enum shunt_scheduler scheduler);
+/* By nat to this backend and port, 0: the client's; its answers are the service's. */
+uint32_t fixture_nat(struct fixture *f, uint8_t protocol, const char *address, uint32_t group, uint32_t backend, uint16_t port);
+/*
+ * Forwarding, and where answers go: clients of 198.51.100.0/24 and 2001:db8:c::/64 behind a router by LINK_IN
+ * (02:00:00:00:00:01), of 198.51.101.0/24 and 2001:db8:d::/64 behind one by LINK_OUT (02:00:00:00:00:04), of 198.51.102.0/24
+ * and 2001:db8:e::/64 likewise by LINK_IN, where 1,400 bytes fit; of 198.51.103.0/24 and 2001:db8:f::/64 behind one that
+ * nobody has resolved. 10.0.0.1 and fd00::1 are the host's own.
+ */
+void fixture_routes(void);
 /* For a whole prefix, "192.0.2.0/24" or "2001:db8::/96". */
 uint32_t fixture_prefix(struct fixture *f, uint8_t protocol, const char *prefix, uint16_t port, uint32_t group,
 			enum shunt_forward forward, uint32_t flags);

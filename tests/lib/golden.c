@@ -123,6 +123,35 @@ static void quic(struct world *w)
 	datapath_backend_alive(w->f.datapath, fixture_backend(&w->f, "10.0.1.99", LINK_IN), false);
 }
 
+static void translating(struct world *w)
+{
+	static const struct {
+		const char *address, *service;
+		uint8_t protocol;
+		uint16_t port;
+		enum link link;
+	} all[] = {
+		{"10.0.1.11", VIP("80"), IPPROTO_TCP, 8080, LINK_IN},
+		{"fd00::1:12", VIP6("80"), IPPROTO_TCP, 8080, LINK_IN},
+		{"10.0.1.13", VIP("83"), IPPROTO_TCP, 0, LINK_OUT},
+		{"fd00::1:14", VIP6("83"), IPPROTO_UDP, 0, LINK_OUT},
+		{"10.0.1.15", "192.0.2.20:0", IPPROTO_TCP, 0, LINK_IN},
+		{"fd00::1:16", "[2001:db8::20]:0", IPPROTO_UDP, 0, LINK_IN},
+		{"10.0.1.11", VIP("53"), IPPROTO_UDP, 8080, LINK_IN},
+		{"fd00::1:12", VIP6("53"), IPPROTO_UDP, 8080, LINK_IN},
+	};
+
+	reopen_with(w, SHUNT_FEATURE_NAT);
+	fixture_routes();
+	for (size_t i = 0; i < N(all); i++) {
+		uint32_t backend = fixture_backend(&w->f, all[i].address, all[i].link);
+		uint32_t group = fixture_group(&w->f, 100 + backend);
+
+		fixture_slots(&w->f, group, settled(backend));
+		fixture_nat(&w->f, all[i].protocol, all[i].service, group, backend, all[i].port);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct world *w);
@@ -135,6 +164,7 @@ static const struct {
 	{"reject", refusing},
 	{"prefixes", prefixes},
 	{"quic", quic},
+	{"nat", translating},
 };
 
 const char *golden_world_name(size_t i)
@@ -161,6 +191,7 @@ static const struct {
 	bool answered;
 } fates[] = {
 	{"pass", XDP_PASS, false}, {"drop", XDP_DROP, false},	      {"answer", XDP_TX, true},
+	{"answer-out", XDP_REDIRECT, true},
 	{"tx", XDP_TX, false},	   {"redirect", XDP_REDIRECT, false},
 };
 

@@ -12,18 +12,19 @@ REJECT = 90  # in the world "reject"
 
 # ---- fragments: RFC 791 3.2, RFC 8200 4.5 ----
 
-def pieces(family, transport, number, *ranges):
+def pieces(family, transport, number, *ranges, addresses=None):
     """Fragments of what is behind the IP header: (start, end) in bytes; the last one that reaches the end is the last."""
-    packet = ip(family) / transport
+    source, destination = addresses or (CLIENT[family], VIP[family])
+    packet = ip(family, source=source, destination=destination) / transport
     whole = raw(packet)[20 if family == 4 else 40:]
     protocol = 6 if TCP in packet else 17
     for start, end in ranges:
         more = end < len(whole)
         if family == 4:
-            yield IP(src=CLIENT[4], dst=VIP[4], ttl=57, id=number, flags="MF" if more else 0, frag=start // 8,
+            yield IP(src=source, dst=destination, ttl=57, id=number, flags="MF" if more else 0, frag=start // 8,
                      proto=protocol) / Raw(whole[start:end])
         else:
-            yield IPv6(src=CLIENT[6], dst=VIP[6], hlim=57) / IPv6ExtHdrFragment(
+            yield IPv6(src=source, dst=destination, hlim=57) / IPv6ExtHdrFragment(
                 nh=protocol, offset=start // 8, m=int(more), id=number) / Raw(whole[start:end])
 
 

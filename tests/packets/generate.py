@@ -152,7 +152,7 @@ FORWARD_BY_PORT = {L2: "l2", OTHER_LINK: "l2", TO_V4: "ipip", TO_V6: "ipip", TO_
 
 
 def case(name, given, fate, out=None, reason=None, world="settled", before=(), flow=None):
-    """fate: pass, drop, answer, tx, redirect. `out` is None: the frame leaves as it came. `flow`: see forwards()."""
+    """fate: pass, drop, answer, answer-out, tx, redirect. `out` is None: the frame leaves as it came. `flow`: see forwards()."""
     assert name not in names, name
     names.add(name)
     lines = ["name " + name, "world " + world] + ["before " + one.hex() for one in before]
@@ -204,12 +204,13 @@ TAGS = [("an 802.1Q tag", [(0x8100, 3, 0, 100)]), ("a priority tag", [(0x8100, 5
 def sections():
     """In the order of the file: the functions that the modules tests/packets/cases_*.py list."""
     import cases_forward
+    import cases_nat
     import cases_odd
     import cases_other
     import cases_quic
     import cases_tunnels
     return [*cases_forward.SECTIONS, *cases_other.SECTIONS, *cases_odd.SECTIONS, *cases_tunnels.SECTIONS,
-            *cases_quic.SECTIONS]
+            *cases_quic.SECTIONS, *cases_nat.SECTIONS]
 
 
 def text():

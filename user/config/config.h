@@ -215,7 +215,7 @@ struct config_backend {
 	char *name;
 	struct shunt_addr address;
 	uint32_t weight;              /* default 100; 0: no new flows */
-	uint16_t port;                /* host order; 0: not given */
+	uint16_t port;                /* host order: where nat delivers, and checks go; 0: not given */
 	struct config_server_id server_id;
 };
 
@@ -301,6 +301,9 @@ bool config_service_reaches(const struct config *config, const struct config_ser
 /* The longest prefix of the service's clients that the address is in; NULL: none, the service's own group takes it. */
 const struct config_client *config_client_of(const struct config_service *service, const struct shunt_addr *address);
 
+/* Where nat delivers to the backend, host order; 0: the port that the client used. */
+uint16_t config_nat_port(const struct config_service *service, const struct config_backend *backend);
+
 /* "192.0.2.10", "192.0.2.0/24". Returns `buffer`. */
 const char *config_service_address(const struct config_service *service, char buffer[CONFIG_ADDRESS_TEXT_MAX]);
 
@@ -330,7 +333,7 @@ bool config_prefix_has(const struct config_prefix *prefix, const struct shunt_ad
 
 const char *config_group_mode_text(enum config_group_mode mode);   /* "active-passive" | "active-active" */
 const char *config_failover_text(enum config_failover failover);   /* "automatic" | "semi-automatic" | "manual" */
-const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" | "gue" */
+const char *config_forward_text(enum shunt_forward forward);       /* "l2" | "ipip" | "gue" | "nat" */
 const char *config_check_type_text(enum config_check_type type);   /* "tcp" | "http" | … | "all" | "any" */
 const char *config_rcode_text(uint8_t rcode);                      /* "NOERROR" | "NXDOMAIN" … */
 const char *config_tracking_text(enum config_tracking tracking);

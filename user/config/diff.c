@@ -119,7 +119,7 @@ static void compare_facts(struct diff *diff, const char *noun, const char *name,
 {
 	for (size_t i = 0; i < old->n; i++)
 		if (strcmp(old->list[i].text, new->list[i].text))
-			add_change(diff, old->list[i].scatters, "%s%s%s%s%s %s -> %s", noun, *noun ? " " : "", name,
+			add_change(diff, old->list[i].scatters || new->list[i].scatters, "%s%s%s%s%s %s -> %s", noun, *noun ? " " : "", name,
 				   *noun ? ": " : "", old->list[i].label, old->list[i].text, new->list[i].text);
 }
 
@@ -218,7 +218,8 @@ static void describe_service(const struct config *config, size_t index, struct f
 	add_text(facts, "protocol", word_text(protocol_words, service->protocol));
 	add_fact(facts, "port", "%s", port_text(service->port, "every", port));
 	add_text(facts, "group", config->groups[service->group].name);
-	add_text(facts, "forward", config_forward_text(service->forward));
+	/* The backends of flows that nat translated know them under their own address and port. */
+	add_text(facts, "forward", config_forward_text(service->forward))->scatters = service->forward == SHUNT_FORWARD_NAT;
 	add_fact(facts, "gue port", "%u", service->gue_port);
 	add_fact(facts, "mss", "%s", mss_text(service->mss, mss));
 	add_text(facts, "hash", config_hash_text(service->hash))->scatters = true;
@@ -333,11 +334,9 @@ static const char *name_backend(const struct config *config, size_t index)
 static void describe_backend(const struct config *config, size_t index, struct facts *facts)
 {
 	const struct config_backend *backend = &config->backends[index];
-	char port[8];
 
 	add_address(facts, "address", &backend->address, 32);
 	add_fact(facts, "weight", "%" PRIu32, backend->weight);
-	add_fact(facts, "port", "%s", port_text(backend->port, "none", port));
 	add_server_id(facts, &backend->server_id);
 }
 
@@ -449,11 +448,34 @@ static void compare_services(struct diff *diff, const struct config *old, size_t
 	compare_clients(diff, old, before, new, after);
 }
 
+static bool is_translated(const struct config *config, size_t backend)
+{
+	for (size_t s = 0; s < config->n_services; s++)
+		for (size_t g = 0; g < config->n_groups && config->services[s].forward == SHUNT_FORWARD_NAT; g++)
+			for (size_t m = 0; m < config->groups[g].n_members; m++)
+				if (config->groups[g].members[m].backend == backend &&
+				    config_service_reaches(config, &config->services[s], g))
+					return true;
+	return false;
+}
+
+/* Flows that nat delivered to the old port would be sent to the new one. */
+static void compare_backends(struct diff *diff, const struct config *old, size_t old_index, const struct config *new,
+			     size_t new_index)
+{
+	const struct config_backend *before = &old->backends[old_index], *after = &new->backends[new_index];
+	char was[8], is[8];
+
+	if (before->port != after->port)
+		add_change(diff, is_translated(old, old_index) && is_translated(new, new_index), "backend %s: port %s -> %s",
+			   before->name, port_text(before->port, "none", was), port_text(after->port, "none", is));
+}
+
 static const struct kind kinds[] = {
 	{"interface", count_interfaces, name_interface, describe_interface, NULL},
 	{"service", count_services, name_service, describe_service, compare_services},
 	{"group", count_groups, name_group, describe_group, compare_members},
-	{"backend", count_backends, name_backend, describe_backend, NULL},
+	{"backend", count_backends, name_backend, describe_backend, compare_backends},
 };
 
 static int index_things(const struct kind *kind, const struct config *config, struct keymap *ret_names)

@@ -39,6 +39,7 @@ void validate_failover(struct report *report, const char *who, const struct draf
 void build_prefixes(struct report *report, const struct items *draft, struct config_prefixes *ret_prefixes);
 void build_limits(struct report *report, const char *who, const struct draft_service *draft, struct config_service *service);
 void validate_protection(struct validation *validation);
+void validate_nat(struct validation *validation);
 
 /* A group's health check: its own keys over the defaults over the built-in ones. */
 struct draft_check check_defaults(const struct draft *draft);

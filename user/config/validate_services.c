@@ -296,4 +296,5 @@ void validate_services(struct validation *v)
 	validate_claims(v);
 	validate_uses(v);
 	validate_server_ids(v);
+	validate_nat(v);
 }

@@ -10,7 +10,7 @@ const struct word xdp_mode_words[] = {
 	{"auto", INTERFACE_MODE_AUTO}, {"native", INTERFACE_MODE_NATIVE}, {"generic", INTERFACE_MODE_GENERIC}, {}};
 const struct word on_exit_words[] = {{"keep", ON_EXIT_KEEP}, {"detach", ON_EXIT_DETACH}, {}};
 const struct word forward_words[] = {
-	{"l2", SHUNT_FORWARD_L2}, {"ipip", SHUNT_FORWARD_IPIP}, {"gue", SHUNT_FORWARD_GUE}, {"nat", WORD_LATER}, {}};
+	{"l2", SHUNT_FORWARD_L2}, {"ipip", SHUNT_FORWARD_IPIP}, {"gue", SHUNT_FORWARD_GUE}, {"nat", SHUNT_FORWARD_NAT}, {}};
 const struct word mss_words[] = {{"auto", SHUNT_MSS_AUTO}, {}};
 const struct word protocol_words[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {}};
 const struct word hash_words[] = {{"5-tuple", HASH_5_TUPLE}, {"source-ip", HASH_SOURCE_IP}, {}};

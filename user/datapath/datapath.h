@@ -70,6 +70,11 @@ uint32_t datapath_service_id(const struct datapath *datapath, const struct shunt
 const struct shunt_service *datapath_peek_service(const struct datapath *datapath, const struct shunt_service_key *key);
 uint64_t datapath_service_salt(const struct datapath *datapath, const struct shunt_service_key *key);
 
+/* The complete set of what nat backends answer for; of one key the first. Only with SHUNT_FEATURE_NAT is there room. */
+int datapath_set_answers(struct datapath *datapath, const struct shunt_answer *answers, size_t n);
+const struct shunt_answer *datapath_find_answer(const struct datapath *datapath, const struct shunt_service_key *key);
+void datapath_each_answer(const struct datapath *datapath, void (*found)(void *userdata, const void *answer), void *userdata);
+
 /* Index of the group with this identity; made, with an empty table, when there is none. -ENOSPC: open with room for more. */
 int datapath_group(struct datapath *datapath, uint64_t identity, uint32_t *ret_group, bool *ret_found);
 void datapath_group_remove(struct datapath *datapath, uint32_t group);
@@ -84,6 +89,7 @@ int datapath_backend(struct datapath *datapath, uint64_t identity, uint32_t *ret
 void datapath_backend_remove(struct datapath *datapath, uint32_t id); /* no slot and no flow may have it */
 const struct shunt_backend *datapath_peek_backend(const struct datapath *datapath, uint32_t id);
 void datapath_backend_address(struct datapath *datapath, uint32_t id, const struct shunt_addr *address, uint16_t port_host);
+void datapath_backend_port(struct datapath *datapath, uint32_t id, uint16_t port_host); /* nat delivers there; 0: none */
 void datapath_backend_source(struct datapath *datapath, uint32_t id, const struct shunt_addr *source);
 void datapath_backend_alive(struct datapath *datapath, uint32_t id, bool alive);
 /* What least-connections compares. */
@@ -126,6 +132,12 @@ struct datapath_server_id {
 int datapath_set_server_ids(struct datapath *datapath, const struct datapath_server_id *ids, size_t n);
 /* What the map holds; until the next call that changes it. */
 size_t datapath_server_ids(const struct datapath *datapath, const struct datapath_server_id **ret_list);
+
+/* ---- next hops of answers that packets miss ---- */
+int datapath_neighbours_fd(const struct datapath *datapath); /* readable when there are some */
+/* Takes what waits; every one as often as packets have missed it. */
+void datapath_take_neighbours(struct datapath *datapath,
+			      void (*wanted)(void *userdata, const struct shunt_neighbour_wanted *neighbour), void *userdata);
 
 /* ---- reading ---- */
 void datapath_service_stats(struct datapath *datapath, uint32_t id, struct shunt_service_stats *ret_stats);

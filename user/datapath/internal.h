@@ -4,6 +4,7 @@
 #define SHUNT_DATAPATH_INTERNAL_H
 
 #include "datapath/datapath.h"
+#include "datapath/lines.h"
 #include "shunt.skel.h"
 
 #include <uthash.h>
@@ -13,7 +14,7 @@
 #include <shunt/names.h>
 
 #define ATTACHMENTS_MAX 64
-#define PINNED_MAPS 18
+#define PINNED_MAPS 20
 
 /* Where the backend with this identity is. */
 struct backend_index {
@@ -41,20 +42,21 @@ struct datapath {
 	bool fresh;                           /* whatever xdp_shunt is attached is ours to replace */
 	uint32_t tables;                      /* tables in `slots` */
 
-	struct mapped info_map, services_map, seeds_map, groups_map, slots_map, backends_map, links_map, flows_map;
+	struct mapped info_map, services_map, seeds_map, answers_map, answer_seeds_map;
+	struct mapped groups_map, slots_map, backends_map, links_map, flows_map;
 	struct shunt_info *info;
-	struct shunt_service *services;
-	struct shunt_service_seed *seeds;
+	struct lines services, answers;
 	struct shunt_group *groups;
 	struct shunt_slot_line *slots;
 	struct shunt_backend *backends;
 	struct shunt_link *links;
 	struct shunt_flow_line *flows;
 
+	struct ring_buffer *neighbours;       /* of neighbours_wanted */
+	void (*neighbour_wanted)(void *userdata, const struct shunt_neighbour_wanted *neighbour);
+	void *neighbour_userdata;
 	struct backend_index *backend_ids;    /* by identity */
 	uint32_t next_backend;                /* where to look for a free id */
-	uint32_t *retired_lines;              /* of `services`: switched away from, cleared at the next change */
-	size_t n_retired_lines;
 	struct list_keys lists[2];          /* what deny and allow hold, sorted */
 	struct datapath_client *clients;      /* what client_groups holds, sorted */
 	size_t n_clients;
@@ -83,7 +85,6 @@ int datapath_fail(int error, const char *format, ...) __attribute__((format(prin
 /* The trie of prefixes: first what no service has any more goes, then lines change, then what is new comes. */
 int prefixes_remove_others(struct datapath *datapath, const struct shunt_service *services, size_t n);
 int prefixes_add(struct datapath *datapath, const struct shunt_service *services, size_t n);
-int services_adopt(struct datapath *datapath);
 /* Opens another instance of the program on the maps of `datapath`, not loaded. */
 struct shunt_bpf *skeleton_sharing_maps(const struct datapath *datapath);
 /* Before loading: whether the instance is for tracing. What it then does not need is not loaded. */

@@ -46,6 +46,7 @@ void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[P
 		skeleton->maps.slots,	 skeleton->maps.backends, skeleton->maps.links,		skeleton->maps.flows,
 		skeleton->maps.service_stats, skeleton->maps.backend_stats, skeleton->maps.drop_stats,
 		skeleton->maps.fragments,
+		skeleton->maps.answers,	 skeleton->maps.answer_seeds,
 		skeleton->maps.deny,	 skeleton->maps.deny_filter, skeleton->maps.allow,	skeleton->maps.limits,
 		skeleton->maps.client_groups, skeleton->maps.server_ids,
 	};
@@ -176,8 +177,10 @@ static int map_all(struct datapath *d)
 		void *start;
 	} all[] = {
 		{s->maps.info, &d->info_map, &d->info},
-		{s->maps.services, &d->services_map, &d->services},
-		{s->maps.service_seeds, &d->seeds_map, &d->seeds},
+		{s->maps.services, &d->services_map, &d->services.start},
+		{s->maps.service_seeds, &d->seeds_map, &d->services.seeds},
+		{s->maps.answers, &d->answers_map, &d->answers.start},
+		{s->maps.answer_seeds, &d->answer_seeds_map, &d->answers.seeds},
 		{s->maps.groups, &d->groups_map, &d->groups},
 		{s->maps.slots, &d->slots_map, &d->slots},
 		{s->maps.backends, &d->backends_map, &d->backends},
@@ -195,7 +198,7 @@ static int map_all(struct datapath *d)
 
 static void unmap_all(struct datapath *d)
 {
-	struct mapped *all[] = {&d->info_map, &d->services_map, &d->seeds_map, &d->groups_map,
+	struct mapped *all[] = {&d->info_map, &d->services_map, &d->seeds_map, &d->answers_map, &d->answer_seeds_map, &d->groups_map,
 				&d->slots_map, &d->backends_map, &d->links_map, &d->flows_map,
 				&d->filter_map, &d->limits_map};
 
@@ -271,9 +274,22 @@ static void configure(struct datapath *d, const struct datapath_options *options
 	memcpy((void *)(uintptr_t)&d->skeleton->rodata->cfg, &d->cfg, sizeof(d->cfg));
 	bpf_map__set_max_entries(d->skeleton->maps.slots, d->tables * (options->table_size / SHUNT_SLOTS_PER_LINE));
 	bpf_map__set_max_entries(d->skeleton->maps.flows, d->cfg.flow_lines);
+	if (!(options->features & SHUNT_FEATURE_NAT)) {
+		bpf_map__set_max_entries(d->skeleton->maps.answers, 1);
+		bpf_map__set_max_entries(d->skeleton->maps.answer_seeds, 1);
+	}
 	if (!(options->features & SHUNT_FEATURE_SCHEDULERS))
 		bpf_map__set_max_entries(d->skeleton->maps.turns, 1);
 	bpf_map__set_max_entries(d->skeleton->maps.clients, d->cfg.client_lines);
+}
+
+/* Answers take memory only while some service uses nat: the pinned map is then of another size. */
+static bool is_of_another_size(const struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {0};
+	uint32_t info_len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &info_len) == 0 && info.max_entries != bpf_map__max_entries(map);
 }
 
 /* Uses the pinned maps, all but `slots` when it has become too small. */
@@ -294,7 +310,10 @@ static int reuse_pinned(struct datapath *d, bool with_slots)
 			continue; /* killed before all were pinned: this one is made */
 		if (fd < 0)
 			return datapath_fail(-errno, "%s: %s", path, strerror(errno));
-		r = bpf_map__reuse_fd(maps[i], fd);
+		r = 0;
+		if (!(maps[i] == d->skeleton->maps.answers || maps[i] == d->skeleton->maps.answer_seeds) ||
+		    !is_of_another_size(maps[i], fd))
+			r = bpf_map__reuse_fd(maps[i], fd);
 		close(fd);
 		if (r < 0)
 			return datapath_fail(r, "%s: cannot be adopted: %s", path, strerror(-r));
@@ -322,6 +341,28 @@ void skeleton_use_trace(struct shunt_bpf *skeleton, bool trace)
 		bpf_map__set_autocreate(maps[i], trace);
 }
 
+static int neighbour_wanted(void *userdata, void *record, size_t bytes)
+{
+	const struct datapath *d = userdata;
+
+	if (bytes >= sizeof(struct shunt_neighbour_wanted) && d->neighbour_wanted)
+		d->neighbour_wanted(d->neighbour_userdata, record);
+	return 0;
+}
+
+int datapath_neighbours_fd(const struct datapath *d)
+{
+	return ring_buffer__epoll_fd(d->neighbours);
+}
+
+void datapath_take_neighbours(struct datapath *d,
+			      void (*wanted)(void *userdata, const struct shunt_neighbour_wanted *neighbour), void *userdata)
+{
+	d->neighbour_wanted = wanted;
+	d->neighbour_userdata = userdata;
+	ring_buffer__consume(d->neighbours);
+}
+
 static int load(struct datapath *d)
 {
 	int r = shunt_bpf__load(d->skeleton);
@@ -331,6 +372,9 @@ static int load(struct datapath *d)
 				     r == -EPERM ? " (root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)" :
 						   " (--log-level debug shows the verifier's words)");
 	d->cpus = libbpf_num_possible_cpus();
+	d->neighbours = ring_buffer__new(bpf_map__fd(d->skeleton->maps.neighbours_wanted), neighbour_wanted, d, NULL);
+	if (!d->neighbours)
+		return datapath_fail(-errno, "map neighbours_wanted: cannot be read: %s", strerror(errno));
 	return map_all(d);
 }
 
@@ -371,6 +415,20 @@ end:
 	if (fd >= 0)
 		close(fd);
 	return r;
+}
+
+static int services_adopt(struct datapath *d)
+{
+	const struct shunt_bpf *s = d->skeleton;
+	int r;
+
+	d->services.n_lines = bpf_map__max_entries(s->maps.services);
+	d->services.n_buckets = bpf_map__max_entries(s->maps.service_seeds);
+	d->answers.n_lines = bpf_map__max_entries(s->maps.answers);
+	d->answers.n_buckets = bpf_map__max_entries(s->maps.answer_seeds);
+	d->services.hash_key = d->answers.hash_key = d->cfg.hash_key;
+	r = lines_adopt(&d->services);
+	return r == 0 ? lines_adopt(&d->answers) : r;
 }
 
 static struct datapath *datapath_new(const struct datapath_options *options)
@@ -468,10 +526,12 @@ void datapath_close(struct datapath *d)
 	backends_forget(d);
 	lists_forget(d);
 	unmap_all(d);
+	ring_buffer__free(d->neighbours);
 	shunt_bpf__destroy(d->skeleton);
-	free(d->retired_lines);
 	free(d->clients);
 	free(d->server_ids);
+	lines_close(&d->services);
+	lines_close(&d->answers);
 	free(d->bpf_dir);
 	free(d);
 }

@@ -171,6 +171,11 @@ void datapath_backend_address(struct datapath *d, uint32_t id, const struct shun
 	d->backends[id].port = htons(port_host);
 }
 
+void datapath_backend_port(struct datapath *d, uint32_t id, uint16_t port_host)
+{
+	__atomic_store_n(&d->backends[id].port, htons(port_host), __ATOMIC_RELAXED);
+}
+
 void datapath_backend_source(struct datapath *d, uint32_t id, const struct shunt_addr *source)
 {
 	d->backends[id].source = *source;

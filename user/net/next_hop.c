@@ -532,6 +532,11 @@ void next_hops_unwatch(struct next_hops *hops, const struct shunt_addr *address)
 		watch_free(hops, watch);
 }
 
+void next_hops_resolve(struct next_hops *hops, int ifindex, const struct shunt_addr *neighbour)
+{
+	netlink_use_neighbour(hops->netlink, ifindex, neighbour);
+}
+
 const struct next_hop *next_hops_get(struct next_hops *hops, const struct shunt_addr *address)
 {
 	struct watch *watch;

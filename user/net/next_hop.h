@@ -36,6 +36,8 @@ void next_hops_close(struct next_hops *next_hops);
 /* Watches are counted: each watch needs its unwatch. */
 int next_hops_watch(struct next_hops *next_hops, const struct shunt_addr *address);
 void next_hops_unwatch(struct next_hops *next_hops, const struct shunt_addr *address);
+/* Has the kernel resolve a neighbour, once. */
+void next_hops_resolve(struct next_hops *next_hops, int ifindex, const struct shunt_addr *neighbour);
 /* What is known now; NULL when the address is not watched. Valid until control returns to the loop. */
 const struct next_hop *next_hops_get(struct next_hops *next_hops, const struct shunt_addr *address);
 

@@ -255,7 +255,7 @@ void backend_free(struct controller *c, struct backend *backend)
 
 void backends_retire(struct controller *c)
 {
-	size_t kept = 0;
+	size_t kept = 0, before = c->n_endpoints;
 
 	for (size_t i = 0; i < c->n_endpoints; i++) {
 		struct endpoint *endpoint = c->endpoints[i];
@@ -275,6 +275,8 @@ void backends_retire(struct controller *c)
 		endpoint_free(c, endpoint);
 	}
 	c->n_endpoints = kept;
+	if (kept < before && c->service_ids && answers_publish(c, c->service_ids, false) < 0)
+		log_error("nat: what removed backends answered for stays: %s", datapath_error());
 	kept = 0;
 	for (size_t i = 0; i < c->n_backends; i++) {
 		if (c->backends[i]->removed && !c->backends[i]->endpoints)

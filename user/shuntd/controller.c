@@ -128,6 +128,7 @@ void controller_stop(struct controller *c)
 	sd_event_source_disable_unref(c->tick);
 	sd_event_source_disable_unref(c->save);
 	sd_event_source_disable_unref(c->follow);
+	sd_event_source_disable_unref(c->neighbours_wanted);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		endpoint_free(c, c->endpoints[i]);
 	for (size_t i = 0; i < c->n_groups; i++)

@@ -213,6 +213,7 @@ struct controller {
 		uint64_t flows[SHUNT_FLOW_CLASSES]; /* live pinned ones, at the last scan */
 		uint32_t crowded;          /* bits of classes that have more than their share of a full table */
 	} shares;
+	sd_event_source *neighbours_wanted;
 	sd_event_source *tick, *save;      /* save: once the loop has come round */
 	int64_t windows_seen_ms, windows_due_ms; /* when windows were last looked at, and must be again; Unix milliseconds */
 	sd_event_source *follow;           /* pace.c */
@@ -296,6 +297,14 @@ void deny_wake(struct controller *controller); /* the timer, for what ends next 
 int deny_add(void *userdata, const struct api_deny *deny, struct api_reply *reply);
 int deny_remove(void *userdata, const struct api_deny *deny, struct api_reply *reply);
 int deny_list(void *userdata, const struct api_deny_query *query, struct api_reply *reply);
+
+/* ---- answers.c: what backends of nat services answer for ---- */
+/* With the ids that services have. What was answered for stays while flows of it may live; `keep`: all of it, for now. */
+int answers_publish(struct controller *controller, const uint32_t *service_ids, bool keep);
+/* Whether `config` would give another service the answers of flows that may live; then *ret_error says which. */
+bool answers_taken(const struct controller *controller, const struct config *config, char **ret_error);
+/* Has the kernel resolve the next hops that packets miss, which `datapath`, the next one, tells. */
+void answers_watch_neighbours(struct controller *controller, const struct datapath *datapath);
 
 /* ---- backends.c ---- */
 /* (Re)starts its probe; in maintenance there is none, and its health is not known until it is back. */

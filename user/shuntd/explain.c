@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* `shunt explain`: asks the loaded program where a flow goes, and puts its answer into words. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/address.h"
 #include "shuntd/controller.h"
 
 const char *explain_service_name(const struct controller *c, uint32_t id)
@@ -44,6 +46,8 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 {
 	const char *now = explain_backend_name(c, answer->word.now), *was = explain_backend_name(c, answer->word.was);
 
+	if (answer->choice == SHUNT_CHOICE_ANSWER && answer->verdict != XDP_DROP)
+		return json_sprintf("an answer of backend %s: it goes on as the service's", explain_backend_name(c, answer->backend));
 	if (answer->verdict == XDP_PASS)
 		return json_string("no service has this address, protocol and port: the packet passes untouched");
 	if (answer->verdict == XDP_DROP)
@@ -111,12 +115,50 @@ static json_t *text_or_null(const char *text)
 	return text ? json_string(text) : json_null();
 }
 
+/* Where nat delivers; NULL: it is not nat. */
+static const char *delivery(const struct controller *c, const struct shunt_explanation *answer, uint16_t port, char *buffer)
+{
+	const struct endpoint *endpoint = c->endpoint_of[answer->backend];
+
+	if (answer->forward != SHUNT_FORWARD_NAT || !endpoint)
+		return NULL;
+	for (size_t i = 0; i < c->config->n_services; i++) {
+		const struct config_service *service = &c->config->services[i];
+		const struct config_backend backend = {.port = endpoint->backend->port};
+
+		if (c->service_ids[i] == answer->service)
+			return address_port_format(&endpoint->backend->address, config_nat_port(service, &backend) ?: port, buffer);
+	}
+	return NULL;
+}
+
+/* Whose answer it is, the program does not say, but the map that it has found it in. */
+static void name_answer(const struct controller *c, const struct datapath_flow *flow, struct shunt_explanation *answer)
+{
+	struct shunt_service_key key = {
+		.address = flow->source, .port = htons(flow->source_port), .protocol = flow->protocol, .used = 1};
+	const struct shunt_answer *line;
+
+	if (answer->choice != SHUNT_CHOICE_ANSWER)
+		return;
+	line = datapath_find_answer(c->datapath, &key);
+	key.port = 0;
+	if (!line)
+		line = datapath_find_answer(c->datapath, &key);
+	if (!line)
+		return;
+	answer->service = line->service;
+	answer->backend = line->backend;
+}
+
 int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr *source, uint16_t source_port,
 		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply)
 {
 	struct controller *c = userdata;
 	struct datapath_flow flow = {protocol, *source, *destination, source_port, destination_port, false};
 	struct shunt_explanation answer, fresh;
+	bool has_slot, is_answer;
+	char to[ADDRESS_TEXT_MAX];
 	int r = datapath_explain(c->datapath, &flow, &answer);
 
 	flow.starts = true;
@@ -126,13 +168,17 @@ int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr
 		reply->error = strdup(datapath_error());
 		return r;
 	}
-	reply->document = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	name_answer(c, &flow, &answer);
+	is_answer = answer.choice == SHUNT_CHOICE_ANSWER;
+	has_slot = answer.service && !is_answer;
+	reply->document = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 				    "service", text_or_null(explain_service_name(c, answer.service)),
-				    "group", text_or_null(answer.service ? group_name(c, answer.group) : NULL),
-				    "slot", answer.service ? json_integer(answer.slot) : json_null(),
-				    "slot_state", text_or_null(answer.service ? slot_state_text(answer.word.state) : NULL),
+				    "group", text_or_null(has_slot ? group_name(c, answer.group) : NULL),
+				    "slot", has_slot ? json_integer(answer.slot) : json_null(),
+				    "slot_state", text_or_null(has_slot ? slot_state_text(answer.word.state) : NULL),
 				    "backend", text_or_null(explain_backend_name(c, answer.backend)),
-				    "new_flow_backend", text_or_null(explain_backend_name(c, fresh.backend)),
+				    "new_flow_backend", text_or_null(is_answer ? NULL : explain_backend_name(c, fresh.backend)),
+				    "delivered_to", text_or_null(delivery(c, &answer, destination_port, to)),
 				    "reason", reason_with_clients(c, &answer, source));
 	return reply->document ? 0 : -ENOMEM;
 }

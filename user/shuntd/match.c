@@ -211,6 +211,7 @@ static struct endpoint *match_endpoint(struct controller *c, const struct config
 	endpoint->check = *check;
 	endpoint->probe_port = port;
 	endpoint->wanted = true;
+	datapath_backend_port(c->datapath, endpoint->id, backend->port);
 	if (!same && endpoint_start(c, endpoint) < 0)
 		log_error("backend %s: cannot be checked: it takes no traffic", backend->name);
 	return endpoint;

@@ -117,6 +117,7 @@ static int swap_datapath(struct controller *c, const struct datapath_options *op
 	trace_pause(c);
 	if (c->datapath)
 		datapath_take_attachments(datapath, c->datapath);
+	answers_watch_neighbours(c, datapath);
 	datapath_close(c->datapath);
 	c->datapath = datapath;
 	return 0;
@@ -310,7 +311,7 @@ static int refuse_scattering(const struct config_changes *changes, char **ret_er
 	for (size_t i = 0; i < changes->n; i++) {
 		if (!changes->list[i].scatters)
 			continue;
-		if (asprintf(ret_error, "%s: would scatter living flows over other backends: refused (reload --force does it)",
+		if (asprintf(ret_error, "%s: would scatter living flows, or end them: refused (reload --force does it)",
 			     changes->list[i].text) < 0)
 			*ret_error = NULL;
 		return -EPERM;
@@ -331,6 +332,8 @@ static int apply_changes(struct controller *c, struct config *config, bool force
 
 	if (r == 0 && !force)
 		r = refuse_scattering(&changes, ret_error);
+	if (r == 0 && !force && answers_taken(c, config, ret_error))
+		r = -EPERM;
 	if (r == 0)
 		r = controller_apply(c, config, other_layout(c->config, config), ret_error);
 	if (r == 0) {

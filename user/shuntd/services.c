@@ -53,6 +53,8 @@ uint32_t services_features(const struct controller *c, const struct config *conf
 			features |= SHUNT_FEATURE_PREFIXES;
 		if (service->forward == SHUNT_FORWARD_GUE)
 			features |= SHUNT_FEATURE_GUE;
+		if (service->forward == SHUNT_FORWARD_NAT)
+			features |= SHUNT_FEATURE_NAT;
 		if (service->mss)
 			features |= SHUNT_FEATURE_MSS;
 		if (service->quic.on)
@@ -124,12 +126,14 @@ static void fill_lines(const struct controller *c, const uint32_t *ids, const st
 	}
 }
 
-/* Lists that lines refer to are there before, and those of old lines go after them. */
+/* Lists that lines refer to are there before, and those of old lines go after them. So are answers, before requests. */
 static int publish_lines(struct controller *c, const uint32_t *ids, const struct placement_plan *plan,
 			 const struct shunt_service *services)
 {
-	int r = protect_publish(c, ids, true);
+	int r = answers_publish(c, ids, true);
 
+	if (r == 0)
+		r = protect_publish(c, ids, true);
 	if (r == 0)
 		r = datapath_set_clients(c->datapath, plan->clients, plan->n_clients, true);
 	if (r == 0)
@@ -171,6 +175,7 @@ static int publish(struct controller *c, placement_step step)
 	}
 	if (r == 0) {
 		c->placements = plan.next;
+		r = answers_publish(c, ids, false);
 		free(c->service_ids);
 		c->service_ids = ids;
 		ids = NULL;

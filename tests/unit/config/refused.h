@@ -218,18 +218,45 @@ static const struct refused {
 	 "\"127.0.0.1:0\"\n"},
 	{"a token file of no name", IFACE "api: {listen: \"127.0.0.1:80\", token_file: \"\"}\n",
 	 "2:43: api: token_file must be the path of a file, not \"\"\n"},
-	{"forwarding of a later version in the defaults", IFACE "defaults: {forward: nat}\n",
-	 "2:21: defaults: forward \"nat\" is not available in this version: use l2, ipip or gue\n"},
 	{"GUE at port 0 by default", IFACE "defaults: {forward: gue, gue: {port: 0}}\n",
 	 "2:38: defaults: gue: port must be a whole number from 1 to 65535, not \"0\"\n"},
 
 	/* ---- services ---- */
-	{"forwarding of a later version",
-	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, forward: nat}]\n" GROUP BACKENDS,
-	 "2:71: service \"s\": forward \"nat\" is not available in this version: use l2, ipip or gue\n"},
+	{"nat of a whole prefix",
+	 IFACE "services: [{name: s, address: 192.0.2.0/24, port: 80, group: g, forward: nat}]\n" GROUP BACKENDS,
+	 "2:31: service \"s\": nat needs one address, not a whole prefix, or answers could not be given their address back: give "
+	 "one address, or use l2, ipip or gue\n"},
+	{"nat between the families",
+	 IFACE "defaults: {forward: nat}\n"
+	 "services: [{name: s, address: \"2001:db8::1\", port: 80, group: g}]\n" GROUP BACKENDS,
+	 "4:61: group \"g\": backend \"b1\" is known by its IPv4 address, and service \"s\" forwards IPv6 by nat, which does not "
+	 "translate between them: give the backend's IPv6 address, or use ipip or gue\n"},
+	{"two services by nat to one port of a backend",
+	 IFACE "defaults: {forward: nat}\n"
+	 "services:\n"
+	 "- {name: s, address: 192.0.2.1, port: 80, group: g}\n"
+	 "- {name: t, address: 192.0.2.2, port: 80, group: g}\n" GROUP BACKENDS,
+	 "5:50: service \"t\": what backend \"b1\" of group \"g\" answers from tcp port 80 already belongs to service \"s\" of line "
+	 "4, and nat tells services apart by that: give the backend another port for one of them, as a backend of its own\n"},
+	{"a service of every port by nat beside one of a port",
+	 IFACE "services:\n"
+	 "- {name: s, address: 192.0.2.1, port: 80, group: g, forward: nat}\n"
+	 "- {name: t, address: 192.0.2.2, port: 0, group: g, forward: nat}\n" GROUP
+	 "backends: [{name: b1, address: 10.0.0.1, port: 8080}, {name: b2, address: 10.0.0.2, port: 8080}]\n",
+	 "4:49: service \"t\": what backend \"b1\" of group \"g\" answers from every tcp port already belongs to service \"s\" of "
+	 "line 3, and nat tells services apart by that: give the backend another port for one of them, as a backend of its own\n"},
+	{"a port by nat beside a service of every port, in a fallback",
+	 IFACE "services:\n"
+	 "- {name: s, address: 192.0.2.1, port: 0, group: f, forward: nat}\n"
+	 "- {name: t, address: 192.0.2.2, port: 80, group: g, forward: nat}\n"
+	 "failover_groups:\n"
+	 "- {name: f, mode: active-active, backends: [b2], health_check: {port: 80}}\n"
+	 "- {name: g, mode: active-active, backends: [b1], fallback: f}\n" BACKENDS,
+	 "4:50: service \"t\": what backend \"b2\" of group \"f\" answers from tcp port 80 already belongs to service \"s\" of "
+	 "line 3, and nat tells services apart by that: give the backend another port for one of them, as a backend of its own\n"},
 	{"unknown forwarding",
 	 IFACE "services: [{name: s, address: 192.0.2.1, port: 80, group: g, forward: tunnel}]\n" GROUP BACKENDS,
-	 "2:71: service \"s\": forward must be l2, ipip or gue, not \"tunnel\"\n"},
+	 "2:71: service \"s\": forward must be l2, ipip, gue or nat, not \"tunnel\"\n"},
 	{"a prefix with bits beyond it",
 	 IFACE "services: [{name: s, address: 192.0.2.1/24, port: 80, group: g}]\n" GROUP BACKENDS,
 	 "2:31: service \"s\": address \"192.0.2.1/24\" has bits beyond its prefix: clear them, or give the address alone\n"},

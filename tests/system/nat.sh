@@ -1,0 +1,342 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# forward: nat. Backends have a default route, the balancer, and nothing else: no service address, no tunnel. They listen on
+# another port than the service, the one that is checked.
+# shellcheck source=tests/lib/suite.sh
+. "$(dirname "$0")/../lib/suite.sh"
+
+VIP4=192.0.2.10 VIP6=2001:db8::10 OTHER_VIP4=192.0.2.11
+FILE_BYTES=10000000
+
+behind4() { echo "10.78.0.$(host_number "$1")"; }
+behind6() { echo "fd78::$(host_number "$1")"; }
+forwarding() { on "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0; } # HOST
+
+# Clients and eth0 of lb on one switch, backends and eth1 of lb on the other; lb is the backends' only way out.
+translated_net() { # HOST…, without lb
+	local host number
+	net_switch switch
+	net_switch switch2
+	for host in lb "$@"; do
+		number=$(host_number "$host")
+		net_host "$host"
+		case $host in
+		b*)
+			net_leg "$host" eth0 switch2 "10.78.0.$number/24" "fd78::$number/64"
+			ip -n "$NET-$host" route add default via 10.78.0.2
+			ip -n "$NET-$host" route add default via fd78::2
+			continue
+			;;
+		esac
+		net_leg "$host" eth0 switch "10.77.0.$number/24" "fd77::$number/64"
+		case $host in
+		client*) net_route_services "$host" 10.77.0.2 fd77::2 ;;
+		*) net_leg "$host" eth1 switch2 "10.78.0.$number/24" "fd78::$number/64" ;;
+		esac
+	done
+	forwarding lb
+}
+
+# Services at ports 80 and 53, delivered to 8080; checks go there too.
+translate() { # N-OF-BACKENDS ip4|ip6 [GROUP-KEYS]
+	local i address=behind4 vip=$VIP4
+	[ "$2" = ip4 ] || { address=behind6 && vip=$VIP6; }
+	cat <<-END
+		interfaces: ${INTERFACES:-[eth0, eth1]}
+		flow_timeout: 2s
+		defaults: {forward: nat, health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: "$vip", protocol: tcp, port: 80, group: app}
+		  - {name: dns, address: "$vip", protocol: udp, port: 53, group: app}
+		failover_groups: [{name: app, ${3:-mode: active-active}, backends: [$(names "$1")]}]
+		backends:
+	END
+	for i in $(seq "$1"); do
+		echo "  - {name: b$i, address: \"$($address "b$i")\", port: 8080}"
+	done
+}
+
+nothing_but_a_default_route() { # ip4|ip6 ADDRESS
+	local host
+	translated_net client b1 b2 b3
+	for host in b1 b2 b3; do serve "$host" 8080; done
+	translate 3 "$1" | balance
+	on client "$FLOWS" connect "$2" 80 --every 3ms --count 100 >"$T/tcp" || fail "TCP to $2: $(tail -n 4 "$T/tcp")"
+	expect "$(grep -c '^server b' "$T/tcp")" -eq 3 "servers that answered TCP"
+	on client "$FLOWS" connect "$2" 53 --udp --every 3ms --count 100 >"$T/udp" || fail "UDP to $2: $(tail -n 4 "$T/udp")"
+	expect "$(grep -c '^server b' "$T/udp")" -eq 3 "servers that answered UDP"
+	on client "$FLOWS" hold 20 "$2" 80 --every 10ms --block 4096 --for 500ms >"$T/hold" ||
+		fail "streams to $2: $(tail -n 4 "$T/hold")"
+	note "$(tail -n 1 "$T/hold")"
+	all_up || fail "checks of the port that traffic goes to: $(shunt backends)"
+	expect "$(all_drops)" -eq 0 "packets dropped"
+}
+
+# One switch for all: a backend reaches clients by the balancer only, as its address is a network of its own.
+one_network() {
+	local host
+	net_make client lb
+	net_host b1
+	net_leg b1 eth0 switch 10.77.0.11/32 fd77::11/128
+	ip -n "$NET-b1" route add 10.77.0.2 dev eth0
+	ip -n "$NET-b1" route add default via 10.77.0.2
+	ip -n "$NET-b1" route add fd77::2 dev eth0
+	ip -n "$NET-b1" route add default via fd77::2
+	forwarding lb
+	serve b1 8080
+	balance <<-END
+		interfaces: [eth0]
+		defaults: {forward: nat, health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: $VIP4, port: 80, group: app}
+		  - {name: web6, address: "$VIP6", port: 80, group: app6}
+		failover_groups:
+		  - {name: app, mode: active-active, backends: [b1]}
+		  - {name: app6, mode: active-active, backends: [b1-6]}
+		backends:
+		  - {name: b1, address: 10.77.0.11, port: 8080}
+		  - {name: b1-6, address: "fd77::11", port: 8080}
+	END
+	for host in $VIP4 $VIP6; do
+		on client "$FLOWS" connect "$host" 80 --every 3ms --count 50 >"$T/tcp" || fail "$host: $(tail -n 4 "$T/tcp")"
+	done
+}
+
+web_pages() {
+	translated_net client b1 b2
+	serve_http b1 8080
+	serve_http b2 8080
+	translate 2 ip4 | balance
+	seq 60 | xargs -I{} nsenter --net="/run/netns/$NET-client" -- curl -sSf -m 5 "http://$VIP4/" >"$T/pages" ||
+		fail "curl"
+	expect "$(sort -u "$T/pages" | grep -c '^b[12]')" -eq 2 "servers that answered"
+	on client ab -q -n 2000 -c 8 "http://$VIP4/" >"$T/ab" 2>&1 || fail "ab: $(tail -n 3 "$T/ab")"
+	expect "$(awk '/^Failed requests/ { print $3 }' "$T/ab")" -eq 0 "failed requests of ab"
+	note "ab -c 8: $(awk '/^Requests per second/ { print $4 }' "$T/ab") requests a second"
+}
+
+# A connection lives as long as its backend does, whatever becomes of the rest.
+long_lived() { # ip4|ip6 ADDRESS
+	translated_net client b1 b2 b3
+	serve b1 8080
+	serve b2 8080
+	serve b3 8080
+	translate 3 "$1" | balance
+	hold streams 30 "$2" 80 --every 20ms
+	shunt drain b1
+	wait_for 10 "the drain has moved its slots" no_slot_moves
+	kill_shuntd
+	start_shuntd
+	wait_for 10 "every backend is up" all_up
+	shunt ready b1
+	stop_shuntd
+	start_shuntd
+	shunt reload
+	stop_traffic streams
+	expect_unbroken streams
+	expect "$(drops no_backend)" -eq 0 "packets without a backend"
+}
+
+fails_over() {
+	translated_net client b1 b2
+	serve b1 8080
+	serve b2 8080
+	translate 2 ip4 "mode: active-passive, primary: b1" | balance
+	connect_every 5 new $VIP4 80
+	stop server-b1 KILL
+	wait_for 5 "b2 serves" is b2 active app
+	wait_for 5 "b2 answers" answered_by new b2 20
+	stop_traffic new
+}
+
+# A backend that is removed while connections live on it still answers for its service, also after a restart.
+removed_backends_answer() {
+	translated_net client b1 b2
+	serve b1 8080
+	serve b2 8080
+	translate 2 ip4 | balance
+	hold streams 20 $VIP4 80 --every 20ms
+	translate 1 ip4 | config
+	shunt reload
+	stop_shuntd
+	start_shuntd
+	wait_for 10 "the slots have moved" no_slot_moves
+	stop_traffic streams
+	expect_unbroken streams
+	wait_for 10 "the removed backend is forgotten" answers_are 2
+}
+
+answers_are() { # N: entries for backends' answers; what is left of old ones goes with the next change
+	shunt reload
+	[ "$(bpftool -j map dump pinned "$BPF_DIR/answers" | jq '[.[].formatted.value.key.used | select(. == 1)] | length')" -eq "$1" ]
+}
+
+# The port that answers come from names one service: it is not given to another one while flows of the first may live.
+answers_keep_their_service() {
+	translated_net client b1 b2
+	serve b1 8080
+	serve b2 8080
+	translate 2 ip4 | balance
+	hold streams 20 $VIP4 80 --every 20ms
+	cat >"$CONFIG" <<-END
+		interfaces: [eth0, eth1]
+		flow_timeout: 2s
+		defaults: {forward: nat, health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: $VIP4, port: 80, group: app}
+		  - {name: other, address: $OTHER_VIP4, port: 80, group: rest}
+		failover_groups:
+		  - {name: app, mode: active-active, backends: [b2]}
+		  - {name: rest, mode: active-active, backends: [b1]}
+		backends:
+		  - {name: b1, address: $(behind4 b1), port: 8080}
+		  - {name: b2, address: $(behind4 b2), port: 8080}
+	END
+	expect_exit 1 shunt reload
+	expect_contains "$(cat "$T/err")" "service other: flows of the service at $VIP4:80 may still be on backend b1" "what is said"
+	sed 's/port: 8080}/port: 8081}/' "$CONFIG" >"$T/moved" && mv "$T/moved" "$CONFIG"
+	expect_exit 1 shunt reload
+	expect_contains "$(cat "$T/err")" "port 8080 -> 8081: would scatter living flows, or end them" "what is said of a port"
+	stop_traffic streams
+	expect_unbroken streams
+}
+
+# What is sent to a backend's port past the service is not: answers to it would come from the service.
+checks_and_explain() {
+	translated_net client b1
+	serve b1 8080
+	translate 1 ip4 | balance
+	on client "$FLOWS" connect $VIP4 80 --every 3ms --count 3 >"$T/tcp" || fail "$(tail -n 4 "$T/tcp")"
+	expect "$(json .delivered_to explain tcp 10.77.0.1:4000 $VIP4:80)" = "$(behind4 b1):8080" "where it is delivered"
+	expect "$(json .service explain tcp "$(behind4 b1):8080" 10.77.0.1:4000)" = web "the service of an answer"
+	expect_contains "$(json .reason explain tcp "$(behind4 b1):8080" 10.77.0.1:4000)" "an answer of backend b1" "the reason"
+}
+
+# The next hop of an answer that nobody has resolved: packets miss it, and the kernel is asked to find it.
+next_hops_are_found() {
+	translated_net client client2 b1
+	serve b1 8080
+	translate 1 ip4 | balance
+	on client "$FLOWS" connect $VIP4 80 --every 3ms --count 5 >"$T/tcp" || fail "before: $(tail -n 4 "$T/tcp")"
+	ip -n "$NET-lb" neighbour flush dev eth0
+	# The client knows the balancer, and so does not ask for it: the balancer has to ask.
+	on client "$FLOWS" connect $VIP4 80 --every 3ms --count 20 --timeout 5s >"$T/tcp" || fail "after: $(tail -n 4 "$T/tcp")"
+	expect "$(drops no_neighbour)" -gt 0 "answers that missed their next hop"
+}
+
+# ---- path MTU ----
+
+cable() { # HOST INTERFACE HOST INTERFACE MTU NUMBER: a link 10.NUMBER.0.1 – 10.NUMBER.0.2, fd00:NUMBER::1 – ::2
+	ip -n "$NET-$1" link add "$2" mtu "$5" type veth peer name "$4" mtu "$5" netns "$NET-$3"
+	ip -n "$NET-$1" -batch - <<-END
+		address add 10.$6.0.1/24 dev $2
+		address add fd00:$6::1/64 dev $2 nodad
+		link set $2 up
+	END
+	ip -n "$NET-$3" -batch - <<-END
+		address add 10.$6.0.2/24 dev $4
+		address add fd00:$6::2/64 dev $4 nodad
+		link set $4 up
+	END
+	on "$1" ethtool -K "$2" tx off >/dev/null 2>&1
+	on "$3" ethtool -K "$4" tx off >/dev/null 2>&1
+}
+
+# client – r1 – lb – r2 – b1, each link of its own MTU.
+long_way() { # MTU MTU MTU MTU
+	local host
+	for host in client r1 lb r2 b1; do net_host "$host"; done
+	cable client eth0 r1 in "$1" 1
+	cable r1 out lb eth0 "$2" 2
+	cable lb eth1 r2 in "$3" 3
+	cable r2 out b1 eth0 "$4" 4
+	for host in r1 lb r2; do forwarding "$host"; done
+	on r1 "$NET_XDP_PASS" out
+	on r2 "$NET_XDP_PASS" in
+	ip -n "$NET-client" route add default via 10.1.0.2
+	ip -n "$NET-client" route add default via fd00:1::2
+	ip -n "$NET-r1" route add default via 10.2.0.2
+	ip -n "$NET-r1" route add default via fd00:2::2
+	ip -n "$NET-lb" route add 10.1.0.0/24 via 10.2.0.1
+	ip -n "$NET-lb" route add fd00:1::/64 via fd00:2::1
+	ip -n "$NET-lb" route add 10.4.0.0/24 via 10.3.0.2
+	ip -n "$NET-lb" route add fd00:4::/64 via fd00:3::2
+	ip -n "$NET-r2" route add default via 10.3.0.1
+	ip -n "$NET-r2" route add default via fd00:3::1
+	ip -n "$NET-b1" route add default via 10.4.0.1
+	ip -n "$NET-b1" route add default via fd00:4::1
+}
+
+sink_listens() { [ -n "$(on b1 ss -Hltn 'sport = :9090')" ]; }
+all_arrived() { [ "$(stat -c %s "$T/up")" -eq $FILE_BYTES ]; }
+in_url() { case $1 in *:*) echo "[$1]" ;; *) echo "$1" ;; esac; }
+
+# A stall of path MTU discovery lasts until the sender gives up, minutes: seconds tell the two apart.
+path_mtu_is_discovered() { # SERVICE-ADDRESS BACKEND-ADDRESS MTU MTU MTU MTU
+	local vip=$1 backend=$2 started uploaded downloaded
+	shift 2
+	long_way "$@"
+	serve_http b1 8080
+	dd if=/dev/urandom of="$T/nginx-b1/www/file" bs=$FILE_BYTES count=1 status=none
+	spawn sink b1 socat -u TCP6-LISTEN:9090,ipv6only=0,reuseaddr "CREATE:$T/up"
+	wait_for 5 "the sink listens" sink_listens
+	balance <<-END
+		interfaces: [eth0, eth1]
+		defaults: {forward: nat, health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: "$vip", port: 80, group: web}
+		  - {name: upload, address: "$vip", port: 90, group: sink}
+		failover_groups:
+		  - {name: web, mode: active-active, backends: [b1]}
+		  - {name: sink, mode: active-active, backends: [b1-sink], health_check: {type: tcp, port: 8080}}
+		backends:
+		  - {name: b1, address: "$backend", port: 8080}
+		  - {name: b1-sink, address: "$backend", port: 9090}
+	END
+	started=$(now_ms)
+	timeout 20 nsenter --net="/run/netns/$NET-client" -- socat -u "FILE:$T/nginx-b1/www/file" "TCP:$(in_url "$vip"):90" ||
+		fail "the upload ended badly"
+	wait_for 5 "the upload arrives whole" all_arrived
+	uploaded=$(($(now_ms) - started))
+	forget_paths client b1
+	cmp "$T/up" "$T/nginx-b1/www/file" || fail "the upload arrived changed"
+	started=$(now_ms)
+	on client curl -sSf -m 20 -o "$T/down" "http://$(in_url "$vip")/file" || fail "the download"
+	downloaded=$(($(now_ms) - started))
+	cmp "$T/down" "$T/nginx-b1/www/file" || fail "the download arrived changed"
+	expect "$(drops too_big)" -eq 0 "packets dropped without an answer"
+	note "links of $*: 10 MB up in $uploaded ms, down in $downloaded ms; $(drops too_big_answered) answers of our own;" \
+		"timeouts: client $(timeouts client), backend $(timeouts b1)"
+}
+
+forget_paths() { # HOST…: what the upload has taught about the path must not help the download
+	local host
+	for host in "$@"; do
+		ip -n "$NET-$host" route flush cache
+		ip -n "$NET-$host" -6 route flush cache
+	done
+}
+
+timeouts() { on "$1" nstat -asz TcpExtTCPTimeouts | awk '/Timeouts/ { print $2 }'; }
+
+suite nat
+run_test 'nothing but a default route, IPv4' nothing_but_a_default_route ip4 $VIP4
+run_test 'nothing but a default route, IPv6' nothing_but_a_default_route ip6 $VIP6
+run_test 'clients and backends on one network' one_network
+run_test 'web pages by curl and ab' web_pages
+run_test 'connections outlive drains, crashes, restarts and reloads' long_lived ip4 $VIP4
+run_test 'connections outlive drains, crashes, restarts and reloads, IPv6' long_lived ip6 $VIP6
+run_test 'a dead primary fails over' fails_over
+run_test 'a removed backend answers for its service while flows live' removed_backends_answer
+run_test 'answers keep their service while flows live' answers_keep_their_service
+run_test 'explain knows both ways' checks_and_explain
+run_test 'next hops that answers miss are found' next_hops_are_found
+for family in 4 6; do
+	vip=$VIP4 backend=10.4.0.2
+	[ $family = 4 ] || { vip=$VIP6 && backend=fd00:4::2; }
+	run_test "path MTU, IPv$family: a narrow link at the client" path_mtu_is_discovered $vip $backend 1400 1500 1500 1500
+	run_test "path MTU, IPv$family: a narrow link before the balancer" path_mtu_is_discovered $vip $backend 1500 1400 1500 1500
+	run_test "path MTU, IPv$family: a narrow link behind the balancer" path_mtu_is_discovered $vip $backend 1500 1500 1400 1500
+	run_test "path MTU, IPv$family: a narrow link at the backend" path_mtu_is_discovered $vip $backend 1500 1500 1500 1400
+done
+finish
