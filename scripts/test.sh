@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # test.sh [PART…]: installs what is missing, builds with gcc and clang, and runs every test. Parts: build lint unit asan bpf
-# fuzz system demo bench; without names all of them. Runs on when something fails; what failed is shown, everything is in build/logs.
+# fuzz system vmtest demo bench; without names all of them. Runs on when something fails; what failed is shown, everything is in build/logs.
 # The last line is "N passed, N failed[, N skipped]", and the exit status 1 when something failed. Needs root.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -201,6 +201,10 @@ main() { # in a function, so that the shell has read all of it before something 
 		for program in tests/system/*.sh; do
 			suite 600 "$program"
 		done
+	fi
+	if chosen vmtest; then
+		heading "another kernel, in QEMU (all suites on all kernels: make vmtest)"
+		suite 900 vmtest/run.sh --short
 	fi
 	if chosen demo; then
 		heading "the demo"

@@ -21,6 +21,7 @@
 #include "../lib/golden.h"
 #include "../lib/oracle.h"
 #include "../lib/packet_odd.h"
+#include "net/address.h"
 
 enum { MUTATIONS = 200000, LEN_MAX = 1800, HEADERS_LEN = 110, DEAR_LEN = 400 };
 
@@ -296,12 +297,33 @@ static void a_mutated_packet_is_never_forwarded_if_a_careful_host_would_refuse_i
 	run_end(&run, drops);
 }
 
+/* The code of all features, and every client is looked for on a list: a service that is not there denies their prefixes. */
+static int setup_every_feature(void **state)
+{
+	int r = world_setup_with(state, SHUNT_FEATURE_DENY | SHUNT_FEATURE_ALLOW | SHUNT_FEATURE_LIMIT | SHUNT_FEATURE_CLIENTS |
+						SHUNT_FEATURE_QUIC | SHUNT_FEATURE_REJECT | SHUNT_FEATURE_PREFIXES |
+						SHUNT_FEATURE_SCHEDULERS | SHUNT_FEATURE_FAIL_OPEN);
+	struct world *w = *state;
+	struct shunt_addr addresses[2];
+	struct shunt_list_key keys[2];
+
+	assert_int_equal(address_parse("198.51.100.0", &addresses[0]), 0);
+	assert_int_equal(address_parse("2001:db8:c::", &addresses[1]), 0);
+	keys[0] = datapath_prefix_key(&addresses[0], 24, SHUNT_MAX_SERVICES - 1);
+	keys[1] = datapath_prefix_key(&addresses[1], 48, SHUNT_MAX_SERVICES - 1);
+	assert_int_equal(datapath_set_prefixes(w->f.datapath, DATAPATH_DENY, keys, N(keys), false), 0);
+	return r;
+}
+
 int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+#define test_of_every_feature(name) {#name " (every feature)", name, setup_every_feature, world_teardown, NULL}
 	const struct CMUnitTest tests[] = {
 		test(a_packet_cut_at_any_byte_is_never_forwarded_as_if_it_were_whole),
 		test(a_mutated_packet_is_never_forwarded_if_a_careful_host_would_refuse_it),
+		test_of_every_feature(a_packet_cut_at_any_byte_is_never_forwarded_as_if_it_were_whole),
+		test_of_every_feature(a_mutated_packet_is_never_forwarded_if_a_careful_host_would_refuse_it),
 	};
 	int failed;
 

@@ -35,12 +35,19 @@ static uint32_t group_of(struct world *w, uint32_t backend)
 
 int world_setup(void **state)
 {
+	return world_setup_with(state, 0);
+}
+
+int world_setup_with(void **state, uint32_t features)
+{
+	struct datapath_options options = fixture_defaults;
 	struct world *w = calloc(1, sizeof(*w));
 	uint32_t v4, v6, empty, unknown;
 
 	if (!w)
 		return -1;
-	fixture_open(&w->f, &fixture_defaults);
+	options.features |= features;
+	fixture_open(&w->f, &options);
 	w->v4 = fixture_backend(&w->f, "10.0.1.11", LINK_IN);
 	w->v6 = fixture_backend(&w->f, "fd00::1:12", LINK_IN);
 	w->v4_out = fixture_backend(&w->f, "10.0.1.13", LINK_OUT);

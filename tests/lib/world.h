@@ -50,6 +50,7 @@ struct world {
 };
 
 int world_setup(void **state);
+int world_setup_with(void **state, uint32_t features); /* more of enum shunt_features than fixture_defaults has */
 int world_teardown(void **state);
 
 struct packet_case {

@@ -94,6 +94,8 @@ run_test 'ipip: path MTU discovery, IPv4 in IPv6' path_mtu_is_discovered ipip ip
 run_test 'ipip: path MTU discovery, IPv6 in IPv4' path_mtu_is_discovered ipip ip4 $VIP6 1480
 run_test 'gue: path MTU discovery, IPv4 over IPv4' path_mtu_is_discovered gue ip4 $VIP4 1468
 run_test 'gue: path MTU discovery, IPv6 over IPv6' path_mtu_is_discovered gue ip6 $VIP6 1448
+run_test 'gue: path MTU discovery, IPv4 over IPv6' path_mtu_is_discovered gue ip6 $VIP4 1448
+run_test 'gue: path MTU discovery, IPv6 over IPv4' path_mtu_is_discovered gue ip4 $VIP6 1468
 run_test 'UDP: path MTU discovery' udp_is_answered_too
 run_test 'mss: auto limits what backends send to what fits ipip' mss_is_limited ipip ip4 $VIP4 auto 1440
 run_test 'mss: auto limits what backends send to what fits gue, IPv6' mss_is_limited gue ip6 $VIP6 auto 1388

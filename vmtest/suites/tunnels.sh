@@ -23,6 +23,18 @@ make_tunnels() {
 	done
 }
 
+# What comes as GUE is given back to the kernel without its UDP and GUE headers, for the devices to take as if it had come so.
+take_gue() {
+	local host module
+	for module in fou fou6; do # which nothing asks for by itself
+		"$(sysctl -n kernel.modprobe)" -q "$module" || true
+	done
+	for host in b1 b2 b3; do
+		ip -n "$NET-$host" fou add port 6080 gue || skip "this kernel has no fou"
+		ip -n "$NET-$host" -6 fou add port 6080 gue || skip "this kernel has no fou6"
+	done
+}
+
 received() { # HOST DEVICE: "packets errors" since it was made
 	ip -n "$NET-$1" -j -s link show "$2" | jq -r '.[0].stats64.rx | "\(.packets) \(.errors + .dropped)"'
 }
@@ -59,15 +71,16 @@ mix() {
 	note "$name: ${told#, }"
 }
 
-linux_decapsulates() {
+linux_decapsulates() { # FORWARD
 	net_make client lb b1 b2 b3
 	make_tunnels
+	[ "$1" != gue ] || take_gue
 	for host in b1 b2 b3; do
 		serve "$host" 80 53
 	done
 	balance <<-END
 		interfaces: [eth0]
-		defaults: {forward: ipip, health_check: $CHECK}
+		defaults: {forward: $1, health_check: $CHECK}
 		services:
 		$(while read -r group address; do
 			echo "  - {name: tcp-$group, address: \"$address\", protocol: tcp, port: 80, group: g-$group}"
@@ -81,13 +94,14 @@ linux_decapsulates() {
 		$(some_backends 3)
 		$(for i in 1 2 3; do echo "  - {name: c$i, address: \"$(ip6 "b$i")\"}"; done)
 	END
-	mix 'IPv4 in IPv4' 192.0.2.10 $FULL_UDP4 b1 any4 b2 4in4
-	mix 'IPv6 in IPv4' 2001:db8::10 $FULL_UDP6 b1 any4 b3 6in4
-	mix 'IPv4 in IPv6' 192.0.2.11 $FULL_UDP4 b1 any6 b3 4in6
-	mix 'IPv6 in IPv6' 2001:db8::11 $FULL_UDP6 b1 any6 b2 6in6
+	mix "IPv4 in IPv4 by $1" 192.0.2.10 $FULL_UDP4 b1 any4 b2 4in4
+	mix "IPv6 in IPv4 by $1" 2001:db8::10 $FULL_UDP6 b1 any4 b3 6in4
+	mix "IPv4 in IPv6 by $1" 192.0.2.11 $FULL_UDP4 b1 any6 b3 4in6
+	mix "IPv6 in IPv6 by $1" 2001:db8::11 $FULL_UDP6 b1 any6 b2 6in6
 	expect "$(all_drops)" -eq 0 "drops"
 }
 
 suite tunnels
-run_test "the devices ipip, sit and ip6tnl decapsulate what ipip sends, in all four mixes" linux_decapsulates
+run_test "the devices ipip, sit and ip6tnl decapsulate what ipip sends, in all four mixes" linux_decapsulates ipip
+run_test "fou takes what gue sends off its UDP and GUE headers, and the same devices decapsulate it, in all four mixes" linux_decapsulates gue
 finish
