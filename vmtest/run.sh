@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # run.sh [--short | KERNEL [SUITE…]]: runs suites on other kernels, in QEMU without KVM, with the tree's own build.
 #   run.sh                  every suite on every kernel
-#   run.sh --short          on the oldest kernel what no other suite tests: load, dispatcher, tunnels
+#   run.sh --short          on the oldest kernel: load, tunnels; part of scripts/test.sh
 #   run.sh 6.12 vmtest/suites/load.sh 'tests/system/forwarding.sh l2 echo'
 # KERNEL is 6.1 or 6.12 (Debian's, fetched and cached in build/vmtest); a SUITE may have words that choose tests. A
 # warning of a guest's kernel is a failure. Last line: "vmtest: N passed, N failed[, N skipped]". Needs root, a build.
@@ -131,7 +131,7 @@ mkdir -p "$CACHE" "$LOGS"
 "$TREE/scripts/install.sh" --vmtest >"$LOGS/install.log" 2>&1 ||
 	skip_all "QEMU cannot be installed: $(tail -n 1 "$LOGS/install.log")"
 case ${1:-} in
---short) run_kernel 6.1 "$HERE"/suites/{load,dispatcher,tunnels}.sh ;;
+--short) run_kernel 6.1 "$HERE"/suites/{load,tunnels}.sh ;;
 '') for series in $KERNELS; do run_kernel "$series" "${ALL_SUITES[@]}"; done ;;
 *)
 	series=$1
