@@ -621,7 +621,7 @@ static void in_all_worlds_the_invariants_hold(void **state)
 		ejections += w.ejections;
 	}
 	print_message("  seeds %llu to %llu: %.1f months, twice, in %.0f s: %llu probes, %llu failovers, %llu ejections, %llu events\n",
-		      (unsigned long long)first, (unsigned long long)(first + worlds - 1), worlds * (WORLD_MS / HOUR) / 24.0 / 30,
+		      (unsigned long long)first, (unsigned long long)(first + worlds - 1), (double)worlds * WORLD_MS / HOUR / 24 / 30,
 		      (double)(clock() - begin) / CLOCKS_PER_SEC, (unsigned long long)probes, (unsigned long long)failovers,
 		      (unsigned long long)ejections, (unsigned long long)events);
 	assert_true(given || (failovers > worlds && ejections > worlds / 10));
