@@ -238,6 +238,63 @@ nobody_is_ejected() {
 	note "$(backend b1 packets) packets to b1 in 13 s, ejections: 0"
 }
 
+# shuntd's wall clock is what $T/clock says; the monotonic one goes on as it does.
+wall_clock() { echo "$1" >"$T/clock" && shunt weight b2 "$2"; } # OFFSET WEIGHT
+decisions() { json 'map(select(.kind != "weight")) | length' events; }
+year_of_last_event() { json '.[-1].time[0:4]' events; }
+
+clock_jumps() {
+	local before jump offset
+	"${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -o "$T/wall_clock.so" "$SOURCE_DIR/tests/tools/preload/wall_clock.c"
+	net_make client lb b1 b2 b3
+	serve b1
+	serve b2
+	serve b3
+	echo 0 >"$T/clock"
+	config <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		defaults: {health_check: $FAST_CHECK}
+		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
+		failover_groups:
+		  - {name: app, mode: active-passive, primary: b1, backends: [b1, b2, b3], failback: automatic, failback_delay: 10m}
+		$(some_backends 3)
+	END
+	LD_PRELOAD=$T/wall_clock.so WALL_CLOCK_FILE=$T/clock start_shuntd
+	wait_for 10 "every backend is up" all_up
+	shunt drain b3 --timeout 30m --for 1h
+	stop server-b1 KILL
+	wait_for 5 "the standby serves" is b2 active app
+	serve b1
+	wait_for 5 "b1 is up" is_health b1 up
+	before=$(decisions)
+	for jump in 1 2 3 4; do
+		offset=$((jump % 2 * 800 * 86400))
+		[ "$jump" -ne 4 ] || offset=$((-800 * 86400))
+		wall_clock "$offset" $((100 + jump))
+		is_running "$SHUNTD" || fail "shuntd ended"
+		note "wall clock $((offset / 86400)) days off: the last event is of $(year_of_last_event), group $(group app state)"
+		wait_for 5 "probes go on" more_probes
+		expect "$(active app)" = b2 "who serves"
+		expect "$(group app state)" = failing-back "state"
+		expect "$(backend b3 admin)" = drain "what an operator said for an hour"
+		expect "$(decisions)" -eq "$before" "decisions since the clock jumped"
+	done
+	expect "$(year_of_last_event)" -lt "$(date +%Y)" "the year that the last event was told in"
+	stop server-b2 KILL
+	wait_for 5 "a failure is seen under a wrong clock" is_health b2 down
+	wait_for 5 "and acted on" is b1 active app
+}
+
+# One more check of b2 has come to its end.
+connections() { on b2 nstat -asz TcpPassiveOpens | tail -n 1 | tr -s ' ' | cut -d ' ' -f 2; }
+more_than() { [ "$(connections)" -gt "$1" ]; }
+more_probes() {
+	local seen
+	seen=$(connections)
+	wait_for 3 "a connection" more_than "$seen"
+}
+
 suite health
 limit 90
 run_test 'who fails some of its checks is degraded and gets less, down to degraded_weight, and no flow breaks' degraded
@@ -247,4 +304,5 @@ run_test 'a returning backend gets its weight in steps, not so at the first star
 run_test 'probes of a backend that is down back off, and it is back soon all the same' backs_off
 run_test 'who serves checks and no client is ejected within seconds, and comes back by itself or by an operator' black_hole
 run_test 'under even load, and with uneven weights, nobody is ejected' nobody_is_ejected
+run_test 'a wall clock that jumps by years disturbs nothing' clock_jumps
 finish

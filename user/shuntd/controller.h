@@ -193,6 +193,7 @@ struct controller {
 	bool detached;                     /* by `shunt detach`: nothing is published any more */
 	char problem[256];                 /* what makes it degraded, "" for nothing */
 	int64_t started;                   /* Unix milliseconds */
+	int64_t wall_ahead;                /* of the monotonic clock, milliseconds, at the last tick; 0: before the first */
 
 	struct backend *by_name;           /* hash of those in the configuration */
 	struct backend *by_identity;       /* hash of all */
@@ -338,6 +339,10 @@ const char *admin_source_text(enum admin_source source);     /* "operator" | "wi
 void agent_said(struct controller *controller, struct endpoint *endpoint, const struct probe_result *result);
 /* Backends that no agent is asked about any more: what theirs said holds no longer. Publishing is the caller's. */
 void agents_forget(struct controller *controller);
+
+/* ---- wall.c ---- */
+/* Before anything asks whether a time of the wall clock has come: has it been set? */
+void wall_follow(struct controller *controller);
 
 /* ---- windows.c ---- */
 /* Does what maintenance windows ask for at this time. `anew`: they, or whose they are, may have changed. */

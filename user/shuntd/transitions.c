@@ -196,6 +196,7 @@ static int ticked(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct controller *c = userdata;
 
+	wall_follow(c);
 	windows_follow(c, false);
 	backends_end_overrides(c);
 	transitions_scan(c);
