@@ -208,6 +208,30 @@ trace_into_a_file() {
 	expect "$(tshark -n -r "$T/packets.pcapng" -Y _ws.malformed 2>/dev/null | wc -l)" -eq 0 "malformed packets"
 }
 
+# ---- flows ----
+
+some_moving() { [ "$(json '[.backends[].slots.moving] | add' flows)" -ge 5 ]; }
+none_left() { is 0 json .flows flows; }
+
+flows_are_counted() {
+	start_system l2
+	hold hold 40 $VIP 80 --every 20ms
+	expect "$(json .flows flows)" -eq 0 "pinned flows while every slot is settled"
+	expect_exit 0 shunt drain b1
+	wait_for 5 "flows of moving slots are pinned" some_moving
+	expect "$(json '[.backends[] | .flows == ([.idle[].flows] | add) and .flows == ([.slots[]] | add)] | all' flows)" = true "sums"
+	# Those who went silent grow old, and are forgotten after flow_timeout.
+	expect "$(json '.backends[0].flows' flows --backend b1)" -gt 0 "pinned flows of the drained backend"
+	expect "$(json '.backends | length' flows --backend b1)" -eq 1 "backends in the answer"
+	expect_exit 0 shunt flows
+	expect_contains "$(cat "$T/out")" "SILENT FOR" "the histogram"
+	stop_traffic hold
+	expect_unbroken hold
+	wait_for 8 "silent flows are forgotten" none_left
+	expect_exit 1 shunt flows --backend b3
+	expect_contains "$(cat "$T/err")" 'did you mean "b1"' "what may be meant"
+}
+
 suite operator
 run_test 'doctor looks at a host before the first start' doctor_before_a_start
 run_test 'doctor names the command that mends it, and it does' doctor_names_what_mends_it
@@ -217,4 +241,5 @@ run_test 'trace shows each packet with what was decided of it, and is gone when 
 run_test 'trace of drops; watchers that die are missed; wrong filters are refused' trace_of_drops
 run_test 'trace goes on through a reload, and ends with its controller' trace_survives
 run_test 'trace writes a file that Wireshark reads, with packets as they came and as they left' trace_into_a_file
+run_test 'flows counts what is pinned, by silence and slot' flows_are_counted
 finish

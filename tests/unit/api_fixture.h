@@ -322,6 +322,19 @@ static int fixture_explain(void *userdata, uint8_t protocol, const struct shunt_
 	return fixture_outcome(fixture, reply);
 }
 
+static int fixture_flows(void *userdata, const char *backend, struct api_reply *reply)
+{
+	struct fixture *fixture = userdata;
+
+	TOLD("flows %s", backend ?: "-");
+	if (fixture->result == 0)
+		reply->document = json_pack("{s:i, s:i, s:[{s:s, s:i, s:i, s:{s:i, s:i, s:i}, s:[{s:i, s:i}, {s:i, s:i}, {s:n, s:i}]}]}",
+					    "flows", 14, "capacity", 1048576, "backends", "name", "backend2", "flows", 14,
+					    "one_packet", 2, "slots", "settled", 1, "moving", 10, "resolving", 3, "idle",
+					    "below_s", 5, "flows", 10, "below_s", 60, "flows", 4, "below_s", "flows", 0);
+	return fixture_outcome(fixture, reply);
+}
+
 static int fixture_trace_begin(void *userdata, const struct api_trace *wanted, struct api_reply *reply)
 {
 	struct fixture *fixture = userdata;
@@ -409,7 +422,7 @@ static const struct api_handlers __attribute__((unused)) fixture_handlers = {
 	.snapshot = fixture_snapshot, .snapshot_free = fixture_snapshot_free, .drain = fixture_drain,
 	.maint = fixture_maint, .ready = fixture_ready, .weight = fixture_weight, .failover = fixture_failover,
 	.failback = fixture_failback, .reload = fixture_reload, .foresee = fixture_foresee, .detach = fixture_detach, .explain = fixture_explain,
-	.trace_begin = fixture_trace_begin, .trace_fetch = fixture_trace_fetch, .trace_end = fixture_trace_end,
+	.flows = fixture_flows, .trace_begin = fixture_trace_begin, .trace_fetch = fixture_trace_fetch, .trace_end = fixture_trace_end,
 	.events = fixture_events, .maps = fixture_maps,
 	.deny_add = fixture_deny_add, .deny_remove = fixture_deny_remove, .deny_list = fixture_deny_list,
 };

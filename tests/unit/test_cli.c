@@ -452,6 +452,7 @@ static void help_lists_every_command(void **state)
 		   "  deny add|del|list [PREFIX]      keep clients out, without a reload\n"
 		   "  stats                           all counters once\n"
 		   "  events                          the audit trail: what happened, and why\n"
+		   "  flows                           live pinned flows, by backend and slot\n"
 		   "  trace                           packets, and what was decided of each\n"
 		   "  doctor                          what keeps shunt from running well here\n"
 		   "  reload                          apply the configuration file again\n"
@@ -511,9 +512,25 @@ static void find_program(void)
 
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void flows_are_a_histogram_and_a_table(void **state)
+{
+	assert_run(*state, "flows", 0,
+		   "14 live pinned flows, room for 1048576; flows of settled slots need no pin\n"
+		   "\n"
+		   "SILENT FOR  FLOWS\n"
+		   "     < 5 s     10  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇\n"
+		   "     < 1 m      4  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇\n"
+		   "    longer      0\n"
+		   "\n"
+		   "BACKEND   FLOWS  ONE PACKET  SETTLED  MOVING  RESOLVING\n"
+		   "backend2     14           2        1      10          3\n",
+		   "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH(flows_are_a_histogram_and_a_table),
 		WITH(status_is_one_screen_of_80_columns),
 		WITH(status_of_a_group_is_that_group_and_its_services),
 		WITH(without_utf8_status_is_ascii),

@@ -74,6 +74,7 @@ struct api_handlers {
 	int (*deny_list)(void *userdata, const struct api_deny_query *query, struct api_reply *reply); /* document: an array */
 	/* Up to `max` events with id > since, oldest first, into ret_events; returns how many. */
 	size_t (*events)(void *userdata, uint64_t since, struct event *ret_events, size_t max);
+	int (*flows)(void *userdata, const char *backend, struct api_reply *reply); /* NULL: of all */
 	int (*trace_begin)(void *userdata, const struct api_trace *wanted, struct api_reply *reply); /* document {"watcher": id} */
 	int (*trace_fetch)(void *userdata, const char *id, struct api_reply *reply); /* {"packets": […], "lost": N}: what came since */
 	int (*trace_end)(void *userdata, const char *id, struct api_reply *reply);

@@ -426,6 +426,7 @@ static const struct route {
 	{"POST", "/api/v1/backends/*/maint", post_maint},
 	{"POST", "/api/v1/backends/*/ready", post_ready},
 	{"POST", "/api/v1/backends/*/weight", post_weight},
+	{"GET", "/api/v1/flows", get_flows},
 	{"POST", "/api/v1/trace", post_trace},
 	{"GET", "/api/v1/trace/*", get_trace},
 	{"DELETE", "/api/v1/trace/*", delete_trace},

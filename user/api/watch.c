@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Routes of `shunt trace`: a watcher begins, fetches what came, and leaves. */
+/* Routes of `shunt flows` and `shunt trace`, where a watcher begins, fetches what came, and leaves. */
 #include "api/call.h"
 #include "api/watch.h"
+
+void get_flows(struct call *call)
+{
+	static const char *const keys[] = {"backend"};
+	struct api_reply reply = {};
+	const char *backend;
+
+	if (call_query(call, keys, 1, &backend) == 0)
+		call_reply(call, call->handlers->flows(call->userdata, backend, &reply), &reply);
+}
 
 void post_trace(struct call *call)
 {

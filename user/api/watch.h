@@ -4,6 +4,7 @@
 
 struct call;
 
+void get_flows(struct call *call);
 void post_trace(struct call *call);
 void get_trace(struct call *call);
 void delete_trace(struct call *call);

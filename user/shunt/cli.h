@@ -121,5 +121,6 @@ int command_deny(struct cli *cli);
 int command_events(struct cli *cli);
 int command_doctor(struct cli *cli);
 int command_trace(struct cli *cli);
+int command_flows(struct cli *cli);
 
 #endif

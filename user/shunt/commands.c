@@ -41,6 +41,11 @@ static const struct argp_option events_options[] = {
 	{},
 };
 
+static const struct argp_option flows_options[] = {
+	{"backend", OPTION_BACKEND, "NAME", 0, "Of this backend only", 0},
+	{},
+};
+
 static const struct argp_option trace_options[] = {
 	{"service", OPTION_SERVICE, "NAME", 0, "Packets to this service", 0},
 	{"backend", OPTION_BACKEND, "NAME", 0, "Packets sent to this backend", 0},
@@ -104,6 +109,9 @@ const struct command commands[] = {
 	 "  shunt deny del 203.0.113.0/24", deny_options, false, command_deny},
 	{"stats", "", 0, 0, "all counters once", NULL, NULL, false, command_stats},
 	{"events", "", 0, 0, "the audit trail: what happened, and why", NULL, events_options, false, command_events},
+	{"flows", "", 0, 0, "live pinned flows, by backend and slot",
+	 "How many flows the data path remembers, how long they have been silent, and the state of their slots.",
+	 flows_options, false, command_flows},
 	{"trace", "", 0, 0, "packets, and what was decided of each",
 	 "Shows packets to the services as the data path decides, a sample when there are more than "
 	 "1,000 a second for a CPU. Costs nothing while nobody watches.", trace_options, false, command_trace},

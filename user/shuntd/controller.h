@@ -446,6 +446,9 @@ int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr
 const char *explain_service_name(const struct controller *controller, uint32_t id); /* NULL: unknown */
 const char *explain_backend_name(const struct controller *controller, uint32_t id);
 
+/* ---- flows.c ---- */
+int controller_flows(void *userdata, const char *backend, struct api_reply *reply); /* NULL: of all */
+
 /* ---- trace.c: who watches packets ---- */
 int controller_trace_begin(void *userdata, const struct api_trace *wanted, struct api_reply *reply);
 int controller_trace_fetch(void *userdata, const char *id, struct api_reply *reply);

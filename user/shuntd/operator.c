@@ -291,6 +291,7 @@ const struct api_handlers controller_handlers = {
 	.foresee = foresee,
 	.detach = detach,
 	.explain = controller_explain,
+	.flows = controller_flows,
 	.trace_begin = controller_trace_begin,
 	.trace_fetch = controller_trace_fetch,
 	.trace_end = controller_trace_end,
