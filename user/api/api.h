@@ -92,7 +92,7 @@ void api_close(struct api *api); /* removes the socket */
 json_t *api_service_json(const struct snapshot_service *service);
 json_t *api_group_json(const struct snapshot_group *group);
 json_t *api_backend_json(const struct snapshot_backend *backend);
-json_t *api_status_json(const struct snapshot *snapshot);   /* GET /api/v1/status */
+char *api_status_text(const struct snapshot *snapshot);     /* GET /api/v1/status, allocated, NULL without memory */
 json_t *api_health_json(const struct snapshot *snapshot);   /* GET /health; "status" decides 200 or 503 */
 json_t *api_event_json(const struct event *event);
 char *api_metrics_text(const struct snapshot *snapshot);    /* Prometheus text format 0.0.4, allocated */

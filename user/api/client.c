@@ -2,6 +2,7 @@
 /* libcurl, tamed: one easy handle, kept alive between calls. Decides nothing about the answers. */
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -206,43 +206,28 @@ json_t *api_map_json(const struct snapshot_map *map)
 			 "memory_bytes", (json_int_t)map->memory_bytes);
 }
 
-json_t *api_services_json(const struct snapshot *snapshot, const char *name)
+json_t *api_service_by_name(const struct snapshot *snapshot, const char *name)
 {
-	json_t *all = name ? NULL : json_array();
-
-	for (size_t i = 0; i < snapshot->n_services; i++) {
-		if (!name)
-			json_array_append_new(all, api_service_json(&snapshot->services[i]));
-		else if (strcmp(snapshot->services[i].name, name) == 0)
+	for (size_t i = 0; i < snapshot->n_services; i++)
+		if (strcmp(snapshot->services[i].name, name) == 0)
 			return api_service_json(&snapshot->services[i]);
-	}
-	return all;
+	return NULL;
 }
 
-json_t *api_groups_json(const struct snapshot *snapshot, const char *name)
+json_t *api_group_by_name(const struct snapshot *snapshot, const char *name)
 {
-	json_t *all = name ? NULL : json_array();
-
-	for (size_t i = 0; i < snapshot->n_groups; i++) {
-		if (!name)
-			json_array_append_new(all, api_group_json(&snapshot->groups[i]));
-		else if (strcmp(snapshot->groups[i].name, name) == 0)
+	for (size_t i = 0; i < snapshot->n_groups; i++)
+		if (strcmp(snapshot->groups[i].name, name) == 0)
 			return api_group_json(&snapshot->groups[i]);
-	}
-	return all;
+	return NULL;
 }
 
-json_t *api_backends_json(const struct snapshot *snapshot, const char *name)
+json_t *api_backend_by_name(const struct snapshot *snapshot, const char *name)
 {
-	json_t *all = name ? NULL : json_array();
-
-	for (size_t i = 0; i < snapshot->n_backends; i++) {
-		if (!name)
-			json_array_append_new(all, api_backend_json(&snapshot->backends[i]));
-		else if (strcmp(snapshot->backends[i].name, name) == 0)
+	for (size_t i = 0; i < snapshot->n_backends; i++)
+		if (strcmp(snapshot->backends[i].name, name) == 0)
 			return api_backend_json(&snapshot->backends[i]);
-	}
-	return all;
+	return NULL;
 }
 
 static json_t *drops_json(const struct snapshot *snapshot)
@@ -299,14 +284,11 @@ static json_t *checks_json(const struct snapshot_checks *checks)
 
 json_t *api_status_json(const struct snapshot *snapshot)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:b, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:b, s:o}",
 			 "version", text_json(snapshot->version),
 			 "node", text_json(snapshot->node),
 			 "started", time_json(snapshot->started),
 			 "interfaces", interfaces_json(snapshot),
-			 "services", api_services_json(snapshot, NULL),
-			 "groups", api_groups_json(snapshot, NULL),
-			 "backends", api_backends_json(snapshot, NULL),
 			 "drops", drops_json(snapshot),
 			 "flow_table",
 			 "entries", (json_int_t)snapshot->flow_entries,

@@ -5,13 +5,20 @@
 
 #include "api/api.h"
 
-/* name NULL: an array of all; else the object of that name, NULL when there is none (or no memory). */
-json_t *api_services_json(const struct snapshot *snapshot, const char *name);
-json_t *api_groups_json(const struct snapshot *snapshot, const char *name);
-json_t *api_backends_json(const struct snapshot *snapshot, const char *name);
+/* NULL when there is none (or no memory). */
+json_t *api_service_by_name(const struct snapshot *snapshot, const char *name);
+json_t *api_group_by_name(const struct snapshot *snapshot, const char *name);
+json_t *api_backend_by_name(const struct snapshot *snapshot, const char *name);
+/* GET /api/v1/status without services, groups and backends. */
+json_t *api_status_json(const struct snapshot *snapshot);
 /* json_failover.c: how a group moves. */
 void api_add_failover(json_t *json, const struct snapshot_group *group);
 void api_add_member_failover(json_t *json, const struct snapshot_member *member);
 json_t *api_map_json(const struct snapshot_map *map);
+
+/* Arrays of all, as text, allocated; NULL without memory (large.c). */
+char *api_services_text(const struct snapshot *snapshot);
+char *api_groups_text(const struct snapshot *snapshot);
+char *api_backends_text(const struct snapshot *snapshot);
 
 #endif

@@ -83,6 +83,15 @@ void call_reply(struct call *call, int r, struct api_reply *reply)
 
 /* ---- what is ---- */
 
+static void answer_text(struct call *call, char *take_body)
+{
+	call->response->status = 200;
+	call->response->content_type = type_json;
+	call->response->body = take_body;
+	if (!take_body)
+		api_response_error(call->response, 500, "out of memory");
+}
+
 static bool take_snapshot(struct call *call, struct snapshot *snapshot)
 {
 	int r = call->handlers->snapshot(call->userdata, snapshot);
@@ -126,39 +135,40 @@ static void get_status(struct call *call)
 
 	if (!take_snapshot(call, &snapshot))
 		return;
-	call_answer(call, 200, api_status_json(&snapshot));
+	answer_text(call, api_status_text(&snapshot));
 	call->handlers->snapshot_free(call->userdata, &snapshot);
 }
 
-static void get_kind(struct call *call, const char *noun, json_t *(*render)(const struct snapshot *, const char *))
+static void get_kind(struct call *call, const char *noun, char *(*all)(const struct snapshot *),
+		     json_t *(*by_name)(const struct snapshot *, const char *))
 {
-	const char *name = *call->name ? call->name : NULL;
 	struct snapshot snapshot = {};
-	json_t *document;
+	json_t *one;
 
 	if (!take_snapshot(call, &snapshot))
 		return;
-	document = render(&snapshot, name);
-	if (!document && name)
-		api_response_error(call->response, 404, "no %s is named \"%s\"", noun, name);
+	if (!*call->name)
+		answer_text(call, all(&snapshot));
+	else if ((one = by_name(&snapshot, call->name)))
+		call_answer(call, 200, one);
 	else
-		call_answer(call, 200, document);
+		api_response_error(call->response, 404, "no %s is named \"%s\"", noun, call->name);
 	call->handlers->snapshot_free(call->userdata, &snapshot);
 }
 
 static void get_services(struct call *call)
 {
-	get_kind(call, "service", api_services_json);
+	get_kind(call, "service", api_services_text, api_service_by_name);
 }
 
 static void get_groups(struct call *call)
 {
-	get_kind(call, "group", api_groups_json);
+	get_kind(call, "group", api_groups_text, api_group_by_name);
 }
 
 static void get_backends(struct call *call)
 {
-	get_kind(call, "backend", api_backends_json);
+	get_kind(call, "backend", api_backends_text, api_backend_by_name);
 }
 
 int call_query(struct call *call, const char *const *keys, size_t n, const char **ret_values)
