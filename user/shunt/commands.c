@@ -51,7 +51,7 @@ static const struct argp_option trace_options[] = {
 	{"backend", OPTION_BACKEND, "NAME", 0, "Packets sent to this backend", 0},
 	{"client", OPTION_CLIENT, "PREFIX", 0, "Packets of these clients: an address or a prefix", 0},
 	{"reason", OPTION_REASON, "R", 0, "Dropped for R (`shunt stats` has the reasons), or sent on because of R: "
-	 "settled, untracked, new, old, pinned, probed, scheduled, rejected, fail-open, server-id", 0},
+	 "settled, untracked, new, old, pinned, probed, scheduled, rejected, fail-open, server-id, answer", 0},
 	{"count", OPTION_COUNT_OF, "N", 0, "End after N packets", 0},
 	{"write", OPTION_WRITE, "FILE", 0, "Write a pcapng file instead: each packet as it came and as it left", 0},
 	{},

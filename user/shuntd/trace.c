@@ -53,6 +53,7 @@ static const char *const choice_words[] = {
 	[SHUNT_CHOICE_NEW] = "new",             [SHUNT_CHOICE_OLD] = "old",             [SHUNT_CHOICE_PINNED] = "pinned",
 	[SHUNT_CHOICE_PROBED] = "probed",       [SHUNT_CHOICE_REJECTED] = "rejected",   [SHUNT_CHOICE_SCHEDULED] = "scheduled",
 	[SHUNT_CHOICE_FAIL_OPEN] = "fail-open", [SHUNT_CHOICE_SERVER_ID] = "server-id",
+	[SHUNT_CHOICE_ANSWER] = "answer",
 };
 #define N_CHOICES (sizeof(choice_words) / sizeof(*choice_words))
 
@@ -323,7 +324,7 @@ static int parse_filter(const struct controller *c, const struct api_trace *want
 	if (wanted->reason && parse_reason(wanted->reason, filter) < 0)
 		return refuse_trace(reply, -EINVAL,
 				    "\"reason\" must be a drop reason of `shunt stats`, or settled, untracked, new, old, pinned, "
-				    "probed, scheduled, rejected, fail-open or server-id; not \"%s\"", wanted->reason);
+				    "probed, scheduled, rejected, fail-open, server-id or answer; not \"%s\"", wanted->reason);
 	return 0;
 }
 
