@@ -9,6 +9,7 @@ endif
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 PREFIX ?= /usr
+UNIT_DIR ?= /lib/systemd/system
 VERSION := $(shell cat VERSION)
 
 Q := $(if $(V),,@)
@@ -91,6 +92,11 @@ install: all ## install under DESTDIR and PREFIX
 	install -D -m 755 $(O)/shuntd $(DESTDIR)$(PREFIX)/sbin/shuntd
 	install -D -m 755 $(O)/shunt $(DESTDIR)$(PREFIX)/bin/shunt
 	install -D -m 755 $(O)/shunt-decap $(DESTDIR)$(PREFIX)/sbin/shunt-decap
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/shunt $(BPF_SRC:bpf/%.bpf.c=$(O)/%.bpf.o)
+	install -D -m 644 contrib/systemd/shuntd.service $(DESTDIR)$(UNIT_DIR)/shuntd.service
+	install -D -m 644 contrib/systemd/shunt.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/shunt.conf
+	install -D -m 644 contrib/systemd/shunt.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/shunt.conf
+	install -D -m 644 contrib/examples/shunt.yaml $(DESTDIR)$(PREFIX)/share/doc/shunt/examples/shunt.yaml
 
 clean: ## remove what was built
 	rm -rf $(O) compile_commands.json

@@ -46,7 +46,8 @@ static bool is_ours(const struct datapath *d, uint32_t program_id)
 	return ours;
 }
 
-static void name_of(uint32_t program_id, char name[BPF_OBJ_NAME_LEN])
+/* False: it cannot be told. The kernel lets only CAP_SYS_ADMIN look at a program by its id. */
+static bool name_of(uint32_t program_id, char name[BPF_OBJ_NAME_LEN])
 {
 	struct bpf_prog_info info = {0};
 	uint32_t info_len = sizeof(info);
@@ -55,8 +56,10 @@ static void name_of(uint32_t program_id, char name[BPF_OBJ_NAME_LEN])
 	name[0] = '\0';
 	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &info_len) == 0)
 		memcpy(name, info.name, BPF_OBJ_NAME_LEN);
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return errno != EPERM;
+	close(fd);
+	return true;
 }
 
 struct present {
@@ -271,7 +274,9 @@ static int refuse_other(const char *interface, uint32_t program_id)
 {
 	char name[BPF_OBJ_NAME_LEN];
 
-	name_of(program_id, name);
+	if (!name_of(program_id, name))
+		return datapath_fail(-EPERM, "interface %s: whose the program with id %u is that is attached cannot be told: give "
+				     "shuntd CAP_SYS_ADMIN", interface, program_id);
 	if (is_our_name(name))
 		return datapath_fail(-EBUSY, "interface %s: a data path of shunt is attached that is not pinned here (id %u): start "
 				     "with its --bpf-dir, or with --fresh to replace it", interface, program_id);

@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# package.sh [VERSION]: the Debian package of this tree into build/deb/, as VERSION (default: that of debian/changelog).
+# Built from what git knows of, in a copy: the working tree stays as it is. Prints the path of the package.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+own=$(dpkg-parsechangelog -S Version)
+version=${1:-$own}
+to=$PWD/build/deb tree=$PWD/build/deb/shunt-$version
+rm -rf "$tree"
+mkdir -p "$tree"
+git ls-files -z | tar --null -cf - -T - | tar -xf - -C "$tree"
+cd "$tree"
+if [ "$version" != "$own" ]; then
+	sed -i "1s/($own)/($version)/" debian/changelog
+	echo "$version" >VERSION
+fi
+DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-nocheck parallel=$(nproc)}" dpkg-buildpackage -b -us -uc >"$to/$version.log" 2>&1 || {
+	tail -n 20 "$to/$version.log" >&2
+	exit 1
+}
+echo "$to/shunt_${version}_$(dpkg --print-architecture).deb"
