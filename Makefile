@@ -108,4 +108,4 @@ FORCE:
 .PHONY: all check unit-tests install clean help FORCE
 .SECONDARY:
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)
