@@ -10,6 +10,8 @@ while read -r file; do
 	case $file in
 	LICENSE | VERSION | .gitignore | *.md) continue ;; # the licence itself, and prose
 	*.json | *.hex | *.pcap | *.bin) continue ;;       # formats without comments
+	debian/rules | debian/*.prerm) ;;
+	debian/*) continue ;;                              # debian/copyright speaks for them
 	tests/fuzz/corpus/* | tests/packets/*) continue ;;
 	esac
 	if ! head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause'; then

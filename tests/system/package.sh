@@ -31,7 +31,7 @@ boot() {
 	wait_for 30 "systemd has started" booted
 }
 
-init_of() { cat "/proc/$(pid_of box)/task/$(pid_of box)/children" 2>/dev/null | awk '{ print $NF }'; }
+init_of() { awk '{ print $NF }' "/proc/$(pid_of box)/task/$(pid_of box)/children" 2>/dev/null; }
 inside() { nsenter --target "$(init_of)" --mount --uts --ipc --net --pid --root --wd=/ -- "$@"; }
 booted() { inside systemctl is-active basic.target; }
 is_active_unit() { inside systemctl is-active --quiet shuntd; }
