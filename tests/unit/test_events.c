@@ -260,6 +260,26 @@ static void files_rotate_and_ids_go_on(void **state)
 	events_close(events);
 }
 
+static void a_file_that_has_grown_old_rotates(void **state)
+{
+	static const char old[] = "{\"id\":7,\"time\":\"2020-01-31T12:00:00.000Z\",\"kind\":\"start\",\"object\":\"shuntd\","
+				  "\"actor\":\"controller\",\"text\":\"long ago\"}\n";
+	_cleanup_(freep) char *path = path_join(folder, EVENTS_FILE), *previous = path_join(folder, EVENTS_FILE ".1");
+	_cleanup_(freep) char *kept = NULL;
+	struct events *events;
+	size_t length;
+
+	(void)state;
+	assert_int_equal(file_write_atomically(path, old, strlen(old), 0640), 0);
+	events = open_events();
+	add(events, 2); /* the second stays in the new file */
+	assert_int_equal(events_last_id(events), 9);
+	events_close(events);
+	assert_int_equal(file_read(previous, 4096, &kept, &length), 0);
+	assert_string_equal(kept, old);
+	assert_false(exists(EVENTS_FILE ".2"));
+}
+
 static void a_full_disk_costs_the_file_an_event_but_not_the_memory(void **state)
 {
 	struct rlimit unlimited, limit;
@@ -298,6 +318,7 @@ int main(void)
 		TEST(lines_that_cannot_be_ours_are_not_trusted),
 		TEST(memory_keeps_the_latest_ten_thousand),
 		TEST(files_rotate_and_ids_go_on),
+		TEST(a_file_that_has_grown_old_rotates),
 		TEST(a_full_disk_costs_the_file_an_event_but_not_the_memory),
 	};
 

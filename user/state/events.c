@@ -22,6 +22,7 @@ struct events {
 	char *path;
 	int fd; /* -1: cannot be written any more */
 	size_t file_bytes;
+	int64_t file_since; /* time of its first event, Unix milliseconds; 0: it has none */
 	bool unsynced;
 	uint64_t last_id;
 	size_t first, count; /* of the ring */
@@ -145,15 +146,18 @@ static int read_previous(struct events *events)
 static int read_present(struct events *events)
 {
 	_cleanup_(freep) char *text = NULL;
-	size_t length, good;
+	size_t length, good, known;
 	int r = file_read(events->path, READ_BYTES_MAX, &text, &length);
 
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return r;
+	known = events->count;
 	good = read_lines(events, text, length);
 	events->file_bytes = good;
+	if (events->count > known)
+		events->file_since = events->ring[(events->first + known) % EVENTS_KEPT].time;
 	return good == length ? 0 : set_tail_aside(events->path, text + good, length - good, good);
 }
 
@@ -228,23 +232,31 @@ static int rotate(struct events *events)
 		return r;
 	close(events->fd);
 	events->file_bytes = 0;
+	events->file_since = 0;
 	return open_file(events);
 }
 
-static int append(struct events *events, const char *line, size_t length)
+static bool is_due_for_rotation(const struct events *events, size_t length, int64_t now_ms)
+{
+	return events->file_bytes && (events->file_bytes + length > EVENTS_FILE_BYTES_MAX ||
+				      (events->file_since && now_ms - events->file_since > EVENTS_FILE_AGE_MAX_MS));
+}
+
+static int append(struct events *events, const char *line, size_t length, int64_t now_ms)
 {
 	ssize_t done;
 	int r = 0;
 
 	if (events->fd < 0)
 		return -EIO;
-	if (events->file_bytes && events->file_bytes + length > EVENTS_FILE_BYTES_MAX)
+	if (is_due_for_rotation(events, length, now_ms))
 		r = rotate(events);
 	if (events->fd < 0)
 		return r;
 	done = write(events->fd, line, length);
 	if (done == (ssize_t)length) {
 		events->file_bytes += length;
+		events->file_since = events->file_since ? events->file_since : now_ms;
 		events->unsynced = true;
 		return r;
 	}
@@ -289,7 +301,7 @@ static int write_event(struct events *events, const struct event *event)
 		line = NULL;
 		return -ENOMEM;
 	}
-	return append(events, line, length);
+	return append(events, line, length, event->time);
 }
 
 int events_add(struct events *events, const char *kind, const char *object, const char *actor, const char *format, ...)

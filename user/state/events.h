@@ -14,6 +14,7 @@
 #define EVENTS_FILE "events.jsonl"
 #define EVENTS_KEPT 10000                       /* in memory */
 #define EVENTS_FILE_BYTES_MAX (8 * 1024 * 1024) /* beyond it the file becomes events.jsonl.1 … */
+#define EVENTS_FILE_AGE_MAX_MS (30LL * 24 * 3600 * 1000) /* … as it does when its first event is older … */
 #define EVENTS_FILES_KEPT 4                     /* … up to events.jsonl.4 */
 
 struct events;
