@@ -4,10 +4,14 @@
 #define SHUNT_TEST_STATE_FOLDER_H
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
 
 static char folder[64];
 static int kept_stderr;
@@ -33,6 +37,13 @@ static int remove_folder(void **state)
 	close(kept_stderr);
 	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
 	return system(command);
+}
+
+static inline bool exists(const char *name)
+{
+	_cleanup_(freep) char *path = path_join(folder, name);
+
+	return access(path, F_OK) == 0;
 }
 
 #endif

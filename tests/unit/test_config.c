@@ -757,6 +757,78 @@ static void a_group_says_who_came_and_went(void **state)
 		       "group h: health_check healthy_threshold 2 -> 5\n");
 }
 
+static const struct config_member *member_named(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->groups[0].n_members; i++)
+		if (strcmp(config->backends[config->groups[0].members[i].backend].name, name) == 0)
+			return &config->groups[0].members[i];
+	fail_msg("%s is no member", name);
+	return NULL;
+}
+
+static struct config *parse_with(const char *text, const struct config_discovered *known, size_t n)
+{
+	struct config_messages messages = {};
+	struct config *config = NULL;
+
+	if (config_parse_discovered(text, strlen(text), known, n, &config, &messages) < 0)
+		config_messages_print(&messages, "a file", stderr);
+	config_messages_clear(&messages);
+	assert_non_null(config);
+	return config;
+}
+
+static void what_a_name_stands_for_is_backends_of_its_group(void **state)
+{
+	static const char text[] =
+		"interfaces: [eth0]\n"
+		"services: [{name: s, address: 192.0.2.1, port: 5432, group: g}]\n"
+		"failover_groups: [{name: g, backends: [b1]}]\n"
+		"backends: [{name: b1, address: 10.0.0.1}]\n"
+		"dns_backends:\n"
+		"  - {domain: replica.example.com, protocol: postgres, port: 5432, group_name: g, refresh: 30s}\n"
+		"  - {domain: primary.example.com, port: 5433, is_primary: true, group_name: g}\n";
+	struct config_discovered_address primary[] = {{.priority = 0}, {.priority = 0}}, replica[] = {{.priority = 0}},
+					 srv[] = {{.priority = 20, .port = 7000, .weight = 5}, {.priority = 10}, {.priority = 20}};
+	const struct config_discovered both[] = {{"primary.example.com", "g", primary, 2}, {"replica.example.com", "g", replica, 1}},
+				       ranks[] = {{"replica.example.com", "g", srv, 3}},
+				       strangers[] = {{"primary.example.com", "other", primary, 2}, {"x.example.com", "g", replica, 1}};
+	struct config *config;
+	uint32_t tier;
+
+	(void)state;
+	address_parse("10.0.1.1", &primary[0].address);
+	address_parse("2001:db8::1", &primary[1].address);
+	address_parse("10.0.2.1", &replica[0].address);
+	for (int i = 0; i < 3; i++)
+		address_parse((const char *const[]){"10.0.3.1", "10.0.3.2", "10.0.3.3"}[i], &srv[i].address);
+
+	config = parse_with(text, both, 2);
+	assert_int_equal(config->n_backends, 4);
+	assert_int_equal(config->n_dns, 2);
+	assert_int_equal(config->dns[0].refresh_ms, 30000);
+	assert_int_equal(member_named(config, "primary.example.com@10.0.1.1")->priority, 0);
+	assert_int_equal(member_named(config, "primary.example.com@2001:db8::1")->priority, 0);
+	assert_int_equal(config->backends[member_named(config, "primary.example.com@10.0.1.1")->backend].port, 5433);
+	assert_true(config->groups[0].primary == member_named(config, "primary.example.com@10.0.1.1")->backend);
+	assert_true(member_named(config, "replica.example.com@10.0.2.1")->priority > member_named(config, "b1")->priority);
+	config_free(config);
+
+	/* The port of the entry goes before that of SRV, which stands where there is none; priorities make tiers. */
+	config = parse_with(text, ranks, 1);
+	tier = member_named(config, "replica.example.com@10.0.3.2")->priority;
+	assert_int_equal(member_named(config, "replica.example.com@10.0.3.1")->priority, tier + 1);
+	assert_int_equal(member_named(config, "replica.example.com@10.0.3.3")->priority, tier + 1);
+	assert_int_equal(config->backends[member_named(config, "replica.example.com@10.0.3.1")->backend].weight, 5);
+	assert_int_equal(config->backends[member_named(config, "replica.example.com@10.0.3.1")->backend].port, 5432);
+	assert_true(config->groups[0].primary == SIZE_MAX);
+	config_free(config);
+
+	config = parse_with(text, strangers, 2);
+	assert_int_equal(config->n_backends, 1);
+	config_free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -781,6 +853,7 @@ int main(void)
 		cmocka_unit_test(quic_is_off_unless_given_and_server_ids_are_bytes),
 		cmocka_unit_test(ids_that_living_connections_have_do_not_change),
 		cmocka_unit_test(a_change_of_protection_is_told_in_numbers),
+		cmocka_unit_test(what_a_name_stands_for_is_backends_of_its_group),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -220,13 +220,6 @@ static void memory_keeps_the_latest_ten_thousand(void **state)
 	events_close(events);
 }
 
-static bool exists(const char *name)
-{
-	_cleanup_(freep) char *path = path_join(folder, name);
-
-	return access(path, F_OK) == 0;
-}
-
 static void files_rotate_and_ids_go_on(void **state)
 {
 	static char text[200 * 1024];

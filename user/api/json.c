@@ -244,6 +244,24 @@ static json_t *drops_json(const struct snapshot *snapshot)
 	return drops;
 }
 
+static json_t *names_json(const struct snapshot *snapshot)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < snapshot->n_names; i++) {
+		const struct snapshot_name *name = &snapshot->names[i];
+
+		json_array_append_new(list, json_pack("{s:o, s:o, s:I, s:o, s:b, s:o}",
+						     "domain", text_json(name->domain),
+						     "group", text_json(name->group),
+						     "addresses", (json_int_t)name->addresses,
+						     "problem", text_json(name->problem),
+						     "given_up", (int)name->given_up,
+						     "answered", time_json(name->answered)));
+	}
+	return list;
+}
+
 static json_t *interfaces_json(const struct snapshot *snapshot)
 {
 	json_t *all = json_array();
@@ -284,11 +302,12 @@ static json_t *checks_json(const struct snapshot_checks *checks)
 
 json_t *api_status_json(const struct snapshot *snapshot)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:b, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:b, s:o}",
 			 "version", text_json(snapshot->version),
 			 "node", text_json(snapshot->node),
 			 "started", time_json(snapshot->started),
 			 "interfaces", interfaces_json(snapshot),
+			 "names", names_json(snapshot),
 			 "drops", drops_json(snapshot),
 			 "flow_table",
 			 "entries", (json_int_t)snapshot->flow_entries,

@@ -118,6 +118,15 @@ struct snapshot_checks {
 	uint64_t late_total_us;
 };
 
+/* A name of dns_backends. */
+struct snapshot_name {
+	const char *domain, *group;
+	size_t addresses;
+	const char *problem;              /* why the last lookup failed; NULL: it did not */
+	bool given_up;                    /* it failed too often, and other names of the group serve */
+	int64_t answered;                 /* Unix milliseconds of the last answer, 0: none since the start */
+};
+
 struct snapshot_interface {
 	const char *name;
 	const char *mode;                 /* "native" | "generic" */
@@ -137,6 +146,8 @@ struct snapshot {
 	size_t n_groups;
 	struct snapshot_backend *backends;
 	size_t n_backends;
+	struct snapshot_name *names;
+	size_t n_names;
 	uint64_t drops[SHUNT_DROP_REASON_COUNT];
 	uint64_t flow_entries, flow_capacity;
 	struct snapshot_checks checks;

@@ -12,7 +12,8 @@
 
 #define FILE_MAX_BYTES (16 << 20)
 
-int config_parse(const char *text, size_t length, struct config **ret_config, struct config_messages *messages)
+int config_parse_discovered(const char *text, size_t length, const struct config_discovered *discovered, size_t n,
+			    struct config **ret_config, struct config_messages *messages)
 {
 	struct report report = {.messages = messages};
 	struct draft draft = {};
@@ -28,6 +29,7 @@ int config_parse(const char *text, size_t length, struct config **ret_config, st
 			     FILE_MAX_BYTES >> 20);
 	} else if (document_load(text, length, &document, &report)) {
 		config_decode(&document, &draft, &report);
+		draft_add_discovered(&draft, discovered, n, &report);
 		config_validate(&draft, config, &report);
 		draft_release(&draft);
 		yaml_document_delete(&document);
@@ -41,7 +43,13 @@ int config_parse(const char *text, size_t length, struct config **ret_config, st
 	return 0;
 }
 
-int config_load(const char *path, struct config **ret_config, struct config_messages *messages)
+int config_parse(const char *text, size_t length, struct config **ret_config, struct config_messages *messages)
+{
+	return config_parse_discovered(text, length, NULL, 0, ret_config, messages);
+}
+
+int config_load_discovered(const char *path, const struct config_discovered *discovered, size_t n, char **ret_text,
+			   struct config **ret_config, struct config_messages *messages)
 {
 	struct report report = {.messages = messages};
 	_cleanup_(freep) char *text = NULL;
@@ -49,14 +57,25 @@ int config_load(const char *path, struct config **ret_config, struct config_mess
 	int r;
 
 	r = file_read(path, FILE_MAX_BYTES, &text, &length);
-	if (r == 0)
-		return config_parse(text, length, ret_config, messages);
+	if (r == 0) {
+		r = config_parse_discovered(text, length, discovered, n, ret_config, messages);
+		if (r == 0 && ret_text) {
+			*ret_text = text;
+			text = NULL;
+		}
+		return r;
+	}
 	if (r == -EFBIG)
 		report_error(&report, (struct place){}, "larger than %d MiB: no configuration is",
 			     FILE_MAX_BYTES >> 20);
 	else
 		report_error(&report, (struct place){}, "cannot read: %s", strerror(-r));
 	return r;
+}
+
+int config_load(const char *path, struct config **ret_config, struct config_messages *messages)
+{
+	return config_load_discovered(path, NULL, 0, NULL, ret_config, messages);
 }
 
 void config_free(struct config *config)
@@ -79,6 +98,12 @@ void config_free(struct config *config)
 		free(config->groups[i].members);
 		config_check_clear(&config->groups[i].check);
 	}
+	for (size_t i = 0; i < config->n_dns; i++) {
+		free(config->dns[i].domain);
+		free(config->dns[i].protocol);
+	}
+	free(config->dns);
+	free(config->name_servers);
 	for (size_t i = 0; i < config->n_windows; i++)
 		free(config->windows[i].cron_text);
 	free(config->windows);

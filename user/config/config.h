@@ -228,6 +228,31 @@ struct config_window {
 	char *cron_text;              /* as written; NULL: once */
 };
 
+/* A name whose addresses are backends of a group. */
+struct config_dns {
+	char *domain;
+	char *protocol;               /* of the application, for people; or NULL */
+	size_t group;                 /* index into groups */
+	uint16_t port;                /* host order; 0: as SRV says, or none */
+	bool srv;
+	bool is_primary;
+	uint32_t refresh_ms;          /* how often it is asked; 0: as the records' TTL says */
+	uint32_t try_count;           /* failed lookups in a row after which a later name of the group takes over; 0: never */
+};
+
+/* What a name of dns_backends is known to stand for. */
+struct config_discovered_address {
+	struct shunt_addr address;
+	uint16_t port;                /* host order; 0: the entry's */
+	uint16_t priority, weight;    /* of SRV; weight 0: the default */
+};
+
+struct config_discovered {
+	const char *domain, *group;   /* names the entry */
+	const struct config_discovered_address *list;
+	size_t n;
+};
+
 struct config {
 	struct config_interface *interfaces;
 	size_t n_interfaces;
@@ -251,6 +276,9 @@ struct config {
 	size_t n_groups;
 	struct config_backend *backends;
 	size_t n_backends;
+	struct config_dns *dns;
+	size_t n_dns;
+	char *name_servers;           /* that are asked for them, "10.0.0.53:53,[fd00::53]:5353"; NULL: those of the system */
 	struct config_window *windows;
 	size_t n_windows;
 };
@@ -273,7 +301,16 @@ struct config_messages {
  */
 int config_load(const char *path, struct config **ret_config, struct config_messages *messages);
 /* The same from memory; `text` need not end in a NUL. */
+/* The same with what dns_backends stand for, as below. *ret_text (may be NULL) is what was read, allocated. */
+int config_load_discovered(const char *path, const struct config_discovered *discovered, size_t n, char **ret_text,
+			   struct config **ret_config, struct config_messages *messages);
 int config_parse(const char *text, size_t length, struct config **ret_config, struct config_messages *messages);
+/*
+ * The same with the addresses that its dns_backends stand for: each is a backend "DOMAIN@ADDRESS" of the entry's group. Entries
+ * that nothing is known of have none, and what is known of others is left out.
+ */
+int config_parse_discovered(const char *text, size_t length, const struct config_discovered *discovered, size_t n,
+			    struct config **ret_config, struct config_messages *messages);
 void config_free(struct config *config);
 
 void config_messages_print(const struct config_messages *messages, const char *path, FILE *to); /* FILE:LINE:COLUMN: … */

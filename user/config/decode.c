@@ -387,5 +387,10 @@ void draft_release(struct draft *draft)
 	free(draft->groups.list);
 	free(draft->backends.list);
 	free(draft->maintenance.list);
+	free(draft->dns.list);
+	free(draft->name_servers.list);
+	for (size_t i = 0; i < draft->n_names; i++)
+		free(draft->names[i]);
+	free(draft->names);
 	*draft = (struct draft){};
 }

@@ -153,6 +153,7 @@ static void describe_settings(const struct config *config, struct facts *facts)
 	add_fact(facts, "flow_table_size", "%" PRIu32, config->flow_table_size);
 	add_text(facts, "allow", config->allow.given ? "only its list" : "everybody");
 	add_fact(facts, "client_table_size", "%" PRIu32, config->client_table_size);
+	add_text(facts, "name_servers", config->name_servers ? config->name_servers : "of the system");
 	add_text(facts, "on_exit", word_text(on_exit_words, config->on_exit));
 	add_text(facts, "api listen", config->api_listen ? config->api_listen : "off");
 	add_text(facts, "api token_file", config->api_token_file ? config->api_token_file : "none");
@@ -524,15 +525,27 @@ static void compare_kind(struct diff *diff, const struct kind *kind, const struc
 	keymap_clear(&new_names);
 }
 
-/* ---- maintenance windows, which have no names: each is compared by what it says ---- */
+/* ---- what has no name of its own is compared by what it says ---- */
 
-#define WINDOW_TEXT_MAX 256
+#define NAMELESS_TEXT_MAX 512
 
-static const char *window_text(const struct config *config, const struct config_window *window, char buffer[WINDOW_TEXT_MAX])
+struct nameless {
+	size_t (*count)(const struct config *config);
+	const char *(*text)(const struct config *config, size_t index, char buffer[NAMELESS_TEXT_MAX]); /* returns buffer */
+};
+
+static size_t count_windows(const struct config *config)
 {
+	return config->n_windows;
+}
+
+static const char *window_text(const struct config *config, size_t index, char buffer[NAMELESS_TEXT_MAX])
+{
+	const struct config_window *window = &config->windows[index];
 	char start[CLOCK_TEXT_MAX], duration[DURATION_TEXT_MAX], drain[DURATION_TEXT_MAX];
 
-	snprintf(buffer, WINDOW_TEXT_MAX, "window of %s %s: %s for %s%s%s%s%s", window->backend != SIZE_MAX ? "backend" : "group",
+	snprintf(buffer, NAMELESS_TEXT_MAX, "window of %s %s: %s for %s%s%s%s%s",
+		 window->backend != SIZE_MAX ? "backend" : "group",
 		 window->backend != SIZE_MAX ? config->backends[window->backend].name : config->groups[window->group].name,
 		 window->cron_text ? window->cron_text : clock_rfc3339(window->time.start_ms, start),
 		 duration_format(window->time.duration_ms, duration), window->time.drain_ms ? ", drained " : "",
@@ -542,22 +555,42 @@ static const char *window_text(const struct config *config, const struct config_
 	return buffer;
 }
 
-static bool has_window(const struct config *config, const char *text)
+static size_t count_dns(const struct config *config)
 {
-	char buffer[WINDOW_TEXT_MAX];
+	return config->n_dns;
+}
 
-	for (size_t i = 0; i < config->n_windows; i++)
-		if (strcmp(window_text(config, &config->windows[i], buffer), text) == 0)
+static const char *dns_text(const struct config *config, size_t index, char buffer[NAMELESS_TEXT_MAX])
+{
+	const struct config_dns *dns = &config->dns[index];
+	char refresh[DURATION_TEXT_MAX], port[8];
+
+	snprintf(buffer, NAMELESS_TEXT_MAX, "name %s%s: group %s%s, port %s, asked every %s, try_count %" PRIu32, dns->domain,
+		 dns->srv ? " (SRV)" : "", config->groups[dns->group].name, dns->is_primary ? ", its primary" : "",
+		 port_text(dns->port, "of the service", port), dns->refresh_ms ? duration_format(dns->refresh_ms, refresh) : "TTL",
+		 dns->try_count);
+	return buffer;
+}
+
+static const struct nameless nameless[] = {{count_windows, window_text}, {count_dns, dns_text}};
+
+static bool has(const struct nameless *kind, const struct config *config, const char *text)
+{
+	char buffer[NAMELESS_TEXT_MAX];
+
+	for (size_t i = 0; i < kind->count(config); i++)
+		if (strcmp(kind->text(config, i, buffer), text) == 0)
 			return true;
 	return false;
 }
 
-static void tell_windows_not_in(struct diff *diff, const struct config *of, const struct config *other, const char *what)
+static void tell_those_not_in(struct diff *diff, const struct nameless *kind, const struct config *of, const struct config *other,
+			      const char *what)
 {
-	char text[WINDOW_TEXT_MAX];
+	char text[NAMELESS_TEXT_MAX];
 
-	for (size_t i = 0; i < of->n_windows; i++)
-		if (!has_window(other, window_text(of, &of->windows[i], text)))
+	for (size_t i = 0; i < kind->count(of); i++)
+		if (!has(kind, other, kind->text(of, i, text)))
 			add_change(diff, false, "%s: %s", text, what);
 }
 
@@ -574,8 +607,10 @@ int config_diff(const struct config *old, const struct config *new, struct confi
 	compare_prefixes(&diff, "", "", "allow", &old->allow, &new->allow);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		compare_kind(&diff, &kinds[i], old, new);
-	tell_windows_not_in(&diff, old, new, "removed");
-	tell_windows_not_in(&diff, new, old, "added");
+	for (size_t i = 0; i < sizeof(nameless) / sizeof(nameless[0]); i++) {
+		tell_those_not_in(&diff, &nameless[i], old, new, "removed");
+		tell_those_not_in(&diff, &nameless[i], new, old, "added");
+	}
 	if (diff.error) {
 		config_changes_clear(&changes);
 		return diff.error;

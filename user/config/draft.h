@@ -144,6 +144,8 @@ struct draft_group {
 	struct item hold_down, return_healthy, panic, overprovision, on_down, step, interval, max_lag;
 	struct draft_damping damping;
 	struct items members;        /* struct draft_member */
+	size_t members_listed;       /* of these, in the file; the others are addresses of dns_backends */
+	bool has_dns, has_dns_primary;
 	struct draft_check check;
 	struct draft_passive passive;
 };
@@ -158,6 +160,16 @@ struct draft_window {
 	struct item backend, group, start, cron, duration, drain, target;
 };
 
+struct draft_name_server {
+	struct place at;
+	struct item address;
+};
+
+struct draft_dns {
+	struct place at;
+	struct item domain, protocol, port, is_primary, group, refresh, type, try_count;
+};
+
 struct draft {
 	struct place at;
 	struct items interfaces;     /* struct draft_interface */
@@ -170,11 +182,16 @@ struct draft {
 	struct items services;       /* struct draft_service */
 	struct items groups;         /* struct draft_group */
 	struct items backends;       /* struct draft_backend */
+	struct items dns;            /* struct draft_dns */
+	struct items name_servers;   /* struct draft_name_server */
 	struct items maintenance;    /* struct draft_window */
+	char **names;                /* of backends that dns_backends stand for */
+	size_t n_names;
 };
 
 /* Both report what they find wrong and go on: only the report says whether all was good. */
 void config_decode(yaml_document_t *document, struct draft *draft, struct report *report);
+void draft_add_discovered(struct draft *draft, const struct config_discovered *discovered, size_t n, struct report *report);
 void config_validate(const struct draft *draft, struct config *config, struct report *report);
 void draft_release(struct draft *draft);
 

@@ -13,6 +13,8 @@
 #include "config/schema.h"
 #include "net/address.h"
 
+#define NAME_SERVER_PORT 53 /* RFC 1035 section 4.2 */
+
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 #define HOST_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-:[]"
 #define NAME_LENGTH_MAX 63
@@ -174,6 +176,18 @@ static int parse_listen(const struct field *field, struct item *item)
 	return check(port != 0);
 }
 
+static int parse_name_server(const struct field *field, struct item *item)
+{
+	uint16_t port = NAME_SERVER_PORT;
+
+	(void)field;
+	if (address_parse(item->text, &item->address) < 0 &&
+	    (address_port_parse(item->text, &item->address, &port) < 0 || port == 0))
+		return -EINVAL;
+	item->number = port;
+	return 0;
+}
+
 static int parse_url_path(const struct field *field, struct item *item)
 {
 	const char *text = item->text;
@@ -318,6 +332,7 @@ static const struct {
 	[FIELD_IPV6] = {parse_ipv6, "an IPv6 unicast address"},
 	[FIELD_PREFIX] = {parse_prefix, "a prefix such as 203.0.113.0/24 or 2001:db8:bad::/48, no bits set behind it"},
 	[FIELD_LISTEN] = {parse_listen, "an address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\""},
+	[FIELD_NAME_SERVER] = {parse_name_server, "an address such as 10.0.0.53 or \"[fd00::53]:5353\""},
 	[FIELD_URL_PATH] = {parse_url_path, "a path such as /health"},
 	[FIELD_HOST] = {parse_host, "a host name"},
 	[FIELD_SERVER_ID] = {parse_server_id, "1 to 8 bytes in hexadecimal such as 0x0a01"},

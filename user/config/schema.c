@@ -29,6 +29,9 @@
 #define GROUPS_MAX (SHUNT_MAX_GROUPS - 1)
 #define BACKENDS_MAX (SHUNT_MAX_BACKENDS / 2)
 #define WINDOWS_MAX 1000
+#define DNS_MAX 1000
+#define NAME_SERVERS_MAX 8
+#define TRY_COUNT_MAX 1000
 #define INTERFACES_MAX (SHUNT_MAX_LINKS - 1)
 
 #define AT(type, member) .offset = offsetof(struct type, member)
@@ -248,7 +251,7 @@ static const struct schema passive_schema = {"passive", SCHEMA(draft_passive, pa
 static const struct field group_fields[] = {
 	{"name", FIELD_NAME, AT(draft_group, name), .required = true},
 	{"mode", FIELD_WORD, AT(draft_group, mode), .words = group_mode_words},
-	{"backends", FIELD_LIST, AT(draft_group, members), .required = true, .min = 1, .max = BACKENDS_MAX,
+	{"backends", FIELD_LIST, AT(draft_group, members), .max = BACKENDS_MAX,
 	 .schema = &member_schema},
 	{"primary", FIELD_NAME, AT(draft_group, primary)},
 	{"failover", FIELD_WORD, AT(draft_group, failover), .words = failover_words},
@@ -291,6 +294,25 @@ static const struct field window_fields[] = {
 	{},
 };
 
+static const struct field dns_fields[] = {
+	{"domain", FIELD_HOST, AT(draft_dns, domain), .required = true},
+	{"group_name", FIELD_NAME, AT(draft_dns, group), .required = true},
+	{"type", FIELD_WORD, AT(draft_dns, type), .words = dns_type_words},
+	{"protocol", FIELD_NAME, AT(draft_dns, protocol)},
+	{"port", FIELD_NUMBER, AT(draft_dns, port), .min = 1, .max = PORT_MAX},
+	{"is_primary", FIELD_WORD, AT(draft_dns, is_primary), .words = switch_words},
+	{"refresh", FIELD_DURATION, AT(draft_dns, refresh), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},
+	{"try_count", FIELD_NUMBER, AT(draft_dns, try_count), .max = TRY_COUNT_MAX},
+	{},
+};
+
+static const struct field name_server_fields[] = {
+	{"address", FIELD_NAME_SERVER, AT(draft_name_server, address), .required = true},
+	{},
+};
+
+static const struct schema name_server_schema = {"name_server", SCHEMA(draft_name_server, name_server_fields), .bare_name = true};
+static const struct schema dns_schema = {"dns_backend", SCHEMA(draft_dns, dns_fields)};
 static const struct schema window_schema = {"window", SCHEMA(draft_window, window_fields)};
 
 static const struct field config_fields[] = {
@@ -312,7 +334,8 @@ static const struct field config_fields[] = {
 	{"backends", FIELD_LIST, AT(draft, backends), .max = BACKENDS_MAX, .schema = &backend_schema},
 	{"maintenance", FIELD_LIST, AT(draft, maintenance), .max = WINDOWS_MAX, .schema = &window_schema},
 	{"max_checks_in_flight", FIELD_NUMBER, AT(draft, max_checks_in_flight), .min = 1, .max = CHECKS_IN_FLIGHT_MAX},
-	{.key = "dns_backends", .kind = FIELD_LATER},
+	{"name_servers", FIELD_LIST, AT(draft, name_servers), .min = 1, .max = NAME_SERVERS_MAX, .schema = &name_server_schema},
+	{"dns_backends", FIELD_LIST, AT(draft, dns), .max = DNS_MAX, .schema = &dns_schema},
 	{},
 };
 

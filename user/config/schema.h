@@ -22,6 +22,7 @@ enum field_kind {
 	FIELD_IPV6,                  /* unicast */
 	FIELD_PREFIX,                /* of clients; number: its length */
 	FIELD_LISTEN,                /* address:port; number: the port */
+	FIELD_NAME_SERVER,           /* address or address:port; number: the port */
 	FIELD_URL_PATH,
 	FIELD_HOST,
 	FIELD_FILE,

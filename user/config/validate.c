@@ -201,6 +201,8 @@ void config_validate(const struct draft *draft, struct config *config, struct re
 	validate_protection(&v);
 	if (!report->out_of_memory)
 		validate_windows(&v);
+	if (!report->out_of_memory)
+		validate_dns(&v);
 	if (!report->out_of_memory && !report->n_errors)
 		note_unused(&v);
 	keymap_clear(&v.backends);

@@ -21,6 +21,7 @@ struct validation {
 /* The calls below build one part of the configuration each; validate_groups wants backends, validate_services both. */
 void validate_groups(struct validation *validation);
 void validate_services(struct validation *validation);
+void validate_dns(struct validation *validation);     /* wants groups */
 void validate_windows(struct validation *validation); /* wants backends and groups */
 
 /* validate_clients.c: of one service; `who` begins the messages. */

@@ -67,6 +67,10 @@ static void validate_active_passive(struct validation *v, const struct draft_gro
 	const struct config_member *primary;
 	char before[WHO_MAX], name[QUOTE_MAX];
 
+	if (!draft->primary.at.line && draft->has_dns_primary) { /* known as soon as an address of that name is */
+		set_priorities(draft, group);
+		return;
+	}
 	if (!draft->primary.at.line) {
 		report_error(v->report, draft->at,
 			     "%smode active-passive needs a primary: add \"primary: NAME\", or \"mode: active-active\"",
@@ -152,6 +156,11 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 		validate_rolling(v, draft, group);
 	else
 		validate_active_active(v, draft);
+	if (!draft->members.at.line && !draft->has_dns)
+		report_error(v->report, draft->at, "%sbackends is missing: give a list of backends, or a name in dns_backends",
+			     who(draft, before));
+	else if (draft->members.ok && !draft->members.n && !draft->has_dns)
+		report_error(v->report, draft->members.at, "%sbackends has 0 elements: give one", who(draft, before));
 	validate_failover(v->report, who(draft, before), draft, group);
 	check_validate(v->report, who(draft, before), &draft->check, &check);
 	check_build(v->report, &check, &group->check);

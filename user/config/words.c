@@ -30,6 +30,7 @@ const struct word group_mode_words[] = {{"active-passive", GROUP_ACTIVE_PASSIVE}
 					{"rolling", GROUP_ROLLING},
 					{}};
 const struct word switch_words[] = {{"true", true}, {"false", false}, {}};
+const struct word dns_type_words[] = {{"address", false}, {"srv", true}, {}};
 const struct word failover_words[] = {{"automatic", CONFIG_FAILOVER_AUTOMATIC},
 				      {"semi-automatic", CONFIG_FAILOVER_SEMI_AUTOMATIC},
 				      {"manual", CONFIG_FAILOVER_MANUAL},

@@ -14,6 +14,7 @@ struct word {
 extern const struct word xdp_mode_words[], on_exit_words[], forward_words[], protocol_words[], hash_words[];
 extern const struct word switch_words[];
 extern const struct word scheduler_words[], tracking_words[], on_empty_words[], group_mode_words[];
+extern const struct word dns_type_words[];
 extern const struct word mss_words[], on_down_words[], failover_words[], failback_words[], check_type_words[];
 extern const struct word verify_words[], http_version_words[], query_type_words[], rcode_words[];
 

@@ -135,6 +135,23 @@ static void backends_bad(const struct status *status, struct problems *problems)
 	}
 }
 
+static void names_unanswered(const struct status *status, struct problems *problems)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(status->document, "names"), i, name) {
+		const char *why = get_text(name, "problem"), *domain = get_text(name, "domain");
+
+		if (*why && get_flag(name, "given_up"))
+			add(problems, YELLOW, "name %s does not resolve (%s): other names of group %s serve", domain, why,
+			    get_text(name, "group"));
+		else if (*why)
+			add(problems, YELLOW, "name %s does not resolve (%s): its %" PRId64 " last addresses stay", domain, why,
+			    get_number(name, "addresses"));
+	}
+}
+
 static void interfaces_slow(const struct status *status, struct problems *problems)
 {
 	json_t *interface;
@@ -149,7 +166,7 @@ static void interfaces_slow(const struct status *status, struct problems *proble
 void status_problems(const struct status *status, struct problems *ret_problems)
 {
 	static void (*const rules[])(const struct status *, struct problems *) = {
-		whole, groups_down, groups_waiting, groups_impaired, backends_bad, interfaces_slow,
+		whole, groups_down, groups_waiting, groups_impaired, backends_bad, names_unanswered, interfaces_slow,
 	};
 
 	*ret_problems = (struct problems){};

@@ -24,12 +24,12 @@ static int make_directories(const struct controller_options *options)
 	return 0;
 }
 
-static int load_first_config(const char *path, struct config **ret_config)
+static int load_first_config(struct controller *c, struct config **ret_config)
 {
 	struct config_messages messages = {0};
-	int r = config_load(path, ret_config, &messages);
+	int r = controller_load(c, &c->config_text, ret_config, &messages);
 
-	config_messages_print(&messages, path, stderr);
+	config_messages_print(&messages, c->options.config_path, stderr);
 	config_messages_clear(&messages);
 	return r;
 }
@@ -40,7 +40,7 @@ static int open_edges(struct controller *c)
 
 	if ((r = prober_open(c->event, &c->prober)) < 0 ||
 	    (r = next_hops_open(c->event, next_hop_changed, c, &c->next_hops)) < 0 ||
-	    (r = events_open(c->options.state_dir, &c->events)) < 0)
+	    (r = events_open(c->options.state_dir, &c->events)) < 0 || (r = discovery_open(c)) < 0)
 		log_error("shuntd: cannot start: %s", strerror(-r));
 	return r < 0 ? r : deny_open(c);
 }
@@ -65,7 +65,7 @@ static int apply_first_config(struct controller *c)
 {
 	struct config *config = NULL;
 	char *error = NULL;
-	int r = load_first_config(c->options.config_path, &config);
+	int r = load_first_config(c, &config);
 
 	if (r < 0)
 		return r;
@@ -137,12 +137,14 @@ void controller_stop(struct controller *c)
 	HASH_CLEAR(hh, c->by_name);
 	for (size_t i = 0; i < c->n_backends; i++)
 		backend_free(c, c->backends[i]);
+	discovery_close(c);
 	prober_close(c->prober);
 	next_hops_close(c->next_hops);
 	deny_close(c);
 	events_close(c->events);
 	datapath_close(c->datapath);
 	config_free(c->config);
+	free(c->config_text);
 	free(c->backends);
 	free(c->endpoints);
 	free(c->endpoint_of);

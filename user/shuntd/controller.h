@@ -180,6 +180,9 @@ struct controller {
 	struct controller_options options;
 	sd_event *event;
 	struct config *config;
+	char *config_text;                 /* it, as it was read */
+	bool keep_weights;                 /* while what is applied is no operator's reload */
+	struct discovery *discovery;
 	struct datapath *datapath;
 	struct prober *prober;
 	struct next_hops *next_hops;
@@ -248,6 +251,20 @@ char *reload_messages_text(const struct config_messages *messages, const char *p
 int foresee_admin(struct controller *controller, const struct backend *backend, enum admin_state admin, json_t **ret_document);
 int foresee_failover(struct controller *controller, struct group *group, struct failover_input input, json_t **ret_document);
 int foresee_reload(struct controller *controller, const struct config *config, json_t **ret_document);
+
+/* Reads it. */
+int controller_load(struct controller *controller, char **ret_text, struct config **ret_config, struct config_messages *messages);
+/* The configuration in force again, with the addresses that its names have now. 0 | -errno with *ret_error. */
+int controller_rediscover(struct controller *controller, char **ret_error);
+
+/* ---- discovery.c: dns_backends ---- */
+int discovery_open(struct controller *controller);     /* with what was known when the last shuntd ended */
+void discovery_close(struct controller *controller);
+void discovery_follow(struct controller *controller);  /* the names of the configuration in force */
+void discovery_ask(struct controller *controller);     /* for those that wait for no answer and no time */
+size_t discovery_known(const struct controller *controller, struct config_discovered *ret_known, size_t max); /* borrowed */
+size_t discovery_count(const struct controller *controller);
+void discovery_describe(const struct controller *controller, size_t index, struct snapshot_name *ret_name);
 
 /* ---- services.c ---- */
 struct shunt_service_key service_key_of(const struct config_service *service);

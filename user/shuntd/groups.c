@@ -48,7 +48,7 @@ bool group_has(const struct group *group, const struct endpoint *endpoint)
 
 bool group_member_is_active(const struct group *group, size_t member)
 {
-	struct failover_member members[group->n_members];
+	struct failover_member members[group->n_members + 1]; /* an array of none is no array */
 
 	for (size_t i = 0; i < group->n_members; i++)
 		members[i].tier = group->members[i].priority;
@@ -222,7 +222,8 @@ static void tell(struct controller *c, const struct decision *decision)
 	if (group->uncounted)
 		group_count(c, group);
 	announcement_end(c, group, &decision->before, &decision->step);
-	group->started = group->decided = true;
+	group->decided = true;
+	group->started = group->started || group->n_members > 0; /* those whose names nobody has told yet are to come */
 	group_update_dependents(c, group);
 	if (decision->step.cause != FAILOVER_CAUSE_NONE)
 		persist_soon(c);

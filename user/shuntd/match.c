@@ -74,8 +74,10 @@ static struct backend *adopt_backend(struct controller *c, const struct config_b
 	backend->n_checks = 0;
 	backend->port = from->port;
 	backend->configured_weight = from->weight;
-	backend->weight_until = 0;
-	backend->weight = from->weight; /* an operator's weight holds until the next reload */
+	if (is_new || !c->keep_weights) { /* an operator's weight holds until the next reload */
+		backend->weight_until = 0;
+		backend->weight = from->weight;
+	}
 	if (is_new && restored)
 		persist_restore_backend(restored, backend);
 	HASH_ADD_KEYPTR(hh, c->by_name, backend->name, strlen(backend->name), backend);

@@ -186,7 +186,7 @@ static int foresee_file(struct controller *c, bool force, struct api_reply *repl
 {
 	struct config_messages messages = {0};
 	struct config *config = NULL;
-	int r = config_load(c->options.config_path, &config, &messages);
+	int r = controller_load(c, NULL, &config, &messages);
 
 	if (r < 0)
 		reply->error = reload_messages_text(&messages, c->options.config_path);

@@ -274,11 +274,13 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 	if (r < 0)
 		log_error("reload: %s", datapath_error());
 	detach_others(c, config);
+	discovery_follow(c);
 	trace_resume(c);
 	transitions_scan(c);
 	config_free(old);
 	if (persist_save(c) < 0)
 		log_error("state: cannot be saved in %s", c->options.state_dir);
+	discovery_ask(c);
 	return 0;
 }
 
@@ -349,7 +351,8 @@ int controller_reload(struct controller *c, bool force, json_t **ret_changed, ch
 {
 	struct config_messages messages = {0};
 	struct config *config = NULL;
-	int r = config_load(c->options.config_path, &config, &messages);
+	char *text = NULL;
+	int r = controller_load(c, &text, &config, &messages);
 
 	if (r < 0)
 		*ret_error = reload_messages_text(&messages, c->options.config_path);
@@ -358,7 +361,42 @@ int controller_reload(struct controller *c, bool force, json_t **ret_changed, ch
 	config_messages_clear(&messages);
 	if (r < 0) {
 		config_free(config);
+		free(text);
 		log_error("reload: nothing was changed: %s", *ret_error ? *ret_error : strerror(-r));
+		return r;
 	}
+	free(c->config_text);
+	c->config_text = text;
+	return 0;
+}
+
+/* ---- names ---- */
+
+int controller_load(struct controller *c, char **ret_text, struct config **ret_config, struct config_messages *messages)
+{
+	struct config_discovered known[discovery_count(c) + 1];
+	size_t n = discovery_known(c, known, discovery_count(c));
+
+	return config_load_discovered(c->options.config_path, known, n, ret_text, ret_config, messages);
+}
+
+int controller_rediscover(struct controller *c, char **ret_error)
+{
+	struct config_discovered known[discovery_count(c) + 1];
+	size_t n = discovery_known(c, known, discovery_count(c));
+	struct config_messages messages = {0};
+	struct config *config = NULL;
+	int r = config_parse_discovered(c->config_text, strlen(c->config_text), known, n, &config, &messages);
+
+	if (r < 0)
+		*ret_error = reload_messages_text(&messages, c->options.config_path);
+	config_messages_clear(&messages);
+	if (r < 0)
+		return r;
+	c->keep_weights = true;
+	r = answers_taken(c, config, ret_error) ? -EPERM : controller_apply(c, config, false, ret_error);
+	c->keep_weights = false;
+	if (r < 0)
+		config_free(config);
 	return r;
 }

@@ -199,6 +199,15 @@ static int snapshot_group(const struct controller *c, const struct group *group,
 
 /* ---- the whole ---- */
 
+static int snapshot_names(const struct controller *c, struct snapshot *to)
+{
+	to->n_names = discovery_count(c);
+	to->names = calloc(to->n_names + 1, sizeof(*to->names));
+	for (size_t i = 0; to->names && i < to->n_names; i++)
+		discovery_describe(c, i, &to->names[i]);
+	return to->names ? 0 : -ENOMEM;
+}
+
 static int snapshot_interfaces(const struct controller *c, struct snapshot *to)
 {
 	const struct datapath_attachment *list;
@@ -316,7 +325,8 @@ int controller_snapshot(void *userdata, struct snapshot *ret_snapshot)
 	};
 	datapath_drop_stats(c->datapath, ret_snapshot->drops);
 	snapshot_checks(c, &ret_snapshot->checks);
-	if ((r = snapshot_interfaces(c, ret_snapshot)) == 0 && (r = snapshot_services(c, ret_snapshot)) == 0 &&
+	if ((r = snapshot_interfaces(c, ret_snapshot)) == 0 && (r = snapshot_names(c, ret_snapshot)) == 0 &&
+	     (r = snapshot_services(c, ret_snapshot)) == 0 &&
 	    (r = snapshot_groups(c, ret_snapshot)) == 0)
 		r = snapshot_backends(c, ret_snapshot);
 	if (r < 0)
@@ -332,6 +342,7 @@ void controller_snapshot_free(void *userdata, struct snapshot *snapshot)
 	for (size_t i = 0; snapshot->services && i < snapshot->n_services; i++)
 		free(snapshot->services[i].clients);
 	free(snapshot->interfaces);
+	free(snapshot->names);
 	free(snapshot->services);
 	free(snapshot->groups);
 	free(snapshot->backends);

@@ -113,8 +113,31 @@ static const struct refused {
 	       "services: ~\n",
 	 "2:11: hash_seed has no value: give one or remove the key\n"
 	 "3:11: services has no value: give one or remove the key\n"},
-	{"a key of a later version", IFACE "dns_backends: [{domain: db.example.com}]\n",
-	 "2:1: dns_backends is not available in this version: remove it\n"},
+	{"a name of no group", IFACE "dns_backends: [{domain: db.example.com}]\n",
+	 "2:16: dns_backend: group_name is missing: give 1 to 63 letters, digits, _ . or -\n"},
+	{"a name of an unknown group", IFACE "dns_backends: [{domain: db.example.com, group_name: g}]\n",
+	 "2:53: dns_backend \"db.example.com\": group \"g\" is not in failover_groups: define it there, or name another\n"},
+	{"a name twice",
+	 IFACE "failover_groups: [{name: g, mode: active-active}]\n"
+	       "dns_backends:\n"
+	       "  - {domain: db.example.com, group_name: g}\n"
+	       "  - {domain: db.example.com, group_name: g}\n",
+	 "5:14: dns_backend \"db.example.com\" is already given in line 4: remove one of them\n"},
+	{"two names that are primary",
+	 IFACE "failover_groups: [{name: g}]\n"
+	       "dns_backends:\n"
+	       "  - {domain: a.example.com, group_name: g, is_primary: true}\n"
+	       "  - {domain: b.example.com, group_name: g, is_primary: true}\n",
+	 "5:56: dns_backend \"b.example.com\": the group's primary is given in line 4 already: one name can be it\n"},
+	{"a truth that is none",
+	 IFACE "failover_groups: [{name: g, mode: active-active}]\n"
+	       "dns_backends: [{domain: a.example.com, group_name: g, is_primary: maybe}]\n",
+	 "3:67: dns_backend: is_primary must be true or false, not \"maybe\"\n"},
+	{"a name server that is none", IFACE "name_servers: [ns.example.com]\n",
+	 "2:16: name_server: address must be an address such as 10.0.0.53 or \"[fd00::53]:5353\", not \"ns.example.com\"\n"},
+	{"no name server", IFACE "name_servers: []\n", "2:15: name_servers has 0 elements: give one\n"},
+	{"a group of nobody, without a name that stands for somebody", IFACE "failover_groups: [{name: g, mode: active-active}]\n",
+	 "2:19: group \"g\": backends is missing: give a list of backends, or a name in dns_backends\n"},
 	{"a backend without address", IFACE "backends: [{name: b1}]\n",
 	 "2:12: backend \"b1\": address is missing: give an IPv4 or IPv6 unicast address\n"},
 	{"a service without anything", IFACE "services: [{}]\n",
@@ -380,7 +403,7 @@ static const struct refused {
 	{"no backends", IFACE SERVICE "failover_groups: [{name: g, mode: active-active, backends: []}]\n" BACKENDS,
 	 "3:60: group \"g\": backends has 0 elements: give one\n"},
 	{"no list of backends", IFACE SERVICE "failover_groups: [{name: g, mode: active-active}]\n" BACKENDS,
-	 "3:19: group \"g\": backends is missing: give a list of backends\n"},
+	 "3:19: group \"g\": backends is missing: give a list of backends, or a name in dns_backends\n"},
 	{"a backend that is not there",
 	 IFACE SERVICE "failover_groups: [{name: g, mode: active-active, backends: [b1, b2, b3]}]\n" BACKENDS,
 	 "3:69: group \"g\": backend \"b3\" is not in backends: define it there, or remove it here\n"},
