@@ -27,11 +27,11 @@ static void validate_least(struct report *report, const char *who, const struct 
 {
 	const struct config_least *min = &group->min_healthy, *back = &group->return_healthy;
 
-	if (draft->members.ok && !draft->has_dns && min->count > group->n_members)
+	if (draft->members.n && !draft->has_dns && min->count > group->n_members)
 		report_error(report, draft->min_healthy.at,
 			     "%smin_healthy %" PRIu32 " is more than its %zu backend(s): lower it, or add backends", who,
 			     min->count, group->n_members);
-	if (draft->members.ok && !draft->has_dns && back->count > group->n_members)
+	if (draft->members.n && !draft->has_dns && back->count > group->n_members)
 		report_error(report, draft->return_healthy.at,
 			     "%sreturn_healthy %" PRIu32 " is more than its %zu backend(s): lower it, or add backends", who,
 			     back->count, group->n_members);
