@@ -88,10 +88,26 @@ unit-tests: $(UNIT_TESTS) $(O)/shunt
 
 check: unit-tests ## unit tests
 
-install: all ## install under DESTDIR and PREFIX
+# ---- manual pages: what --help says ----
+MAN_PAGES := $(O)/man/shunt.1 $(O)/man/shuntd.8 $(O)/man/shunt-decap.8
+$(O)/man/shunt.1: DOES := steers and shows the shunt load balancer
+$(O)/man/shuntd.8: DOES := controller of the shunt load balancer
+$(O)/man/shunt-decap.8: DOES := takes tunnel headers off at a backend of shunt
+
+$(MAN_PAGES): $(O)/man/%: $(PROGRAMS)
+	@mkdir -p $(@D)
+	$(call say,MAN,$@)
+	$(Q)help2man --no-info --section=$(subst .,,$(suffix $*)) --name='$(DOES)' --source='shunt $(VERSION)' \
+		--manual='shunt' --output=$@ $(O)/$(basename $*)
+
+man: $(MAN_PAGES) ## manual pages
+
+install: all man ## install under DESTDIR and PREFIX
 	install -D -m 755 $(O)/shuntd $(DESTDIR)$(PREFIX)/sbin/shuntd
 	install -D -m 755 $(O)/shunt $(DESTDIR)$(PREFIX)/bin/shunt
 	install -D -m 755 $(O)/shunt-decap $(DESTDIR)$(PREFIX)/sbin/shunt-decap
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(O)/man/shunt.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(O)/man/shuntd.8 $(O)/man/shunt-decap.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/shunt $(BPF_SRC:bpf/%.bpf.c=$(O)/%.bpf.o)
 	install -D -m 644 contrib/systemd/shuntd.service $(DESTDIR)$(UNIT_DIR)/shuntd.service
 	install -D -m 644 contrib/systemd/shunt.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/shunt.conf
@@ -105,7 +121,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile $(wildcard tests/tests.mk) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all check unit-tests install clean help FORCE
+.PHONY: all man check unit-tests install clean help FORCE
 .SECONDARY:
 
 -include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)
