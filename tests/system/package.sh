@@ -58,9 +58,10 @@ built() { # what the others install
 	lintian --tag-display-limit 0 --allow-root --fail-on error,warning "$SOURCE_DIR/build/deb/shunt_${VERSION_NOW}_"*.changes >"$T/lintian" 2>&1 ||
 		fail "lintian: $(cat "$T/lintian")"
 	[ ! -s "$T/lintian" ] || fail "lintian: $(cat "$T/lintian")"
-	for file in usr/sbin/shuntd usr/bin/shunt usr/sbin/shunt-decap usr/lib/shunt/shunt.bpf.o lib/systemd/system/shuntd.service \
+	dpkg -c "$WORK/packages/shunt_${VERSION_NOW}_"*.deb >"$T/contents"
+	for file in usr/share/man/man1/shunt.1.gz usr/sbin/shuntd usr/bin/shunt usr/sbin/shunt-decap usr/lib/shunt/shunt.bpf.o lib/systemd/system/shuntd.service \
 		usr/share/doc/shunt/examples/shunt.yaml; do
-		dpkg -c "$WORK/packages/shunt_${VERSION_NOW}_"*.deb | grep -q " \./$file" || fail "not in the package: $file"
+		grep -q " \./$file" "$T/contents" || fail "not in the package: $file"
 	done
 }
 
