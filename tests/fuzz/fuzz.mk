@@ -6,7 +6,7 @@ FUZZ_MUTATIONS ?= 10000000
 FUZZERS := $(O)/tests/fuzz/parse_fuzzer $(O)/tests/fuzz/config_fuzzer
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	-Wall -Wextra -Werror
-FUZZ_CONFIG_SRC := $(wildcard user/base/*.c user/net/address.c user/config/*.c)
+FUZZ_CONFIG_SRC := $(wildcard user/base/*.c user/net/address.c user/maintenance/*.c user/config/*.c)
 
 # Packets are read at any alignment, and the code of the data path has no line of its own to say so.
 $(O)/tests/fuzz/parse_fuzzer: tests/fuzz/parse_fuzzer.c tests/lib/strict_parser.c tests/lib/strict_parser.h \
