@@ -93,7 +93,7 @@ int xdp_explain(struct xdp_md *ctx)
 		.verdict = verdict,
 		.reason = p.reason,
 		.service = p.service ? p.service->id : 0,
-		.group = p.service ? p.service->group : 0,
+		.group = p.service ? placement_of(&p).group : 0,
 		.slot = p.slot_index,
 		.word = p.slot,
 		.backend = p.backend_id,

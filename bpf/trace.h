@@ -60,7 +60,7 @@ stage int trace_flow(const struct packet *p)
 	scratch->event.protocol = p->protocol;
 	scratch->event.what = (struct shunt_explanation){
 		.service = p->service->id,
-		.group = p->service->group,
+		.group = placement_of(p).group,
 		.forward = p->service->forward,
 	};
 	return SHUNT_NEXT;

@@ -50,7 +50,11 @@ balance() { # config from stdin
 	config
 	start_shuntd
 	wait_for 10 "every backend is up" all_up
+	wait_for 10 "every group has decided who serves" all_serve
 }
+
+# Health is known a moment before groups have followed it.
+all_serve() { is true json 'all(.[]; .state == "down" or (.active | length > 0))' groups; }
 
 all_up() { is true json 'length > 0 and all(.[]; .health == "up")' backends; }
 
