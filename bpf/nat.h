@@ -66,20 +66,6 @@ stage __u64 put_port(__be16 *at, __be16 new)
 	return change;
 }
 
-/* `at` has room for an address of the family: it was checked. */
-stage __u64 put_address(__be32 *at, const struct shunt_addr *new, bool ipv4)
-{
-	__be32 word[4];
-	__u64 change = 0;
-
-	__builtin_memcpy(word, new, sizeof(word));
-	if (ipv4)
-		return put_word(at, word[3]);
-	for (int i = 0; i < 4; i++)
-		change += put_word(at + i, word[i]);
-	return change;
-}
-
 /* Zero says that there is no checksum, and stays (RFC 768; RFC 6935 for IPv6); what comes to zero is written as its other form. */
 stage __u64 put_transport_checksum(__sum16 *check, __u64 change, __u8 protocol)
 {
@@ -121,19 +107,41 @@ stage void *address_in(void *header, void *data_end, bool ipv4, bool source)
 			sizeof(struct in6_addr), data_end);
 }
 
+/*
+ * Puts an address in another's place in an IP header, adding what checksums change by; false: there is no room for it. Each
+ * family is compared with the packet's end on its own way: Linux 6.1 forgets which one it was on a way that is shared.
+ */
+stage bool replace_address(void *header, void *data_end, const struct shunt_addr *new, bool ipv4, bool source, __u64 *change)
+{
+	__be32 word[4], *at;
+
+	__builtin_memcpy(word, new, sizeof(word));
+	if (ipv4) {
+		at = address_in(header, data_end, true, source);
+		if (!at)
+			return false;
+		*change += put_word(at, word[3]);
+		return true;
+	}
+	at = address_in(header, data_end, false, source);
+	if (!at)
+		return false;
+	for (int i = 0; i < 4; i++)
+		*change += put_word(at + i, word[i]);
+	return true;
+}
+
 /* The header in front: address, TTL and, of IPv4, its checksum. Returns what checksums over the address change by. */
 stage __u64 translate_header(void *header, void *data_end, const struct shunt_addr *address, __u8 flags)
 {
 	bool ipv4 = flags & NAT_IPV4;
-	__be32 *at = address_in(header, data_end, ipv4, flags & NAT_SOURCE);
 	struct ipv6hdr *ipv6 = header;
 	struct iphdr *ip = header;
 	__u16 *ttl_word = (__u16 *)&ip->ttl, before;
-	__u64 change;
+	__u64 change = 0;
 
-	if (!at)
+	if (!replace_address(header, data_end, address, ipv4, flags & NAT_SOURCE, &change))
 		return 0; /* never: the header is there */
-	change = put_address(at, address, ipv4);
 	if (!ipv4) {
 		ipv6->hop_limit--;
 		return change;
@@ -180,13 +188,12 @@ stage bool translate_error(void *data, void *data_end, const struct shunt_addr *
 	__sum16 *check = data + (place.l4 & FRAME_OFFSET_MAX) + sizeof(__u16);
 	void *quoted = data + (place.l4 & FRAME_OFFSET_MAX) + ICMP_ERROR_HEADER_LEN;
 	struct iphdr *ip = quoted;
-	__be32 *at = address_in(quoted, data_end, ipv4, !(change.flags & NAT_SOURCE));
-	__u64 sum = ipv4 ? 0 : addresses, inner;
+	__u64 sum = ipv4 ? 0 : addresses, inner = 0;
 	__sum16 before;
 
-	if (!at || (void *)(ip + 1) > data_end)
+	if ((void *)(ip + 1) > data_end ||
+	    !replace_address(quoted, data_end, address, ipv4, !(change.flags & NAT_SOURCE), &inner))
 		return false;
-	inner = put_address(at, address, ipv4);
 	sum += inner;
 	if (ipv4) {
 		before = ip->check;

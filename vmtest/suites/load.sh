@@ -37,7 +37,8 @@ configure_all() { # PORT MODE [MORE]
 		${3:-}
 		failover_groups:
 		  - {name: app, mode: active-active, backends: [b1, b2], health_check: {type: tcp, port: 80}}
-		backends: [{name: b1, address: 10.77.0.11}, {name: b2, address: "fd77::12"}]
+		  - {name: other, mode: active-active, backends: [b3], health_check: {type: tcp, port: 80}, passive: {interval: 1s}}
+		backends: [{name: b1, address: 10.77.0.11}, {name: b2, address: "fd77::12"}, {name: b3, address: 10.77.0.12, port: 8080}]
 	END
 }
 
@@ -58,13 +59,18 @@ features() {
 	local feature number=0
 	while read -r feature; do
 		number=$((number + 1))
-		echo "  - {name: feature$number, port: 80, group: app, $feature}"
+		echo "  - {name: feature$number, port: 80, $feature}"
 	done <<-END
-		protocol: tcp, address: 198.51.100.0/24
-		protocol: tcp, address: 203.0.113.1, scheduler: round-robin
-		protocol: tcp, address: 203.0.113.2, on_empty: reject
-		protocol: udp, address: "2001:db8::203", on_empty: reject
-		protocol: tcp, address: 203.0.113.3, on_empty: fail-open
+		group: app, protocol: tcp, address: 198.51.100.0/24
+		group: app, protocol: tcp, address: 203.0.113.1, scheduler: round-robin
+		group: app, protocol: tcp, address: 203.0.113.2, on_empty: reject
+		group: app, protocol: udp, address: "2001:db8::203", on_empty: reject
+		group: app, protocol: tcp, address: 203.0.113.3, on_empty: fail-open
+		group: app, protocol: tcp, address: 203.0.113.4, forward: gue, mss: auto
+		group: app, protocol: tcp, address: 203.0.113.5, deny: [198.18.0.1], allow: [198.18.0.0/15], limits: {new_flows: 5000, per_client: 20}
+		group: app, protocol: tcp, address: 203.0.113.6, clients: [{prefix: 198.18.0.0/15, group: other}]
+		group: app, protocol: udp, address: 203.0.113.7, quic: true
+		group: other, protocol: tcp, address: 203.0.113.8, forward: nat
 	END
 }
 
