@@ -247,12 +247,13 @@ static void never_to_maintenance_nor_to_who_is_down(struct world *w)
 		hold(w, w->machines[i].admin != MAINT || !backend_set_has(&w->alive, i + 1), "backend %zu is in maintenance and alive", i);
 	}
 	for (uint32_t slot = 0; slot < SIZE; slot++) {
-		const struct machine *m = &w->machines[w->targets[slot] - 1U];
+		const struct machine *m;
 
 		hold(w, w->words[slot].now == w->targets[slot], "slot %u does not have what it should", slot);
 		all_have_somebody = all_have_somebody && w->targets[slot];
 		if (!w->targets[slot])
 			continue;
+		m = &w->machines[w->targets[slot] - 1];
 		hold(w, m->admin != MAINT, "slot %u goes to a backend in maintenance", slot);
 		hold(w, w->panic || health_serves(m->health.state), "slot %u goes to a backend that is %s", slot,
 		     health_state_text(m->health.state));
