@@ -18,6 +18,9 @@ struct api_reply {
 	json_t *document;                 /* optional on success, taken by the API; NULL: {"status": "ok"} */
 };
 
+/* Says why, and returns `error`, for a handler that ends with it. */
+int api_refuse(struct api_reply *reply, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 /* What a watcher of packets asks for; NULL: any. */
 struct api_trace {
 	const char *service, *backend, *client, *reason;

@@ -102,19 +102,6 @@ void deny_close(struct controller *c)
 
 /* ---- what is asked of both ---- */
 
-static int refuse(struct api_reply *reply, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static int refuse(struct api_reply *reply, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&reply->error, format, args) < 0)
-		reply->error = NULL;
-	va_end(args);
-	return error;
-}
-
 static bool is_configured(const struct controller *c, const struct config_prefix *prefix, const char *service)
 {
 	size_t i = *service ? config_find_service(c->config, service) : SIZE_MAX;
@@ -159,7 +146,7 @@ static const char *object_of(const struct api_deny *deny, char object[PREFIX_TEX
 
 static int saving_failed(const struct controller *c, struct api_reply *reply, int error)
 {
-	return refuse(reply, error, "nothing was changed: it cannot be kept: %s/%s: %s", c->options.state_dir, DENIED_FILE,
+	return api_refuse(reply, error, "nothing was changed: it cannot be kept: %s/%s: %s", c->options.state_dir, DENIED_FILE,
 		      strerror(-error));
 }
 
@@ -209,11 +196,11 @@ static int check_add(struct controller *c, const struct api_deny *deny, struct a
 	for (size_t i = 0; i < c->config->n_services; i++)
 		n += c->config->services[i].deny.n;
 	if (c->detached)
-		return refuse(reply, -EBUSY, "the data path is off the interfaces");
+		return api_refuse(reply, -EBUSY, "the data path is off the interfaces");
 	if (deny->service && config_find_service(c->config, deny->service) == SIZE_MAX)
-		return refuse(reply, -ENOENT, "service %s does not exist", deny->service);
+		return api_refuse(reply, -ENOENT, "service %s does not exist", deny->service);
 	if (n + deny->n > SHUNT_MAX_LISTED)
-		return refuse(reply, -EBUSY, "no room: %zu of %d prefixes are denied already", n, SHUNT_MAX_LISTED);
+		return api_refuse(reply, -EBUSY, "no room: %zu of %d prefixes are denied already", n, SHUNT_MAX_LISTED);
 	return 0;
 }
 
@@ -239,7 +226,7 @@ static int added(struct controller *c, const struct api_deny *deny, struct denie
 	tell_added(c, deny, &like);
 	tidy(c);
 	if (r < 0)
-		return refuse(reply, r, "kept, but not in force: %s: the next reload or start tries again",
+		return api_refuse(reply, r, "kept, but not in force: %s: the next reload or start tries again",
 			      *datapath_error() ? datapath_error() : strerror(-r));
 	reply->document = json_pack("{s:I, s:I, s:o, s:o}", "added", (json_int_t)(c->denied.n - before), "changed",
 				    (json_int_t)changed, "until",
@@ -274,9 +261,9 @@ static int nothing_to_remove(const struct controller *c, const struct api_deny *
 
 	object_of(deny, object);
 	if (deny->n == 1 && is_configured(c, deny->prefixes, deny->service ?: ""))
-		return refuse(reply, -EPERM, "%s is denied by the configuration: take it out of %s and reload", object,
+		return api_refuse(reply, -EPERM, "%s is denied by the configuration: take it out of %s and reload", object,
 			      c->options.config_path);
-	return refuse(reply, -ENOENT, "%s: %s denied%s%s by an operator", object, deny->n == 1 ? "not" : "none of them is",
+	return api_refuse(reply, -ENOENT, "%s: %s denied%s%s by an operator", object, deny->n == 1 ? "not" : "none of them is",
 		      deny->service ? " for service " : "", deny->service ?: "");
 }
 
@@ -324,7 +311,7 @@ int deny_remove(void *userdata, const struct api_deny *deny, struct api_reply *r
 		   deny->service ?: "");
 	tidy(c);
 	if (r < 0)
-		return refuse(reply, r, "taken back, but still in force: %s: the next reload or start tries again",
+		return api_refuse(reply, r, "taken back, but still in force: %s: the next reload or start tries again",
 			      *datapath_error() ? datapath_error() : strerror(-r));
 	reply->document = json_pack("{s:I, s:I, s:o}", "removed", (json_int_t)removed, "missing",
 				    (json_int_t)(deny->n - removed), "warnings", still_denied(c, deny));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What operators ask for through the API. Kept in the state directory before it is acknowledged. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,24 +9,11 @@
 #include "base/log.h"
 #include "shuntd/controller.h"
 
-static int refuse(struct api_reply *reply, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static int refuse(struct api_reply *reply, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&reply->error, format, args) < 0)
-		reply->error = NULL;
-	va_end(args);
-	return error;
-}
-
 static int saved(struct controller *c, struct api_reply *reply)
 {
 	int r = persist_save(c);
 
-	return r < 0 ? refuse(reply, r, "done, but not saved: after a crash it is forgotten: %s: %s", c->options.state_dir,
+	return r < 0 ? api_refuse(reply, r, "done, but not saved: after a crash it is forgotten: %s: %s", c->options.state_dir,
 			      strerror(-r)) : 0;
 }
 
@@ -55,7 +41,7 @@ static int set_admin(struct controller *c, const char *name, enum admin_state ad
 	bool changed;
 
 	if (!backend)
-		return refuse(reply, -ENOENT, "backend %s does not exist", name);
+		return api_refuse(reply, -ENOENT, "backend %s does not exist", name);
 	changed = backend->admin[ADMIN_BY_OPERATOR] != admin || backend->drain_until != drain_until ||
 		  backend->admin_until != wall_in(for_ms);
 	backend->drain_until = drain_until;
@@ -94,9 +80,9 @@ static int weight(void *userdata, const char *name, uint32_t value, uint64_t for
 	char object[128], duration[64];
 
 	if (!backend)
-		return refuse(reply, -ENOENT, "backend %s does not exist", name);
+		return api_refuse(reply, -ENOENT, "backend %s does not exist", name);
 	if (value > CONFIG_WEIGHT_MAX)
-		return refuse(reply, -EINVAL, "backend %s: weight %u: the most is %u", name, value, CONFIG_WEIGHT_MAX);
+		return api_refuse(reply, -EINVAL, "backend %s: weight %u: the most is %u", name, value, CONFIG_WEIGHT_MAX);
 	snprintf(object, sizeof(object), "backend %s", name);
 	events_add(c->events, "weight", object, "operator", "%u -> %u, until the next reload%s", backend->weight, value,
 		   for_text(for_ms, duration, sizeof(duration)));
@@ -134,21 +120,21 @@ static int failover(void *userdata, const char *name, const char *backend, uint6
 	struct failover_step step;
 
 	if (!group)
-		return refuse(reply, -ENOENT, "group %s does not exist", name);
+		return api_refuse(reply, -ENOENT, "group %s does not exist", name);
 	if (backend && (input.member = member_named(group, backend)) == FAILOVER_NO_MEMBER)
-		return refuse(reply, -EINVAL, "group %s has no backend %s", name, backend);
+		return api_refuse(reply, -EINVAL, "group %s has no backend %s", name, backend);
 	if (for_ms)
 		input.until_ms = clock_monotonic_ms() + for_ms;
 	step = group_decide(c, group, input);
 	if (step.refused == -EHOSTDOWN && backend)
-		return refuse(reply, -EHOSTDOWN, "backend %s %s: group %s stays as it is", backend,
+		return api_refuse(reply, -EHOSTDOWN, "backend %s %s: group %s stays as it is", backend,
 			      why_not_fit(group->members[input.member].endpoint), name);
 	if (step.refused == -EHOSTDOWN)
-		return refuse(reply, -EHOSTDOWN, "group %s has no other fit backend to fail over to", name);
+		return api_refuse(reply, -EHOSTDOWN, "group %s has no other fit backend to fail over to", name);
 	if (step.refused == -EALREADY)
-		return refuse(reply, -EALREADY, "group %s is already forced onto %s", name, backend ? backend : "that");
+		return api_refuse(reply, -EALREADY, "group %s is already forced onto %s", name, backend ? backend : "that");
 	if (step.refused < 0)
-		return refuse(reply, step.refused, "group %s: %s", name, strerror(-step.refused));
+		return api_refuse(reply, step.refused, "group %s: %s", name, strerror(-step.refused));
 	return saved(c, reply);
 }
 
@@ -159,12 +145,12 @@ static int failback(void *userdata, const char *name, struct api_reply *reply)
 	struct failover_step step;
 
 	if (!group)
-		return refuse(reply, -ENOENT, "group %s does not exist", name);
+		return api_refuse(reply, -ENOENT, "group %s does not exist", name);
 	step = group_decide(c, group, (struct failover_input){.event = FAILOVER_EVENT_FAILBACK});
 	if (step.refused == -EHOSTDOWN)
-		return refuse(reply, -EHOSTDOWN, "group %s: its primary is not fit: stays as it is", name);
+		return api_refuse(reply, -EHOSTDOWN, "group %s: its primary is not fit: stays as it is", name);
 	if (step.refused == -EALREADY)
-		return refuse(reply, -EALREADY, "group %s is on its primary already", name);
+		return api_refuse(reply, -EALREADY, "group %s is on its primary already", name);
 	return saved(c, reply);
 }
 
@@ -176,9 +162,9 @@ static int foresee_group(struct controller *c, const struct api_foresee *what, s
 	struct failover_input input = {.event = FAILOVER_EVENT_FORCE, .member = FAILOVER_NO_MEMBER};
 
 	if (!group)
-		return refuse(reply, -ENOENT, "group %s does not exist", what->name);
+		return api_refuse(reply, -ENOENT, "group %s does not exist", what->name);
 	if (what->backend && (input.member = member_named(group, what->backend)) == FAILOVER_NO_MEMBER)
-		return refuse(reply, -EINVAL, "group %s has no backend %s", what->name, what->backend);
+		return api_refuse(reply, -EINVAL, "group %s has no backend %s", what->name, what->backend);
 	return foresee_failover(c, group, input, &reply->document);
 }
 
@@ -193,7 +179,7 @@ static int foresee_file(struct controller *c, bool force, struct api_reply *repl
 	else
 		r = foresee_reload(c, config, &reply->document);
 	if (r == 0 && !force && json_array_size(json_object_get(reply->document, "needs_force")))
-		r = refuse(reply, -EPERM, "%s: would scatter living flows over other backends: refused (reload --force does it)",
+		r = api_refuse(reply, -EPERM, "%s: would scatter living flows over other backends: refused (reload --force does it)",
 			   json_string_value(json_array_get(json_object_get(reply->document, "needs_force"), 0)));
 	config_messages_clear(&messages);
 	config_free(config);
@@ -210,12 +196,12 @@ static int foresee(void *userdata, const struct api_foresee *what, struct api_re
 		return foresee_file(c, what->force, reply);
 	if (what->kind == API_FORESEE_FAILOVER) {
 		r = foresee_group(c, what, reply);
-		return r < 0 && !reply->error ? refuse(reply, r, "group %s would stay as it is: %s", what->name,
+		return r < 0 && !reply->error ? api_refuse(reply, r, "group %s would stay as it is: %s", what->name,
 						       r == -EHOSTDOWN ? "who it would go to is not fit" : strerror(-r)) : r;
 	}
 	backend = backend_find(c, what->name);
 	if (!backend)
-		return refuse(reply, -ENOENT, "backend %s does not exist", what->name);
+		return api_refuse(reply, -ENOENT, "backend %s does not exist", what->name);
 	return foresee_admin(c, backend, what->kind == API_FORESEE_MAINT ? ADMIN_MAINT : ADMIN_DRAIN, &reply->document);
 }
 
@@ -245,11 +231,11 @@ static int detach(void *userdata, struct api_reply *reply)
 	int r = datapath_remove(c->datapath);
 
 	if (r < 0)
-		return refuse(reply, r, "%s", datapath_error());
+		return api_refuse(reply, r, "%s", datapath_error());
 	c->detached = true;
 	events_add(c->events, "detach", "shuntd", "operator", "the data path is off the interfaces; shuntd stops");
 	r = sd_event_add_time_relative(c->event, NULL, CLOCK_MONOTONIC, 300 * 1000, 0, stop_after_reply, NULL);
-	return r < 0 ? refuse(reply, r, "detached, but shuntd goes on: stop it") : 0;
+	return r < 0 ? api_refuse(reply, r, "detached, but shuntd goes on: stop it") : 0;
 }
 
 static size_t list_events(void *userdata, uint64_t since, struct event *ret_events, size_t max)

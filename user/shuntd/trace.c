@@ -260,17 +260,6 @@ void trace_close(struct controller *c)
 
 /* ---- what a watcher wants ---- */
 
-static int refuse_trace(struct api_reply *reply, int error, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	if (vasprintf(&reply->error, format, arguments) < 0)
-		reply->error = NULL;
-	va_end(arguments);
-	return error;
-}
-
 static int parse_reason(const char *word, struct shunt_trace_filter *filter)
 {
 	for (uint32_t i = 1; i < SHUNT_DROP_REASON_COUNT; i++)
@@ -308,21 +297,21 @@ static int parse_filter(const struct controller *c, const struct api_trace *want
 	if (wanted->service) {
 		service = config_find_service(c->config, wanted->service);
 		if (service == SIZE_MAX)
-			return refuse_trace(reply, -ENOENT, "no service is named \"%s\"", wanted->service);
+			return api_refuse(reply, -ENOENT, "no service is named \"%s\"", wanted->service);
 		filter->service = c->service_ids[service];
 	}
 	if (wanted->backend) {
 		backend = backend_find(c, wanted->backend);
 		if (!backend)
-			return refuse_trace(reply, -ENOENT, "no backend is named \"%s\"", wanted->backend);
+			return api_refuse(reply, -ENOENT, "no backend is named \"%s\"", wanted->backend);
 		if (!backend->endpoints)
-			return refuse_trace(reply, -EBUSY, "no group uses backend %s", wanted->backend);
+			return api_refuse(reply, -EBUSY, "no group uses backend %s", wanted->backend);
 		filter->backend = backend->endpoints->next ? 0 : backend->endpoints->id;
 	}
 	if (wanted->client && parse_client(wanted->client, filter) < 0)
-		return refuse_trace(reply, -EINVAL, "\"client\" must be an address or a prefix, not \"%s\"", wanted->client);
+		return api_refuse(reply, -EINVAL, "\"client\" must be an address or a prefix, not \"%s\"", wanted->client);
 	if (wanted->reason && parse_reason(wanted->reason, filter) < 0)
-		return refuse_trace(reply, -EINVAL,
+		return api_refuse(reply, -EINVAL,
 				    "\"reason\" must be a drop reason of `shunt stats`, or settled, untracked, new, old, pinned, "
 				    "probed, scheduled, rejected, fail-open, server-id or answer; not \"%s\"", wanted->reason);
 	return 0;
@@ -340,7 +329,7 @@ int controller_trace_begin(void *userdata, const struct api_trace *wanted, struc
 	if (r < 0)
 		return r;
 	if (c->tracer->n == WATCHERS_MAX)
-		return refuse_trace(reply, -EBUSY, "%d watch already", WATCHERS_MAX);
+		return api_refuse(reply, -EBUSY, "%d watch already", WATCHERS_MAX);
 	watcher = calloc(1, sizeof(*watcher));
 	if (watcher) {
 		watcher->queue = calloc(QUEUE_MAX, sizeof(*watcher->queue));
@@ -357,7 +346,7 @@ int controller_trace_begin(void *userdata, const struct api_trace *wanted, struc
 	c->tracer->watchers[c->tracer->n++] = watcher;
 	if (!datapath_is_traced(c->datapath) && (r = switch_on(c)) < 0) {
 		forget(c->tracer, c->tracer->n - 1);
-		return refuse_trace(reply, r, "%s", *datapath_error() ? datapath_error() : strerror(-r));
+		return api_refuse(reply, r, "%s", *datapath_error() ? datapath_error() : strerror(-r));
 	}
 	renew(c);
 	watcher->skipped_before = datapath_trace_skipped(c->datapath);
@@ -455,7 +444,7 @@ static size_t watcher_find(const struct controller *c, const char *id)
 
 static int no_watcher(struct api_reply *reply, const char *id)
 {
-	return refuse_trace(reply, -ENOENT, "no watcher \"%s\": who does not ask for %d s has left", id, LEASE_MS / 1000);
+	return api_refuse(reply, -ENOENT, "no watcher \"%s\": who does not ask for %d s has left", id, LEASE_MS / 1000);
 }
 
 int controller_trace_fetch(void *userdata, const char *id, struct api_reply *reply)
