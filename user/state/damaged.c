@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
+#include "base/log.h"
 #include "state/damaged.h"
 
 int damaged_name(const char *path, char **ret_name)
@@ -26,4 +28,17 @@ int damaged_name(const char *path, char **ret_name)
 		}
 		free(name);
 	}
+}
+
+int damaged_set_aside(const char *path, const char *what, const char *follows)
+{
+	_cleanup_(freep) char *aside = NULL;
+	int r = damaged_name(path, &aside);
+
+	if (r < 0)
+		return r;
+	if (rename(path, aside) < 0)
+		return -errno;
+	log_error("%s %s: damaged or of another version: set aside as %s, %s", what, path, aside, follows);
+	return 0;
 }

@@ -4,5 +4,7 @@
 
 /* Where damaged contents of `path` are put aside: PATH.damaged-N with the first N that is free; allocated. 0 | -errno. */
 int damaged_name(const char *path, char **ret_name);
+/* Puts the whole file there, and says so in the log: `what` was in it, and what follows. 0 | -errno. */
+int damaged_set_aside(const char *path, const char *what, const char *follows);
 
 #endif

@@ -119,20 +119,6 @@ static int read_lines(struct reader *reader, const char *text, size_t length)
 	return r;
 }
 
-static int set_aside(const char *path)
-{
-	_cleanup_(freep) char *aside = NULL;
-	int r = damaged_name(path, &aside);
-
-	if (r < 0)
-		return r;
-	if (rename(path, aside) < 0)
-		return -errno;
-	log_error("state %s: damaged or of another version: set aside as %s, starting without the prefixes that operators "
-		  "denied", path, aside);
-	return 0;
-}
-
 /* Fills the list. 1: the file could not be used and was set aside. */
 static int read_file(const char *path, struct reader *reader)
 {
@@ -145,7 +131,7 @@ static int read_file(const char *path, struct reader *reader)
 	if (r == 0)
 		r = read_lines(reader, text, length);
 	if (r == -EBADMSG || r == -EFBIG) {
-		r = set_aside(path);
+		r = damaged_set_aside(path, "state", "starting without the prefixes that operators denied");
 		return r < 0 ? r : 1;
 	}
 	if (r == 0)

@@ -85,7 +85,7 @@ static int read_names(const char *text, size_t length, struct config_discovered 
 
 int names_load(const char *state_dir, struct config_discovered **ret_names, size_t *ret_n)
 {
-	_cleanup_(freep) char *path = path_join(state_dir, NAMES_FILE), *text = NULL, *aside = NULL;
+	_cleanup_(freep) char *path = path_join(state_dir, NAMES_FILE), *text = NULL;
 	size_t length;
 	int r;
 
@@ -94,17 +94,11 @@ int names_load(const char *state_dir, struct config_discovered **ret_names, size
 	if (!path)
 		return -ENOMEM;
 	r = file_read(path, NAMES_BYTES_MAX, &text, &length);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	r = read_names(text, length, ret_names, ret_n);
-	if (r != -EBADMSG)
-		return r;
-	r = damaged_name(path, &aside);
-	if (r == 0 && rename(path, aside) < 0)
-		r = -errno;
 	if (r == 0)
-		log_error("names %s: damaged: set aside as %s; the names are asked for anew", path, aside);
-	return r;
+		r = read_names(text, length, ret_names, ret_n);
+	if (r != -EBADMSG && r != -EFBIG)
+		return r == -ENOENT ? 0 : r;
+	return damaged_set_aside(path, "names", "the names are asked for anew");
 }
 
 /* ---- writing ---- */

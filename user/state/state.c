@@ -184,19 +184,6 @@ static int read_state(const char *text, size_t length, struct state *state)
 	return 0;
 }
 
-static int set_aside(const char *path)
-{
-	_cleanup_(freep) char *aside = NULL;
-	int r = damaged_name(path, &aside);
-
-	if (r < 0)
-		return r;
-	if (rename(path, aside) < 0)
-		return -errno;
-	log_error("state %s: damaged or of another version: set aside as %s, starting without it", path, aside);
-	return 0;
-}
-
 int state_load(const char *state_dir, struct state *ret_state)
 {
 	_cleanup_(freep) char *path = path_join(state_dir, STATE_FILE), *text = NULL;
@@ -212,7 +199,7 @@ int state_load(const char *state_dir, struct state *ret_state)
 	if (r == -EBADMSG || r == -EFBIG) {
 		state_free(&state);
 		state.damaged = true;
-		r = set_aside(path);
+		r = damaged_set_aside(path, "state", "starting without it");
 	} else if (r == -ENOENT) {
 		r = 0;
 	}
