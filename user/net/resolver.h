@@ -32,7 +32,7 @@ struct resolution {
 	uint32_t ttl_s;              /* least of the records of addresses */
 };
 
-/* Called once from the loop, also when the answer is known at once. */
+/* Called once; before resolver_lookup returns, when the answer is known at once: *ret_lookup is set by then. */
 typedef void (*resolver_callback)(void *userdata, const struct resolution *resolution);
 
 /* `servers`: "10.0.0.53,[fd00::53]:5353" as ares_set_servers_ports_csv(3) takes them; NULL: those of the system. 0 | -errno. */

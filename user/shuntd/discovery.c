@@ -241,18 +241,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void ask(struct name *name)
 {
-	struct lookup *lookup = NULL;
-
 	if (name->lookup || !name->discovery->resolver)
 		return;
-	name->lookup = (struct lookup *)-1; /* an answer may be there before the call returns */
-	if (resolver_lookup(name->discovery->resolver, name->known.domain, name->srv, on_resolution, name, &lookup) < 0) {
-		name->lookup = NULL;
-		sd_event_source_set_time_relative(name->timer, REFRESH_DEFAULT_MS * 1000ULL);
-		sd_event_source_set_enabled(name->timer, SD_EVENT_ONESHOT);
-	} else if (name->lookup) {
-		name->lookup = lookup;
-	}
+	if (resolver_lookup(name->discovery->resolver, name->known.domain, name->srv, on_resolution, name, &name->lookup) == 0)
+		return;
+	sd_event_source_set_time_relative(name->timer, REFRESH_DEFAULT_MS * 1000ULL);
+	sd_event_source_set_enabled(name->timer, SD_EVENT_ONESHOT);
 }
 
 /* ---- which names there are ---- */
