@@ -125,7 +125,7 @@ static void decode_item(struct decoder *decoder, const struct context *context, 
 			yaml_node_t *node, struct item *item)
 {
 	bool is_number = field->kind == FIELD_NUMBER || field->kind == FIELD_POWER_OF_TWO;
-	char before[CONTEXT_MAX], expectation[EXPECTATION_MAX], value[QUOTE_MAX];
+	char before[CONTEXT_MAX], value[QUOTE_MAX];
 	int r;
 
 	item->at = place_of(node);
@@ -136,11 +136,7 @@ static void decode_item(struct decoder *decoder, const struct context *context, 
 		return;
 	}
 	r = item->text ? scalar_parse(field, item) : -EINVAL;
-	if (r == -EOPNOTSUPP)
-		report_error(decoder->report, item->at, "%s%s %s is not available in this version: use %s",
-			     context_text(context, before), field->key, quote(item->text, value),
-			     field_expectation(field, expectation));
-	else if (r < 0)
+	if (r < 0)
 		refuse(decoder, context, field, node);
 	item->ok = r == 0;
 }
@@ -299,10 +295,7 @@ static void decode_pair(struct decoder *decoder, const struct context *context, 
 		return;
 	}
 	lines[field - schema->fields] = place_of(key).line;
-	if (field->kind == FIELD_LATER)
-		report_error(decoder->report, place_of(key), "%s%s is not available in this version: remove it",
-			     context_text(context, before), field->key);
-	else if (is_value(decoder, context, field->key, value))
+	if (is_value(decoder, context, field->key, value))
 		decode_value(decoder, context, field, value, (char *)to + field->offset);
 }
 

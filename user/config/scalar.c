@@ -105,8 +105,6 @@ static int parse_word(const struct field *field, struct item *item)
 	for (const struct word *word = field->words; word->text; word++) {
 		if (strcmp(word->text, item->text))
 			continue;
-		if (word->value == WORD_LATER)
-			return -EOPNOTSUPP;
 		item->number = word->value;
 		return 0;
 	}
@@ -350,20 +348,15 @@ int scalar_parse(const struct field *field, struct item *item)
 	return kinds[field->kind].parse(field, item);
 }
 
-/* "a, b or c" of the words that this version does. */
+/* "a, b or c". */
 static void enumerate_words(const struct word *words, char *buffer, size_t size)
 {
-	const struct word *last = NULL;
 	size_t length = 0;
 
-	for (const struct word *word = words; word->text; word++)
-		if (word->value != WORD_LATER)
-			last = word;
 	for (const struct word *word = words; word->text && length < size; word++) {
-		const char *before = length == 0 ? "" : word == last ? " or " : ", ";
+		const char *before = length == 0 ? "" : word[1].text ? ", " : " or ";
 
-		if (word->value != WORD_LATER)
-			length += snprintf(buffer + length, size - length, "%s%s", before, word->text);
+		length += snprintf(buffer + length, size - length, "%s%s", before, word->text);
 	}
 }
 
@@ -372,9 +365,7 @@ const char *schema_keys(const struct schema *schema, char buffer[EXPECTATION_MAX
 	size_t length = 0;
 
 	for (const struct field *field = schema->fields; field->key && length < EXPECTATION_MAX; field++)
-		if (field->kind != FIELD_LATER)
-			length += snprintf(buffer + length, EXPECTATION_MAX - length, "%s%s", length ? ", " : "",
-					   field->key);
+		length += snprintf(buffer + length, EXPECTATION_MAX - length, "%s%s", length ? ", " : "", field->key);
 	return buffer;
 }
 

@@ -36,7 +36,6 @@ enum field_kind {
 	FIELD_KINDS_OF_ITEM,         /* the kinds above fill a struct item, those below do not */
 	FIELD_MAPPING,               /* a struct of `schema` */
 	FIELD_LIST,                  /* struct items of `schema`, min … max of them */
-	FIELD_LATER,                 /* the contract knows the key, this version does not do it yet */
 };
 
 struct field {
@@ -63,7 +62,7 @@ extern const struct schema config_schema;
 
 /* "200-299,304" as ranges; 0 or -EINVAL. Writes at most CONFIG_STATUS_RANGES_MAX of them. */
 int status_parse(const char *text, struct config_status_range *ret_ranges, size_t *ret_n);
-/* Fills number and address of an item from its text: 0 | -EINVAL | -EOPNOTSUPP: comes in a later version. */
+/* Fills number and address of an item from its text: 0 | -EINVAL. */
 int scalar_parse(const struct field *field, struct item *item);
 bool item_is_percent(const struct item *item);
 /* What a field takes, as words after "must be". Returns `buffer`. */

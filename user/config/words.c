@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which words the configuration language has. A word that comes later stands here too, so that its error can say so. */
+/* Which words the configuration language has. */
 #include <netinet/in.h>
 #include <stddef.h>
 

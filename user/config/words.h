@@ -3,8 +3,6 @@
 #ifndef SHUNT_CONFIG_WORDS_H
 #define SHUNT_CONFIG_WORDS_H
 
-#define WORD_LATER (-1) /* the contract knows the word, this version does not do it yet */
-
 struct word {
 	const char *text;
 	int value;
