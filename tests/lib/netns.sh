@@ -107,21 +107,26 @@ net_make() {
 	done
 }
 
-# net_make_two_sided HOST…: clients and eth0 of lb on one switch, backends (10.78.0.0/24, fd78::/64) and eth1 of lb on the
-# other; answers go back through a router, not through lb.
-net_make_two_sided() {
-	local host number
+# net_forwards HOST: it is a router.
+net_forwards() {
+	on "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0
+}
+
+# net_two_sides GATEWAY HOST…: clients on one switch, backends (10.78.0.0/24, fd78::/64) on the other, all other hosts with eth0
+# and eth1 on both. The gateway is one of those, and the backends' default route.
+net_two_sides() {
+	local host number gateway
+	gateway=$(host_number "$1")
 	net_switch switch
 	net_switch switch2
-	for host in router "$@"; do
+	for host in "$@"; do
 		number=$(host_number "$host")
 		net_host "$host"
 		case $host in
 		b*)
 			net_leg "$host" eth0 switch2 "10.78.0.$number/24" "fd78::$number/64"
-			net_carry_services "$host"
-			ip -n "$NET-$host" route add default via 10.78.0.254
-			ip -n "$NET-$host" route add default via fd78::254
+			ip -n "$NET-$host" route add default via "10.78.0.$gateway"
+			ip -n "$NET-$host" route add default via "fd78::$gateway"
 			continue
 			;;
 		esac
@@ -131,7 +136,17 @@ net_make_two_sided() {
 		*) net_leg "$host" eth1 switch2 "10.78.0.$number/24" "fd78::$number/64" ;;
 		esac
 	done
-	on router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0
+	net_forwards "$1"
+}
+
+# net_make_two_sided HOST…: lb has both sides, and backends the services' addresses; answers go back through a router, not
+# through lb.
+net_make_two_sided() {
+	local host
+	net_two_sides router "$@"
+	for host in "$@"; do
+		case $host in b*) net_carry_services "$host" ;; esac
+	done
 }
 
 net_hosts() { # those there are

@@ -10,32 +10,9 @@ FILE_BYTES=10000000
 
 behind4() { echo "10.78.0.$(host_number "$1")"; }
 behind6() { echo "fd78::$(host_number "$1")"; }
-forwarding() { on "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0; } # HOST
 
-# Clients and eth0 of lb on one switch, backends and eth1 of lb on the other; lb is the backends' only way out.
-translated_net() { # HOST…, without lb
-	local host number
-	net_switch switch
-	net_switch switch2
-	for host in lb "$@"; do
-		number=$(host_number "$host")
-		net_host "$host"
-		case $host in
-		b*)
-			net_leg "$host" eth0 switch2 "10.78.0.$number/24" "fd78::$number/64"
-			ip -n "$NET-$host" route add default via 10.78.0.2
-			ip -n "$NET-$host" route add default via fd78::2
-			continue
-			;;
-		esac
-		net_leg "$host" eth0 switch "10.77.0.$number/24" "fd77::$number/64"
-		case $host in
-		client*) net_route_services "$host" 10.77.0.2 fd77::2 ;;
-		*) net_leg "$host" eth1 switch2 "10.78.0.$number/24" "fd78::$number/64" ;;
-		esac
-	done
-	forwarding lb
-}
+# lb is the backends' only way out.
+translated_net() { net_two_sides lb "$@"; } # HOST…, without lb
 
 # Services at ports 80 and 53, delivered to 8080; checks go there too.
 translate() { # N-OF-BACKENDS ip4|ip6 [GROUP-KEYS]
@@ -82,7 +59,7 @@ one_network() {
 	ip -n "$NET-b1" route add default via 10.77.0.2
 	ip -n "$NET-b1" route add fd77::2 dev eth0
 	ip -n "$NET-b1" route add default via fd77::2
-	forwarding lb
+	net_forwards lb
 	serve b1 8080
 	balance <<-END
 		interfaces: [eth0]
@@ -250,7 +227,7 @@ long_way() { # MTU MTU MTU MTU
 	cable r1 out lb eth0 "$2" 2
 	cable lb eth1 r2 in "$3" 3
 	cable r2 out b1 eth0 "$4" 4
-	for host in r1 lb r2; do forwarding "$host"; done
+	for host in r1 lb r2; do net_forwards "$host"; done
 	on r1 "$NET_XDP_PASS" out
 	on r2 "$NET_XDP_PASS" in
 	ip -n "$NET-client" route add default via 10.1.0.2

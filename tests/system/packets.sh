@@ -52,7 +52,7 @@ net_make_behind_narrow_link() {
 		route add default via 10.79.0.254
 		route add default via fd79::254
 	END
-	on router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0
+	net_forwards router
 	net_route_services router 10.77.0.2 fd77::2
 	for host in b1 b2 b3; do
 		ip -n "$NET-$host" route add default via 10.77.0.254
