@@ -7,11 +7,10 @@
 VIP=192.0.2.10
 CHECK_PORT=99
 
-# b1 … b3 serve port 80, and port 99 for the checks. $1: more keys of the check; $2: more services, groups.
-three_backends() {
-	local i
-	net_make client lb b1 b2 b3
-	for i in 1 2 3; do serve "b$i" 80 $CHECK_PORT; done
+# checked_apart N CHECK-KEYS [GROUP-KEY]: b1 … bN serve port 80, and port 99 for the checks; one group has them all.
+checked_apart() {
+	local host
+	for host in $(seq -f 'b%g' "$1"); do serve "$host" 80 $CHECK_PORT; done
 	balance <<-END
 		interfaces: [eth0]
 		flow_timeout: 2s
@@ -20,10 +19,16 @@ three_backends() {
 		failover_groups:
 		  - name: app
 		    mode: active-active
-		    backends: [b1, b2, b3]
-		    health_check: {type: tcp, port: $CHECK_PORT, interval: 50ms, timeout: 40ms, $1}
-		$(some_backends 3)
+		    backends: [$(names "$1")]
+		    health_check: {type: tcp, port: $CHECK_PORT, $2}
+		    ${3:-}
+		$(some_backends "$1")
 	END
+}
+
+three_backends() { # MORE-CHECK-KEYS
+	net_make client lb b1 b2 b3
+	checked_apart 3 "interval: 50ms, timeout: 40ms, $1"
 }
 
 # spoil HOST RULE: what its firewall does with checks from now on.
@@ -42,6 +47,7 @@ is_below() { [ "$(backend "$1" effective_weight)" -lt "$2" ]; } # BACKEND WEIGHT
 share() { json '.backends[] | select(.name == "'"$1"'") | .share * 100 | round' groups app; } # percent of new flows
 event() { json 'map(select(.kind == "'"$1"'" and .object == "backend '"$2"'")) | .[-1].text' events; } # KIND BACKEND
 count_events() { json 'map(select(.kind == "'"$1"'" and .object == "backend '"$2"'")) | length' events; }
+has_bad() { [ "$(backend "$1" score.bad)" -gt "$2" ]; } # BACKEND N
 whole() { [ "$(backend "$1" effective_weight)" -eq 100 ]; }
 
 degraded() {
@@ -58,7 +64,7 @@ degraded() {
 	expect "$(share b1)" -lt 28 "percent of the slots of one that had a third"
 	expect_contains "$(shunt status)" "degraded" "status"
 	expect_contains "$(shunt status)" "of weight 100" "status"
-	[ "$(backend b1 score.bad)" -gt 5 ] || fail "the score has no figures: $(backend b1 score)"
+	wait_for 5 "the score counts more than 5 bad ones, the loss going on" has_bad b1 5
 	heal b1
 	wait_for 20 "b1 is up" is_health b1 up
 	wait_for 5 "with its whole weight" whole b1
@@ -171,20 +177,7 @@ backs_off() {
 four_judged() {
 	local i
 	net_make client client2 lb b1 b2 b3 b4
-	for i in 1 2 3 4; do serve "b$i" 80 $CHECK_PORT; done
-	balance <<-END
-		interfaces: [eth0]
-		flow_timeout: 2s
-		table_size: 4096
-		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
-		failover_groups:
-		  - name: app
-		    mode: active-active
-		    backends: [b1, b2, b3, b4]
-		    health_check: {type: tcp, port: $CHECK_PORT, interval: 100ms, timeout: 100ms}
-		    passive: {$1}
-		$(some_backends 4)
-	END
+	checked_apart 4 'interval: 100ms, timeout: 100ms' "passive: {$1}"
 	for i in 1 2 3 4; do
 		spawn "load$i" client "$FLOWS" connect $VIP 80 --every 8ms --timeout 300ms
 		wait_for 5 "the first connection" said "load$i" ' ok '
