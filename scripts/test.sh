@@ -139,6 +139,9 @@ nothing_left() {
 	return "$left"
 }
 
+# The lines of the logs that say what failed, so that the end of a long output is enough to know it.
+failures() { (cd "$LOGS" && grep -aHE '^ *(FAIL|not ok )|^failed: | error: ' -- *.log | grep -v '# SKIP' | head -n 40 | sed 's/^/  /'); }
+
 # ---- the run ----
 
 run_cmocka() { # SECONDS KIND DIRECTORY
@@ -218,6 +221,7 @@ main() { # in a function, so that the shell has read all of it before something 
 	heading "afterwards"
 	step 60 "no namespace, pin, mount, file or process is left behind" nothing_left
 	printf '\n%d min %d s, logs in build/logs\n' $((($(now) - started) / 60)) $((($(now) - started) % 60))
+	[ "$FAILED" -eq 0 ] || printf '%swhat failed%s\n%s\n' "$bold" "$plain" "$(failures)"
 	counts="$PASSED passed, $FAILED failed"
 	[ "$SKIPPED" -eq 0 ] || counts="$counts, $SKIPPED skipped"
 	echo "$counts"
