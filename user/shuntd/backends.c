@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "net/address.h"
 #include "health/standing.h"
@@ -193,7 +192,7 @@ static bool is_over(int64_t *until, int64_t now)
 
 void backends_end_overrides(struct controller *c)
 {
-	int64_t now = clock_wall_ms();
+	int64_t now = wall_now(c);
 
 	for (size_t i = 0; i < c->n_backends; i++) {
 		struct backend *backend = c->backends[i];
@@ -220,7 +219,7 @@ void backends_end_overrides(struct controller *c)
 /* The drain stays in force: what is left is told, cutting it off is the operator's decision. */
 void backends_note_drains(struct controller *c)
 {
-	int64_t now = clock_wall_ms();
+	int64_t now = wall_now(c);
 
 	for (size_t i = 0; i < c->n_backends; i++) {
 		struct backend *backend = c->backends[i];

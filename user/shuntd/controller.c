@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "shuntd/controller.h"
@@ -87,7 +86,8 @@ int controller_start(sd_event *event, const struct controller_options *options, 
 		return r;
 	c->options = *options;
 	c->event = event;
-	c->started = clock_wall_ms();
+	wall_follow(c);
+	c->started = wall_now(c);
 	c->endpoint_of = calloc(SHUNT_MAX_BACKENDS, sizeof(struct endpoint *));
 	if (c->endpoint_of)
 		r = make_directories(options);

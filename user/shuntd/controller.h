@@ -196,7 +196,7 @@ struct controller {
 	bool detached;                     /* by `shunt detach`: nothing is published any more */
 	char problem[256];                 /* what makes it degraded, "" for nothing */
 	int64_t started;                   /* Unix milliseconds */
-	int64_t wall_ahead;                /* of the monotonic clock, milliseconds, at the last tick; 0: before the first */
+	int64_t wall_ahead;                /* of the monotonic clock, milliseconds, as last followed; 0: not yet */
 
 	struct backend *by_name;           /* hash of those in the configuration */
 	struct backend *by_identity;       /* hash of all */
@@ -358,8 +358,10 @@ void agent_said(struct controller *controller, struct endpoint *endpoint, const 
 void agents_forget(struct controller *controller);
 
 /* ---- wall.c ---- */
-/* Before anything asks whether a time of the wall clock has come: has it been set? */
+/* At the start and with each tick: has the wall clock been set? */
 void wall_follow(struct controller *controller);
+/* Unix milliseconds as last followed: what times that run are made from and compared with. */
+int64_t wall_now(const struct controller *controller);
 
 /* ---- windows.c ---- */
 /* Does what maintenance windows ask for at this time. `anew`: they, or whose they are, may have changed. */

@@ -19,9 +19,9 @@ static int saved(struct controller *c, struct api_reply *reply)
 
 /* ---- backends ---- */
 
-static int64_t wall_in(uint64_t ms)
+static int64_t wall_in(const struct controller *c, uint64_t ms)
 {
-	return ms ? clock_wall_ms() + (int64_t)ms : 0;
+	return ms ? wall_now(c) + (int64_t)ms : 0;
 }
 
 /* ", for 30m", "" without an end. */
@@ -43,9 +43,9 @@ static int set_admin(struct controller *c, const char *name, enum admin_state ad
 	if (!backend)
 		return api_refuse(reply, -ENOENT, "backend %s does not exist", name);
 	changed = backend->admin[ADMIN_BY_OPERATOR] != admin || backend->drain_until != drain_until ||
-		  backend->admin_until != wall_in(for_ms);
+		  backend->admin_until != wall_in(c, for_ms);
 	backend->drain_until = drain_until;
-	backend->admin_until = wall_in(for_ms);
+	backend->admin_until = wall_in(c, for_ms);
 	for (struct endpoint *endpoint = backend->endpoints; endpoint && admin == ADMIN_READY; endpoint = endpoint->next)
 		endpoint_pardon(c, endpoint);
 	backend_set_admin(c, backend, ADMIN_BY_OPERATOR, admin);
@@ -60,7 +60,7 @@ static int set_admin(struct controller *c, const char *name, enum admin_state ad
 
 static int drain(void *userdata, const char *backend, uint64_t timeout_ms, uint64_t for_ms, struct api_reply *reply)
 {
-	return set_admin(userdata, backend, ADMIN_DRAIN, wall_in(timeout_ms), for_ms, reply);
+	return set_admin(userdata, backend, ADMIN_DRAIN, wall_in(userdata, timeout_ms), for_ms, reply);
 }
 
 static int maint(void *userdata, const char *backend, uint64_t for_ms, struct api_reply *reply)
@@ -86,7 +86,7 @@ static int weight(void *userdata, const char *name, uint32_t value, uint64_t for
 	snprintf(object, sizeof(object), "backend %s", name);
 	events_add(c->events, "weight", object, "operator", "%u -> %u, until the next reload%s", backend->weight, value,
 		   for_text(for_ms, duration, sizeof(duration)));
-	backend->weight_until = wall_in(for_ms);
+	backend->weight_until = wall_in(c, for_ms);
 	backend_set_weight(c, backend, value);
 	return saved(c, reply);
 }

@@ -17,6 +17,12 @@ static void shift(int64_t *until, int64_t by_ms)
 		*until += by_ms;
 }
 
+/* Not the clock itself: it can be set between the look that notices and the one that compares. */
+int64_t wall_now(const struct controller *c)
+{
+	return (int64_t)clock_monotonic_ms() + c->wall_ahead;
+}
+
 void wall_follow(struct controller *c)
 {
 	int64_t ahead = clock_wall_ms() - (int64_t)clock_monotonic_ms(), by_ms = ahead - c->wall_ahead;
