@@ -151,15 +151,10 @@ run_cmocka() { # SECONDS KIND DIRECTORY
 	done
 }
 
-run_benches() {
-	local source name
-	for source in tests/bench/*.c; do
-		case $source in *.bpf.c | *'*'*) continue ;; esac
-		name=$(basename "$source" .c)
-		if step 180 "bench $name" "build/tests/bench/$name"; then
-			grep -v '^$' "$LOGS/bench-${name//[^A-Za-z0-9]/-}.log" | sed 's/^/        · /'
-		fi
-	done
+run_bench() {
+	if step 180 bench build/tests/bench/bench; then
+		grep -v '^$' "$LOGS/bench.log" | sed 's/^/        · /'
+	fi
 }
 
 main() { # in a function, so that the shell has read all of it before something changes the file
@@ -215,7 +210,7 @@ main() { # in a function, so that the shell has read all of it before something 
 	fi
 	if chosen bench; then
 		heading "measurements, in short form (all of them: make bench)"
-		run_benches
+		run_bench
 	fi
 
 	heading "afterwards"

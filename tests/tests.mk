@@ -4,7 +4,7 @@
 BPF_TEST_SRC := $(wildcard tests/bpf/test_*.c)
 BPF_TESTS := $(BPF_TEST_SRC:%.c=$(O)/%)
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
-BENCHES := $(BENCH_SRC:%.c=$(O)/%)
+BENCH := $(O)/tests/bench/bench
 TEST_LIB_SRC := $(filter-out %.bpf.c,$(wildcard tests/lib/*.c))
 TEST_BPF_OBJECTS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/lib/*.bpf.c tests/bench/*.bpf.c))
 TOOL_SRC := $(wildcard tests/tools/*.c)
@@ -12,10 +12,12 @@ TOOLS := $(TOOL_SRC:%.c=$(O)/%) $(O)/tests/tools/flows
 PRELOADS := $(patsubst tests/tools/preload/%.c,$(O)/tests/tools/%.so,$(wildcard tests/tools/preload/*.c))
 SYSTEM_TESTS := $(wildcard tests/system/*.sh)
 
-$(BPF_TESTS) $(BENCHES): $(O)/%: $(O)/obj/%.o $(call objects,$(TEST_LIB_SRC)) $(LIBRARY) | $(TEST_BPF_OBJECTS)
+$(BPF_TESTS): $(O)/%: $(O)/obj/%.o
+$(BENCH): $(call objects,$(BENCH_SRC))
+$(BPF_TESTS) $(BENCH): $(call objects,$(TEST_LIB_SRC)) $(LIBRARY) | $(TEST_BPF_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS) -lcmocka
 
 $(O)/tests/%.bpf.o: tests/%.bpf.c
 	@mkdir -p $(@D)
@@ -42,7 +44,7 @@ unit-programs: $(UNIT_TESTS) $(O)/shunt
 
 test-tools: $(TOOLS) $(PRELOADS) $(TEST_BPF_OBJECTS)
 
-test-programs: $(UNIT_TESTS) $(BPF_TESTS) $(BENCHES) test-tools ## build all that the tests run
+test-programs: $(UNIT_TESTS) $(BPF_TESTS) $(BENCH) test-tools ## build all that the tests run
 
 check-bpf: $(BPF_TESTS) ## packet tables against the loaded program (root)
 	$(Q)failed=; for t in $(BPF_TESTS); do $$t || failed=1; done; [ -z "$$failed" ]
@@ -51,15 +53,15 @@ check-system: all test-tools ## whole systems in network namespaces (root); one 
 	$(Q)failed=; for t in $(or $(SUITES),$(SYSTEM_TESTS)); do SHUNT_BUILD=$(abspath $(O)) $$t || failed=1; done; \
 		[ -z "$$failed" ]
 
-bench: all $(BENCHES) test-tools ## measurements in full: ns a packet, failover in 20 runs, connections a second (root)
-	$(Q)for b in $(BENCHES); do $$b || exit 1; done
+bench: all $(BENCH) test-tools ## measurements in full: ns a packet, failover in 20 runs, connections a second (root)
+	$(Q)$(BENCH)
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/failover.sh 'a killed server'
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/checks.sh 'show'
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/checks.sh 'fast_interval'
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_AB_ROUNDS=9 tests/system/throughput.sh
 
-bench-short: $(BENCHES) ## ns a packet in seconds, and that it does not grow with the number of flows (root)
-	$(Q)for b in $(BENCHES); do $$b --short || exit 1; done
+bench-short: $(BENCH) ## ns a packet in seconds, and that it does not grow with the number of flows (root)
+	$(Q)SHUNT_BENCH_SHORT=1 $(BENCH)
 
 vmtest: all $(BPF_TESTS) test-tools ## the program on other kernels, in QEMU; all of it takes 20 minutes (root)
 	$(Q)SHUNT_BUILD=$(abspath $(O)) vmtest/run.sh

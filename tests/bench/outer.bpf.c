@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The programs around the measured one. BPF_PROG_TEST_RUN does not restore the packet between repetitions, so
- * bench_outer first takes off the outer header that the last repetition put on, makes the packet one of a random flow,
+ * bench_outer first takes off the outer header that the last repetition put on, makes the packet one of another flow,
  * and then tail-calls the program that user/datapath loaded: what is measured is that program itself.
+ *
+ * Each field is written whole, by one store, so that no read of the measured program waits for two of them.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -14,7 +16,9 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "bench.h"
+#include "outer.h"
+
+#define PORTS_LEN 4
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -23,7 +27,7 @@ struct {
 	__type(value, __u32);
 } target SEC(".maps");
 
-struct bench_run run; /* written by bench.c before a run */
+struct bench_run run; /* written by run.c before each measurement */
 
 SEC("xdp")
 int bench_empty(struct xdp_md *ctx)
@@ -50,29 +54,48 @@ int bench_swap(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
+static __always_inline void restore_ipv4(void *ip, __u32 flow, __u32 destination)
+{
+	__u64 source = bpf_htonl(run.source ^ flow);
+
+	*(__u32 *)(ip + 8) = run.ttl_word; /* checksums go wrong; nobody looks */
+	*(__u64 *)(ip + 12) = source | (__u64)bpf_htonl(run.destination | destination) << 32;
+	*(__u32 *)(ip + 20) = run.ports;
+}
+
+static __always_inline void restore_ipv6(void *ip, __u32 flow)
+{
+	*(__u32 *)(ip + 4) = run.ttl_word;
+	*(__u64 *)(ip + 8) = run.source6[0];
+	*(__u64 *)(ip + 16) = run.source6[1] ^ (__u64)flow << 32;
+	*(__u64 *)(ip + 24) = run.destination6[0];
+	*(__u64 *)(ip + 32) = run.destination6[1];
+	*(__u32 *)(ip + 40) = run.ports;
+}
+
 SEC("xdp")
 int bench_outer(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data;
-	__u64 *words;
 	__u32 flow;
 
 	if (ctx->data_end - ctx->data != run.frame_len && bpf_xdp_adjust_head(ctx, run.outer_len))
 		return XDP_ABORTED;
 	data = (void *)(long)ctx->data;
-	words = data;
-	if (data + ETH_HLEN + sizeof(struct ipv6hdr) > (void *)(long)ctx->data_end)
+	if (data + ETH_HLEN + sizeof(struct iphdr) + PORTS_LEN > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
-	run.random = run.random * 6364136223846793005ULL + 1442695040888963407ULL; /* Knuth's MMIX */
-	flow = run.random >> 40 & run.flow_mask;
-	words[0] = run.ethernet[0];
+	run.random = run.random * run.multiplier + run.increment;
+	flow = run.random >> BENCH_FLOW_SHIFT & run.flow_mask;
+	*(__u64 *)data = run.ethernet[0];
 	*(__u32 *)(data + 8) = run.ethernet[1];
 	if (run.ipv6) {
+		if (data + ETH_HLEN + sizeof(struct ipv6hdr) + PORTS_LEN > (void *)(long)ctx->data_end)
+			return XDP_ABORTED;
 		*(__be16 *)(data + 12) = bpf_htons(ETH_P_IPV6);
-		*(__u32 *)(data + ETH_HLEN + 20) = flow; /* the last word of the source */
+		restore_ipv6(data + ETH_HLEN, flow);
 	} else {
 		*(__be16 *)(data + 12) = bpf_htons(ETH_P_IP);
-		*(__be32 *)(data + ETH_HLEN + 12) = bpf_htonl(run.source | flow); /* checksums go wrong; nobody looks */
+		restore_ipv4(data + ETH_HLEN, flow, run.random >> BENCH_DESTINATION_SHIFT & run.destination_mask);
 	}
 	bpf_tail_call_static(ctx, &target, 0);
 	return XDP_ABORTED;
