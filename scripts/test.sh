@@ -152,7 +152,7 @@ run_cmocka() { # SECONDS KIND DIRECTORY
 }
 
 run_bench() {
-	if step 180 bench build/tests/bench/bench; then
+	if step 300 bench build/tests/bench/bench; then
 		grep -v '^$' "$LOGS/bench.log" | sed 's/^/        · /'
 	fi
 }

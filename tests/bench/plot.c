@@ -2,11 +2,12 @@
 /* build/bench.svg: cost against the number of flows. One file without anything from elsewhere, legible on white and on black. */
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
 
-enum { WIDTH = 760, HEIGHT = 440, LEFT = 64, RIGHT = 180, TOP = 56, BOTTOM = 56 };
+enum { WIDTH = 800, HEIGHT = 440, LEFT = 64, RIGHT = 224, TOP = 56, BOTTOM = 56 };
 
 static const struct line {
 	enum contender_id of;
@@ -85,27 +86,61 @@ static void write_grid(FILE *file, double most)
 		LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM, HEIGHT - BOTTOM, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14);
 }
 
-/* One line, a dot for each measurement, and its name at the right end. */
+struct end {
+	const struct line *line;
+	double x, ns;
+};
+
+static int dearest_first(const void *a, const void *b)
+{
+	double difference = ((const struct end *)b)->ns - ((const struct end *)a)->ns;
+
+	return (difference > 0) - (difference < 0);
+}
+
+/* Where the lines end. */
+static void find_ends(const struct bench *b, struct end ends[N(lines)])
+{
+	for (size_t i = 0; i < N(lines); i++) {
+		ends[i] = (struct end){.line = &lines[i]};
+		for (int column = 0; column <= FLOWS_4M; column++)
+			if (is_measured(b, lines[i].of, column)) {
+				ends[i].x = x_of(log2(column_flows[column]));
+				ends[i].ns = median_ns(b, lines[i].of, column);
+			}
+	}
+	qsort(ends, N(lines), sizeof(*ends), dearest_first);
+}
+
+/* A dot for each measurement. */
 static void write_line(FILE *file, const struct bench *b, const struct line *line, double most)
 {
-	double x = 0, y = 0, ns = 0;
-
 	fprintf(file, "<polyline fill=\"none\" stroke-width=\"2.5\" stroke=\"%s\" points=\"", line->colour);
 	for (int column = 0; column <= FLOWS_4M; column++)
 		if (is_measured(b, line->of, column))
 			fprintf(file, "%.1f,%.1f ", x_of(log2(column_flows[column])),
 				y_of(median_ns(b, line->of, column), most));
 	fprintf(file, "\"/>\n");
-	for (int column = 0; column <= FLOWS_4M; column++) {
-		if (!is_measured(b, line->of, column))
-			continue;
-		ns = median_ns(b, line->of, column);
-		x = x_of(log2(column_flows[column]));
-		y = y_of(ns, most);
-		fprintf(file, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"><title>%s, %s: %.1f ns</title></circle>\n", x, y,
-			line->colour, line->label, column_names[column], ns);
+	for (int column = 0; column <= FLOWS_4M; column++)
+		if (is_measured(b, line->of, column))
+			fprintf(file, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"><title>%s, %s: %.1f ns</title></circle>\n",
+				x_of(log2(column_flows[column])), y_of(median_ns(b, line->of, column), most), line->colour,
+				line->label, column_names[column], median_ns(b, line->of, column));
+}
+
+/* Names at the right ends, a line of text apart at least. */
+static void write_labels(FILE *file, const struct bench *b, double most)
+{
+	const double apart = 16;
+	struct end ends[N(lines)];
+	double y = 0;
+
+	find_ends(b, ends);
+	for (size_t i = 0; i < N(lines); i++) {
+		y = fmax(y_of(ends[i].ns, most) + 4, y + apart);
+		fprintf(file, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/><text x=\"%.1f\" y=\"%.1f\">%s: %.0f</text>\n",
+			ends[i].x + 16, y - 4, ends[i].line->colour, ends[i].x + 26, y, ends[i].line->label, ends[i].ns);
 	}
-	fprintf(file, "<text x=\"%.1f\" y=\"%.1f\">%s: %.0f</text>\n", x + 10, y + 4, line->label, ns);
 }
 
 void write_plot(const struct bench *b)
@@ -122,6 +157,7 @@ void write_plot(const struct bench *b)
 	write_grid(file, most);
 	for (size_t i = 0; i < N(lines); i++)
 		write_line(file, b, &lines[i], most);
+	write_labels(file, b, most);
 	fprintf(file, "</svg>\n");
 	if (fclose(file) == 0)
 		printf("the picture: %s\n", path);
