@@ -10,6 +10,8 @@
 #define DL_FOREACH2(head, element, next) for (element = head; element; element = (element)->next)
 #define json_array_foreach(array, index, value) for (index = 0; (value = json_array_get(array, index)); index++)
 #define json_object_foreach(object, key, value) for (key = first(object); (value = json_object_get(object, key));)
+#define bpf_object__for_each_program(program, object) while ((program = bpf_object__next_program(object, program)))
+#define bpf_object__for_each_map(map, object) while ((map = bpf_object__next_map(object, map)))
 #define LIBBPF_OPTS(type, name, ...) struct type name = {__VA_ARGS__}
 #define DECLARE_LIBBPF_OPTS(type, name, ...) struct type name = {__VA_ARGS__}
 #define DECLARE_LIBXDP_OPTS(type, name, ...) struct type name = {__VA_ARGS__}

@@ -154,7 +154,7 @@ static struct shunt_list_key listed(const char *text)
 	return datapath_prefix_key(&address, bits, 0);
 }
 
-/* The i-th of prefixes at random, of which no client of the measurements is in any: those are of 198.0.0.0/8 and 2001:db8::/32. */
+/* The i-th of prefixes at random. No client of the measurements is in any: those are of 198.0.0.0/8 and 2001:db8::/32. */
 static struct shunt_list_key elsewhere(uint32_t i)
 {
 	uint64_t r = shunt_mix64(i + 1);
@@ -164,7 +164,7 @@ static struct shunt_list_key elsewhere(uint32_t i)
 		snprintf(text, sizeof(text), "2400:%x:%x::/48", (unsigned int)(r & 0xffff), (unsigned int)(r >> 16 & 0xffff));
 	else
 		snprintf(text, sizeof(text), "%u.%u.%u.%u/%u", (unsigned int)(r & 127) + 1, (unsigned int)(r >> 8 & 255),
-			 (unsigned int)(r >> 16 & 255), (unsigned int)(r >> 24 & 255), r >> 62 == 3 ? 32 : 24);
+			 (unsigned int)(r >> 16 & 255), (unsigned int)(r >> 24 & 255), r >> 62 == 3 ? 32U : 24U);
 	return listed(text);
 }
 

@@ -157,7 +157,8 @@ double median(const double *values, int n);
 double median_ns(const struct bench *b, enum contender_id id, enum column column);
 /* Medians of what was found within each round. */
 double times(const struct bench *b, enum contender_id of, enum column of_column, enum contender_id per, enum column per_column);
-double more_ns(const struct bench *b, enum contender_id of, enum column of_column, enum contender_id than, enum column than_column);
+double more_ns(const struct bench *b, enum contender_id of, enum column of_column, enum contender_id than,
+	       enum column than_column);
 double times_empty(const struct bench *b, enum contender_id id, enum column column);
 
 /* ---- what was found, held against what was aimed at (claims.c, costs.c) ---- */

@@ -35,7 +35,8 @@ double times(const struct bench *b, enum contender_id of, enum column of_column,
 	return median(ratio, b->rounds);
 }
 
-double more_ns(const struct bench *b, enum contender_id of, enum column of_column, enum contender_id than, enum column than_column)
+double more_ns(const struct bench *b, enum contender_id of, enum column of_column, enum contender_id than,
+	       enum column than_column)
 {
 	double difference[ROUNDS_MAX];
 

@@ -76,8 +76,6 @@ void print_table(const struct bench *b)
 
 static const char *verdict_of(const struct result *result)
 {
-	if (result->target < 0)
-		return "";
 	if (result->limit > 0 && result->value > result->limit)
 		return "FAR OFF";
 	return result->value <= result->target ? "holds" : "misses";
@@ -88,11 +86,12 @@ void print_results(const struct results *results)
 	printf("\n%-60s%9s%9s\n", "target", "measured", "at most");
 	for (size_t i = 0; i < results->n; i++) {
 		const struct result *result = &results->list[i];
-		char target[16] = "";
 
-		if (result->target >= 0)
-			snprintf(target, sizeof(target), "%.2f", result->target);
-		printf("  %-58s%9.2f%9s %-8s%s\n", result->text, result->value, target, result->unit, verdict_of(result));
+		if (result->target < 0)
+			printf("  %-58s%9.2f%9s %s\n", result->text, result->value, "", result->unit);
+		else
+			printf("  %-58s%9.2f%9.2f %-8s%s\n", result->text, result->value, result->target, result->unit,
+			       verdict_of(result));
 	}
 	fflush(stdout);
 }
