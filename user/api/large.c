@@ -7,54 +7,16 @@
 #include <string.h>
 
 #include "api/json.h"
-
-#define FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6))
-
-struct text {
-	char *bytes;
-	size_t length, room;
-};
-
-static int append(const char *bytes, size_t length, void *userdata)
-{
-	struct text *text = userdata;
-
-	if (text->length + length + 1 > text->room) {
-		size_t room = (text->length + length + 1) * 2;
-		char *grown = realloc(text->bytes, room);
-
-		if (!grown)
-			return -1;
-		text->bytes = grown;
-		text->room = room;
-	}
-	memcpy(text->bytes + text->length, bytes, length);
-	text->length += length;
-	text->bytes[text->length] = '\0';
-	return 0;
-}
-
-static bool put(struct text *text, const char *words)
-{
-	return append(words, strlen(words), text) == 0;
-}
-
-static bool put_json(struct text *text, json_t *take_value)
-{
-	bool done = take_value && json_dump_callback(take_value, append, text, FLAGS) == 0;
-
-	json_decref(take_value);
-	return done;
-}
+#include "api/text.h"
 
 /* The array of a kind. */
 static bool put_array(struct text *text, const struct snapshot *snapshot, size_t n,
 		      json_t *(*object)(const struct snapshot *snapshot, size_t i))
 {
 	for (size_t i = 0; i < n; i++)
-		if (!put(text, i ? "," : "[") || !put_json(text, object(snapshot, i)))
+		if (!text_put(text, i ? "," : "[") || !text_put_json(text, object(snapshot, i)))
 			return false;
-	return put(text, n ? "]" : "[]");
+	return text_put(text, n ? "]" : "[]");
 }
 
 static json_t *service_at(const struct snapshot *snapshot, size_t i)
@@ -119,7 +81,7 @@ char *api_backends_text(const struct snapshot *snapshot)
 /* An object's members, without its braces. */
 static bool put_members(struct text *text, json_t *take_object)
 {
-	bool done = put_json(text, take_object);
+	bool done = text_put_json(text, take_object);
 
 	if (!done || text->bytes[text->length - 1] != '}')
 		return false;
@@ -130,9 +92,9 @@ static bool put_members(struct text *text, json_t *take_object)
 char *api_status_text(const struct snapshot *snapshot)
 {
 	struct text text = {0};
-	bool whole = put_members(&text, api_status_json(snapshot)) && put(&text, ",\"services\":") &&
-		     put_services(&text, snapshot) && put(&text, ",\"groups\":") && put_groups(&text, snapshot) &&
-		     put(&text, ",\"backends\":") && put_backends(&text, snapshot) && put(&text, "}");
+	bool whole = put_members(&text, api_status_json(snapshot)) && text_put(&text, ",\"services\":") &&
+		     put_services(&text, snapshot) && text_put(&text, ",\"groups\":") && put_groups(&text, snapshot) &&
+		     text_put(&text, ",\"backends\":") && put_backends(&text, snapshot) && text_put(&text, "}");
 
 	return done(&text, whole);
 }

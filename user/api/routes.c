@@ -213,6 +213,30 @@ static void get_events(struct call *call)
 	call_answer(call, 200, all);
 }
 
+/* Where a reader goes on: the query's `since`, or what a browser's EventSource says of itself when it comes back. */
+static void get_events_stream(struct call *call)
+{
+	static const char *const keys[] = {"since"};
+	const char *since_text;
+
+	if (call_query(call, keys, 1, &since_text) < 0)
+		return;
+	if (!since_text)
+		since_text = call->request->last_event_id;
+	call->response->stream_since = UINT64_MAX;
+	if (since_text && number_parse(since_text, 0, INT64_MAX, &call->response->stream_since) < 0) {
+		api_response_error(call->response, 400, "\"since\" or Last-Event-ID must be the id of an event, a whole number");
+		return;
+	}
+	call->response->status = 200;
+	call->response->is_stream = true;
+}
+
+static void get_access(struct call *call)
+{
+	call_answer(call, 200, json_pack("{s:s}", "access", call->request->access == API_WRITE ? "write" : "read"));
+}
+
 static void get_maps(struct call *call)
 {
 	struct snapshot_map maps[API_MAPS_MAX];
@@ -424,6 +448,8 @@ static const struct route {
 	{"GET", "/api/v1/backends", get_backends},
 	{"GET", "/api/v1/backends/*", get_backends},
 	{"GET", "/api/v1/events", get_events},
+	{"GET", "/api/v1/events/stream", get_events_stream},
+	{"GET", "/api/v1/access", get_access},
 	{"GET", "/api/v1/explain", get_explain},
 	{"GET", "/api/v1/maps", get_maps},
 	{"GET", "/api/v1/deny", get_deny},

@@ -11,6 +11,8 @@
 #define API_EVENTS_MAX 1000    /* in one answer; who wants more asks again with the last id */
 #define API_MAPS_MAX 64
 
+enum api_access { API_READ, API_WRITE };
+
 struct api_parameter {
 	const char *key, *value;   /* value "" for a key alone */
 };
@@ -21,6 +23,8 @@ struct api_request {
 	size_t n_parameters;
 	const char *body;          /* NULL: none */
 	size_t body_length;
+	const char *last_event_id; /* header of that name; NULL: none */
+	enum api_access access;    /* of who asks */
 };
 
 struct api_response {
@@ -28,6 +32,8 @@ struct api_response {
 	char *body;                /* allocated */
 	const char *content_type;
 	char allow[64];            /* with 405, else "" */
+	bool is_stream;            /* instead of a body, the stream … */
+	uint64_t stream_since;     /* … with the events behind this id first; UINT64_MAX: only what comes */
 };
 
 void api_route(const struct api_handlers *handlers, void *userdata, const struct api_request *request,

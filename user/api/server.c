@@ -12,6 +12,7 @@
 #include "api/access.h"
 #include "api/listen.h"
 #include "api/routes.h"
+#include "api/stream_response.h"
 #include "base/cleanup.h"
 #include "base/number.h"
 
@@ -30,6 +31,7 @@ struct listener {
 struct api {
 	sd_event *event;
 	struct listener unix_listener, tcp_listener;
+	struct stream *stream;
 	char *socket_path;           /* NULL until it is ours */
 	dev_t socket_device;
 	ino_t socket_inode;
@@ -45,30 +47,60 @@ struct upload {
 	size_t length, seen;         /* bytes kept; bytes that came */
 };
 
-static enum MHD_Result send_response(struct MHD_Connection *connection, struct api_response *response)
+static struct MHD_Response *make_response(struct api_response *response)
+{
+	struct MHD_Response *out = NULL;
+
+	if (response->body)
+		out = MHD_create_response_from_buffer(strlen(response->body), response->body, MHD_RESPMEM_MUST_FREE);
+	if (!out)
+		free(response->body);
+	return out;
+}
+
+/* The daemon is run as soon as the loop comes to it. */
+static void run_soon(void *userdata)
+{
+	struct listener *listener = userdata;
+
+	sd_event_source_set_time_relative(listener->timer, 0);
+	sd_event_source_set_enabled(listener->timer, SD_EVENT_ONESHOT);
+}
+
+/* A stream for each who asks, up to so many: then the response is a refusal. */
+static struct MHD_Response *make_stream(struct listener *listener, struct MHD_Connection *connection, struct api_response *response)
 {
 	struct MHD_Response *out;
+
+	response->content_type = "text/event-stream";
+	if (stream_response(listener->api->stream, response->stream_since, connection, run_soon, listener, &out) == 0)
+		return out;
+	api_response_error(response, 503, "%d read the stream already: ask again later", STREAM_READERS_MAX);
+	return make_response(response);
+}
+
+static enum MHD_Result send_response(struct listener *listener, struct MHD_Connection *connection,
+				     struct api_response *response)
+{
+	struct MHD_Response *out = response->is_stream ? make_stream(listener, connection, response) : make_response(response);
 	enum MHD_Result result;
 
-	if (!response->body)
+	if (!out)
 		return MHD_NO;
-	out = MHD_create_response_from_buffer(strlen(response->body), response->body, MHD_RESPMEM_MUST_FREE);
-	if (!out) {
-		free(response->body);
-		return MHD_NO;
-	}
 	MHD_add_response_header(out, "Content-Type", response->content_type);
 	MHD_add_response_header(out, "Cache-Control", "no-store");
 	if (*response->allow)
 		MHD_add_response_header(out, "Allow", response->allow);
 	if (response->status == 401)
 		MHD_add_response_header(out, "WWW-Authenticate", "Bearer");
+	if (response->status == 503 && response->is_stream)
+		MHD_add_response_header(out, "Retry-After", "10");
 	result = MHD_queue_response(connection, response->status, out);
 	MHD_destroy_response(out);
 	return result;
 }
 
-static enum MHD_Result send_refusal(const struct listener *listener, struct MHD_Connection *connection, unsigned status)
+static enum MHD_Result send_refusal(struct listener *listener, struct MHD_Connection *connection, unsigned status)
 {
 	struct api_response response = {};
 
@@ -78,7 +110,7 @@ static enum MHD_Result send_refusal(const struct listener *listener, struct MHD_
 		api_response_error(&response, status, "this needs the token: Authorization: Bearer TOKEN");
 	else
 		api_response_error(&response, status, "without a token only programs on this host may ask, by address");
-	return send_response(connection, &response);
+	return send_response(listener, connection, &response);
 }
 
 static bool may_come_in(const struct listener *listener, struct MHD_Connection *connection)
@@ -92,7 +124,7 @@ static bool may_come_in(const struct listener *listener, struct MHD_Connection *
 			       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin"));
 }
 
-static enum MHD_Result begin(const struct listener *listener, struct MHD_Connection *connection, void **request_state)
+static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *connection, void **request_state)
 {
 	const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
 	struct upload *upload = calloc(1, sizeof(*upload));
@@ -162,9 +194,11 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 		return send_refusal(listener, connection, upload->refused);
 	request.body = upload->body;
 	request.body_length = upload->length;
+	request.last_event_id = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Last-Event-ID");
+	request.access = API_WRITE;
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_parameter, &request);
 	api_route(listener->api->handlers, listener->api->userdata, &request, &response);
-	return send_response(connection, &response);
+	return send_response(listener, connection, &response);
 }
 
 static void on_completed(void *userdata, struct MHD_Connection *connection, void **request_state,
@@ -220,7 +254,7 @@ static int listener_open(struct api *api, int take_fd, bool is_tcp, struct liste
 	int r;
 
 	*listener = (struct listener){.api = api, .is_tcp = is_tcp};
-	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, listener,
+	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, listener,
 					    MHD_OPTION_LISTEN_SOCKET, take_fd,
 					    MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
 					    MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_SECONDS,
@@ -297,7 +331,9 @@ int api_open(sd_event *event, const char *socket_path, const char *listen, const
 	api->event = sd_event_ref(event);
 	api->handlers = handlers;
 	api->userdata = userdata;
-	r = open_unix(api, socket_path);
+	r = stream_new(event, handlers, userdata, &api->stream);
+	if (r >= 0)
+		r = open_unix(api, socket_path);
 	if (r >= 0 && listen)
 		r = open_tcp(api, listen, token_file);
 	if (r < 0) {
@@ -323,8 +359,11 @@ void api_close(struct api *api)
 	if (!api)
 		return;
 	remove_socket(api);
+	if (api->stream)
+		stream_end(api->stream); /* a daemon cannot stop with suspended connections */
 	listener_close(&api->unix_listener);
 	listener_close(&api->tcp_listener);
+	stream_free(api->stream);
 	sd_event_unref(api->event);
 	free(api->socket_path);
 	free(api->token_file);

@@ -327,14 +327,18 @@ int events_add(struct events *events, const char *kind, const char *object, cons
 
 size_t events_since(const struct events *events, uint64_t since, struct event *ret_events, size_t max)
 {
-	size_t n = 0;
+	size_t n = 0, low = 0, high = events->count;
 
-	for (size_t i = 0; i < events->count && n < max; i++) {
-		const struct event *event = &events->ring[(events->first + i) % EVENTS_KEPT];
+	while (low < high) { /* ids grow */
+		size_t middle = low + (high - low) / 2;
 
-		if (event->id > since)
-			ret_events[n++] = *event;
+		if (events->ring[(events->first + middle) % EVENTS_KEPT].id > since)
+			high = middle;
+		else
+			low = middle + 1;
 	}
+	for (; low < events->count && n < max; low++)
+		ret_events[n++] = events->ring[(events->first + low) % EVENTS_KEPT];
 	return n;
 }
 

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Text that grows as documents are put into it. All zero is an empty one; `bytes` is the owner's to free. */
+#ifndef SHUNT_API_TEXT_H
+#define SHUNT_API_TEXT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct text {
+	char *bytes;               /* NUL-terminated; NULL while nothing was put */
+	size_t length, room;
+};
+
+/* false: no memory; what was put before stands. */
+bool text_put(struct text *text, const char *words);
+bool text_put_bytes(struct text *text, const char *bytes, size_t length);
+bool text_format(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool text_put_json(struct text *text, json_t *take_value); /* compact, on one line; NULL: false */
+
+#endif
