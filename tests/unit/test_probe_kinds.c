@@ -296,17 +296,75 @@ static void exec_judges_by_exit_status(void **state)
 	assert_result(&client, PROBE_PROGRAM_FAILED, "/nonexistent/program: No such file or directory");
 }
 
-/* What a program leaves behind goes with it: both at its end and when time is up. */
+/* A command that nobody else's processes are mistaken for. */
+static const char *own_sleep(void)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "sleep 61.%d", getpid());
+	return text;
+}
+
+static bool sleeps(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "pgrep -f -x '%s' >/dev/null", own_sleep());
+	return system(command) == 0;
+}
+
+/* The loop runs between two looks: each look is a child of this process, whose end alone would keep it busy. */
+static void wait_until_it_sleeps(bool wanted)
+{
+	uint64_t deadline_ms = clock_monotonic_ms() + DEADLINE_MS;
+
+	while (sleeps() != wanted) {
+		if (clock_monotonic_ms() > deadline_ms)
+			fail_msg("never: %s that %s", own_sleep(), wanted ? "runs" : "is over");
+		run_loop_for(20);
+	}
+}
+
+/* What a program leaves behind goes with it: at its end and when time is up, and whatever group or session it is in. */
 static void exec_leaves_no_children(void **state)
 {
-	static const char *const scripts[] = {"sleep 61.5 & sleep 61.5 & exit 0", "sleep 61.5 & sleep 61.5"};
+	static const char *const scripts[] = {
+		"$S & $S & exit 0",
+		"$S & $S",
+		"setsid $S & exit 0",
+		"setsid -f $S; exit 1",
+		"(setsid sh -c \"setsid $S & setsid $S & sleep 60\" &); sleep 60",
+		"env -i /bin/sh -c \"setsid -f $S; setsid -f $S\"; exit 0",
+	};
+	char script[512];
 
 	(void)state;
 	require_network();
 	for (size_t i = 0; i < COUNT(scripts); i++) {
-		run_program(scripts[i]);
-		wait_until(system("! pgrep -f -x 'sleep 61.5' >/dev/null") == 0);
+		snprintf(script, sizeof(script), "S='%s'; %s", own_sleep(), scripts[i]);
+		run_program(script);
+		wait_until_it_sleeps(false);
 	}
+}
+
+/* The end of one program is not the end of what another one, that runs, has begun. */
+static void exec_ends_only_its_own(void **state)
+{
+	char script[256];
+	char *command[] = {"/bin/sh", "-c", script, NULL};
+	const struct config_check check = {.type = CHECK_EXEC, .interval_ms = 60000, .timeout_ms = 60000, .command = command};
+	struct client other = {0};
+
+	(void)state;
+	require_network();
+	snprintf(script, sizeof(script), "(setsid %s &); sleep 60", own_sleep());
+	start_at(&other, "192.0.2.8", 81, check);
+	wait_until_it_sleeps(true);
+	for (int i = 0; i < 3; i++)
+		run_program("exit 0");
+	assert_true(sleeps());
+	stop(&other);
+	wait_until_it_sleeps(false);
 }
 
 /* ---- agents ---- */
@@ -550,6 +608,7 @@ int main(void)
 		TEST(icmp_pings_both_families),
 		TEST(exec_judges_by_exit_status),
 		TEST(exec_leaves_no_children),
+		TEST(exec_ends_only_its_own),
 		TEST(an_agents_words_are_haproxys),
 		TEST(an_agent_speaks_for_its_backend),
 		TEST(all_and_any_combine),

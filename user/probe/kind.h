@@ -12,7 +12,7 @@
 
 struct http_client;
 struct http_transfer;
-struct program;
+struct child;
 
 #define PROBE_ANSWER_MAX 16384 /* bytes of an answer that are looked at */
 #define PROBE_QUOTE_MAX 64
@@ -82,7 +82,7 @@ struct probe {
 	size_t question_length;
 	uint64_t token;                  /* icmp.c, dns.c: what tells the answer to this attempt from others */
 	struct http_transfer *http;      /* http.c: kept between attempts */
-	struct program *program;         /* exec.c */
+	struct child *program;           /* exec.c */
 };
 
 /* Ends the attempt with a result, good if PROBE_OK. The callback may free the probe: do not touch it afterwards. */

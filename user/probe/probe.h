@@ -13,6 +13,7 @@
 
 #include "config/config.h"
 
+struct children; /* base/child.h */
 struct prober; /* what all probes share: the loop, curl's multi handle */
 struct probe;  /* one backend's check, repeating */
 
@@ -79,6 +80,7 @@ struct prober_stats {
 };
 
 int prober_open(sd_event *event, struct prober **ret_prober);
+struct children *prober_children(struct prober *prober); /* what runs programs, of its checks and of others */
 void prober_close(struct prober *prober); /* after all its probes; NULL is fine */
 void prober_set_max_in_flight(struct prober *prober, uint32_t max); /* checks at a time, ≥ 1; the parts of one count */
 struct prober_stats prober_stats(const struct prober *prober);

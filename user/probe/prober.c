@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/log.h"
@@ -33,6 +34,7 @@ static const uint32_t late_classes_ms[PROBER_N_LATE] = PROBER_LATE_CLASSES;
 struct prober {
 	sd_event *event;
 	struct http_client *http;
+	struct children *children;
 	uint32_t max_in_flight;
 	struct probe *queue;             /* who waits for a turn */
 	sd_event_source *turn;           /* lets them in, once the loop has come round */
@@ -409,6 +411,11 @@ struct http_client *prober_http(struct prober *prober)
 	return prober->http;
 }
 
+struct children *prober_children(struct prober *prober)
+{
+	return prober->children;
+}
+
 void prober_set_max_in_flight(struct prober *prober, uint32_t max)
 {
 	prober->max_in_flight = max;
@@ -432,6 +439,8 @@ int prober_open(sd_event *event, struct prober **ret_prober)
 	r = sd_event_add_defer(event, &prober->turn, let_in, prober);
 	if (r >= 0)
 		r = http_client_open(event, &prober->http);
+	if (r >= 0)
+		r = children_open(event, &prober->children);
 	if (r < 0) {
 		prober_close(prober);
 		return r;
@@ -445,6 +454,7 @@ void prober_close(struct prober *prober)
 	if (!prober)
 		return;
 	http_client_close(prober->http);
+	children_close(prober->children);
 	sd_event_source_disable_unref(prober->turn);
 	sd_event_unref(prober->event);
 	free(prober);
