@@ -5,6 +5,7 @@
 
 #include "base/duration.h"
 #include "config/schema.h"
+#include "config/command.h"
 #include "config/validate.h"
 
 #define INTERVAL_DEFAULT_MS 1000
@@ -289,18 +290,6 @@ static struct config_bytes build_bytes(struct report *report, const struct item 
 	return text->ok ? bytes_of_text(report, text->text) : (struct config_bytes){};
 }
 
-static char **build_command(struct report *report, const struct items *draft)
-{
-	const struct draft_word *words = draft->list;
-	char **command = draft->n ? calloc(draft->n + 1, sizeof(*command)) : NULL;
-
-	if (draft->n && !command)
-		report->out_of_memory = true;
-	for (size_t i = 0; command && i < draft->n; i++)
-		command[i] = copy_text(report, words[i].word.text ? words[i].word.text : "");
-	return command;
-}
-
 static void build_parts(struct report *report, const struct draft_check *merged, struct config_check *check)
 {
 	const struct items *drafts = parts_of(merged);
@@ -359,7 +348,7 @@ void check_build(struct report *report, const struct draft_check *merged, struct
 		.query_type = number_or(&draft.query_type, 0),
 		.rcode = number_or(&draft.rcode, 0),
 		.answer = draft.answer.address,
-		.command = draft.type.number == CHECK_EXEC ? build_command(report, &draft.command) : NULL,
+		.command = draft.type.number == CHECK_EXEC ? command_build(report, &draft.command) : NULL,
 	};
 	if (draft.status.ok && status_parse(draft.status.text, check->status, &check->n_status) < 0)
 		check->n_status = 0; /* never: it was parsed before */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/command.h"
 #include "config/config.h"
 #include "config/words.h"
 #include "net/address.h"
@@ -32,15 +33,6 @@ static const struct config_bytes *bytes_of(const struct config_check *check, siz
 	return (const void *)((const char *)check + bytes[i]);
 }
 
-static size_t count_words(char *const *command)
-{
-	size_t n = 0;
-
-	while (command && command[n])
-		n++;
-	return n;
-}
-
 /* ---- equal ---- */
 
 static bool text_equal(const char *a, const char *b)
@@ -51,18 +43,6 @@ static bool text_equal(const char *a, const char *b)
 static bool bytes_equal(const struct config_bytes *a, const struct config_bytes *b)
 {
 	return a->length == b->length && (!a->length || !memcmp(a->data, b->data, a->length));
-}
-
-static bool commands_equal(char *const *a, char *const *b)
-{
-	size_t n = count_words(a);
-
-	if (n != count_words(b))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(a[i], b[i]))
-			return false;
-	return true;
 }
 
 static bool numbers_equal(const struct config_check *a, const struct config_check *b)
@@ -79,7 +59,7 @@ static bool numbers_equal(const struct config_check *a, const struct config_chec
 /* NOLINTNEXTLINE(misc-no-recursion): parts have no parts */
 bool config_check_equal(const struct config_check *a, const struct config_check *b)
 {
-	if (!numbers_equal(a, b) || !commands_equal(a->command, b->command))
+	if (!numbers_equal(a, b) || !command_equal(a->command, b->command))
 		return false;
 	for (size_t i = 0; i < COUNT(texts); i++)
 		if (!text_equal(text_of(a, i), text_of(b, i)))
@@ -102,9 +82,7 @@ void config_check_clear(struct config_check *check)
 		free(text_of(check, i));
 	for (size_t i = 0; i < COUNT(bytes); i++)
 		free(bytes_of(check, i)->data);
-	for (size_t i = 0; check->command && check->command[i]; i++)
-		free(check->command[i]);
-	free(check->command);
+	command_free(check->command);
 	for (size_t i = 0; i < check->n_parts; i++)
 		config_check_clear(&check->parts[i]);
 	free(check->parts);
@@ -116,23 +94,6 @@ static char *copy_bytes(const struct config_bytes *from)
 	char *to = from->length ? malloc(from->length) : NULL;
 
 	return to ? memcpy(to, from->data, from->length) : NULL;
-}
-
-static char **copy_command(char *const *from)
-{
-	size_t n = count_words(from);
-	char **to = calloc(n + 1, sizeof(*to));
-
-	for (size_t i = 0; to && i < n; i++) {
-		to[i] = strdup(from[i]);
-		if (!to[i]) {
-			while (i > 0)
-				free(to[--i]);
-			free(to);
-			return NULL;
-		}
-	}
-	return to;
 }
 
 static bool copy_texts(const struct config_check *from, struct config_check *to)
@@ -151,7 +112,7 @@ static bool copy_texts(const struct config_check *from, struct config_check *to)
 		copy->data = copy_bytes(bytes_of(from, i));
 		complete = complete && (copy->data || !copy->length);
 	}
-	to->command = to->command ? copy_command(to->command) : NULL;
+	to->command = to->command ? command_copy(to->command) : NULL;
 	return complete && (to->command || !from->command);
 }
 

@@ -107,6 +107,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->n_windows; i++)
 		free(config->windows[i].cron_text);
 	free(config->windows);
+	config_hooks_clear(&config->hooks);
 	free(config->interfaces);
 	free(config->services);
 	free(config->groups);

@@ -253,6 +253,27 @@ struct config_discovered {
 	size_t n;
 };
 
+/* What a hook is called for; bits of config_hooks.on. */
+enum config_hook_event {
+	HOOK_ON_FAILOVER = 1,         /* a group leaves who served it */
+	HOOK_ON_FAILBACK = 2,         /* it returns */
+	HOOK_ON_BACKEND = 4,          /* a backend's health is another */
+	HOOK_ON_GROUP = 8,            /* nobody of a group is fit, or somebody is again */
+	HOOK_ON_ALL = 15,
+};
+
+/* Who is told what happens, by a program, by HTTP, or both. hooks.c compares, copies and frees it. */
+struct config_hooks {
+	char **exec;                  /* program and arguments, ends with NULL; NULL: none */
+	char *webhook;                /* URL; NULL: none. Perhaps a secret: shown by config_hook_webhook_text alone */
+	char *token_file, *ca_file;   /* of the webhook; or NULL */
+	uint32_t on;                  /* enum config_hook_event */
+	uint32_t max_attempts;
+	uint32_t timeout_ms;          /* of an attempt */
+	uint32_t backoff_ms, max_backoff_ms;
+	uint32_t queue;               /* documents that may wait, of each of the two */
+};
+
 struct config {
 	struct config_interface *interfaces;
 	size_t n_interfaces;
@@ -281,6 +302,7 @@ struct config {
 	char *name_servers;           /* that are asked for them, "10.0.0.53:53,[fd00::53]:5353"; NULL: those of the system */
 	struct config_window *windows;
 	size_t n_windows;
+	struct config_hooks hooks;
 };
 
 /* One thing to tell the operator about a file. Lines and columns count from 1. */
@@ -359,6 +381,17 @@ void config_check_clear(struct config_check *check); /* frees what it points to 
 uint64_t config_check_detection_ms(const struct config_check *check);
 /* What it asks for, as words after "health_check": "http /health, status 200-299". NULL without memory; to be freed. */
 char *config_check_describe(const struct config_check *check);
+
+int config_hooks_copy(const struct config_hooks *from, struct config_hooks *ret_hooks); /* deep; 0 or -ENOMEM */
+void config_hooks_clear(struct config_hooks *hooks);
+bool config_hooks_equal(const struct config_hooks *a, const struct config_hooks *b);
+#define CONFIG_HOOK_TEXT_MAX 128
+/*
+ * A hook in words that tell no secret: the program without its arguments, or scheme and host of the URL, and a checksum of all
+ * of it, by which one tells that it has changed. "none". Returns `buffer`.
+ */
+const char *config_hook_exec_text(const struct config_hooks *hooks, char buffer[CONFIG_HOOK_TEXT_MAX]);
+const char *config_hook_webhook_text(const struct config_hooks *hooks, char buffer[CONFIG_HOOK_TEXT_MAX]);
 
 /* As deny and allow have them: 0, -EINVAL for no prefix, -ERANGE for bits set behind it (*ret_prefix is without them). */
 int config_prefix_parse(const char *text, struct config_prefix *ret_prefix);

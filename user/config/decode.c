@@ -118,7 +118,8 @@ static void refuse(struct decoder *decoder, const struct context *context, const
 	char before[CONTEXT_MAX], expectation[EXPECTATION_MAX], value[QUOTE_MAX];
 
 	report_error(decoder->report, place_of(node), "%s%s must be %s, not %s", context_text(context, before),
-		     field->key, field_expectation(field, expectation), describe(node, value));
+		     field->key, field_expectation(field, expectation),
+		     field->kind == FIELD_URL ? "what stands here" : describe(node, value)); /* it may be a secret */
 }
 
 static void decode_item(struct decoder *decoder, const struct context *context, const struct field *field,

@@ -143,6 +143,24 @@ static const char *port_text(uint16_t port, const char *none, char buffer[8])
 	return buffer;
 }
 
+static void describe_hooks(const struct config_hooks *hooks, struct facts *facts)
+{
+	char text[CONFIG_HOOK_TEXT_MAX];
+
+	add_fact(facts, "hooks exec", "%s", config_hook_exec_text(hooks, text));
+	add_fact(facts, "hooks webhook", "%s", config_hook_webhook_text(hooks, text));
+	add_text(facts, "hooks token_file", hooks->token_file ? hooks->token_file : "none");
+	add_text(facts, "hooks ca_file", hooks->ca_file ? hooks->ca_file : "of the system");
+	add_fact(facts, "hooks on", "%s%s%s%s", hooks->on & HOOK_ON_FAILOVER ? " failover" : "",
+		 hooks->on & HOOK_ON_FAILBACK ? " failback" : "", hooks->on & HOOK_ON_BACKEND ? " backend" : "",
+		 hooks->on & HOOK_ON_GROUP ? " group" : "");
+	add_fact(facts, "hooks max_attempts", "%" PRIu32, hooks->max_attempts);
+	add_duration(facts, "hooks timeout", hooks->timeout_ms);
+	add_duration(facts, "hooks backoff", hooks->backoff_ms);
+	add_duration(facts, "hooks max_backoff", hooks->max_backoff_ms);
+	add_fact(facts, "hooks queue", "%" PRIu32, hooks->queue);
+}
+
 static void describe_settings(const struct config *config, struct facts *facts)
 {
 	add_address(facts, "source ipv4", &config->source_ipv4, config->source_ipv4_prefix);
@@ -154,6 +172,7 @@ static void describe_settings(const struct config *config, struct facts *facts)
 	add_text(facts, "allow", config->allow.given ? "only its list" : "everybody");
 	add_fact(facts, "client_table_size", "%" PRIu32, config->client_table_size);
 	add_text(facts, "name_servers", config->name_servers ? config->name_servers : "of the system");
+	describe_hooks(&config->hooks, facts);
 	add_text(facts, "on_exit", word_text(on_exit_words, config->on_exit));
 	add_text(facts, "api listen", config->api_listen ? config->api_listen : "off");
 	add_text(facts, "api token_file", config->api_token_file ? config->api_token_file : "none");

@@ -165,6 +165,18 @@ struct draft_name_server {
 	struct item address;
 };
 
+struct draft_hook_event {
+	struct place at;
+	struct item event;
+};
+
+struct draft_hooks {
+	struct place at;
+	struct items exec;           /* struct draft_word */
+	struct items on;             /* struct draft_hook_event */
+	struct item webhook, token_file, ca_file, max_attempts, timeout, backoff, max_backoff, queue;
+};
+
 struct draft_dns {
 	struct place at;
 	struct item domain, protocol, port, is_primary, group, refresh, type, try_count;
@@ -185,6 +197,7 @@ struct draft {
 	struct items dns;            /* struct draft_dns */
 	struct items name_servers;   /* struct draft_name_server */
 	struct items maintenance;    /* struct draft_window */
+	struct draft_hooks hooks;
 	char **names;                /* of backends that dns_backends stand for */
 	size_t n_names;
 };

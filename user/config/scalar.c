@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <curl/curl.h>
+
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/number.h"
@@ -20,6 +22,7 @@
 #define NAME_LENGTH_MAX 63
 #define HOST_LENGTH_MAX 255 /* RFC 1035 section 2.3.4 */
 #define PATH_LENGTH_MAX 1024
+#define URL_LENGTH_MAX 2048
 #define IPV4_PREFIX_MIN 8
 #define IPV6_PREFIX_MIN 16
 
@@ -204,6 +207,25 @@ static int parse_host(const struct field *field, struct item *item)
 	return check(consists_of(item->text, HOST_CHARACTERS, HOST_LENGTH_MAX));
 }
 
+static int parse_url(const struct field *field, struct item *item)
+{
+	CURLU *url = curl_url();
+	char *scheme = NULL, *host = NULL, *user = NULL;
+	bool good = url && curl_url_set(url, CURLUPART_URL, item->text, 0) == CURLUE_OK &&
+		    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+		    curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+		    curl_url_get(url, CURLUPART_USER, &user, 0) == CURLUE_NO_USER;
+
+	(void)field;
+	good = good && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0) && *host &&
+	       strlen(item->text) <= URL_LENGTH_MAX;
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(user);
+	curl_url_cleanup(url);
+	return check(good);
+}
+
 static int parse_file(const struct field *field, struct item *item)
 {
 	(void)field;
@@ -332,6 +354,7 @@ static const struct {
 	[FIELD_LISTEN] = {parse_listen, "an address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\""},
 	[FIELD_NAME_SERVER] = {parse_name_server, "an address such as 10.0.0.53 or \"[fd00::53]:5353\""},
 	[FIELD_URL_PATH] = {parse_url_path, "a path such as /health"},
+	[FIELD_URL] = {parse_url, "a URL such as https://hooks.example.com/shunt, without user and password"},
 	[FIELD_HOST] = {parse_host, "a host name"},
 	[FIELD_SERVER_ID] = {parse_server_id, "1 to 8 bytes in hexadecimal such as 0x0a01"},
 	[FIELD_FILE] = {parse_file, "the path of a file"},

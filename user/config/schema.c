@@ -21,6 +21,7 @@
 #define TEXT_MAX 1024 /* bytes that a check sends, expects, or has as an argument */
 #define COMMAND_WORDS_MAX 64
 #define CHECK_PARTS_MAX 8
+#define HOOK_EVENTS_MAX 16
 #define MSS_MIN 536    /* what every IPv4 host must take (RFC 9293 section 3.7.1) */
 #define MSS_MAX 65495  /* a 65,535-byte packet less its headers */
 
@@ -306,6 +307,30 @@ static const struct field dns_fields[] = {
 	{},
 };
 
+static const struct field hook_event_fields[] = {
+	{"event", FIELD_WORD, AT(draft_hook_event, event), .required = true, .words = hook_event_words},
+	{},
+};
+
+static const struct schema hook_event_schema = {"event", .size = sizeof(struct draft_hook_event), .bare_name = true,
+						.fields = hook_event_fields};
+
+static const struct field hooks_fields[] = {
+	{"exec", FIELD_LIST, AT(draft_hooks, exec), .min = 1, .max = COMMAND_WORDS_MAX, .schema = &command_schema},
+	{"webhook", FIELD_URL, AT(draft_hooks, webhook)},
+	{"token_file", FIELD_FILE, AT(draft_hooks, token_file)},
+	{"ca_file", FIELD_FILE, AT(draft_hooks, ca_file)},
+	{"on", FIELD_LIST, AT(draft_hooks, on), .min = 1, .max = HOOK_EVENTS_MAX, .schema = &hook_event_schema},
+	{"max_attempts", FIELD_NUMBER, AT(draft_hooks, max_attempts), .min = 1, .max = 1000},
+	{"timeout", FIELD_DURATION, AT(draft_hooks, timeout), .min = 10, .max = MS_PER_HOUR},
+	{"backoff", FIELD_DURATION, AT(draft_hooks, backoff), .min = 1, .max = MS_PER_HOUR},
+	{"max_backoff", FIELD_DURATION, AT(draft_hooks, max_backoff), .min = 1, .max = 24 * MS_PER_HOUR},
+	{"queue", FIELD_NUMBER, AT(draft_hooks, queue), .min = 1, .max = 1000000},
+	{},
+};
+
+static const struct schema hooks_schema = {"hooks", SCHEMA(draft_hooks, hooks_fields)};
+
 static const struct field name_server_fields[] = {
 	{"address", FIELD_NAME_SERVER, AT(draft_name_server, address), .required = true},
 	{},
@@ -335,6 +360,7 @@ static const struct field config_fields[] = {
 	{"maintenance", FIELD_LIST, AT(draft, maintenance), .max = WINDOWS_MAX, .schema = &window_schema},
 	{"max_checks_in_flight", FIELD_NUMBER, AT(draft, max_checks_in_flight), .min = 1, .max = CHECKS_IN_FLIGHT_MAX},
 	{"name_servers", FIELD_LIST, AT(draft, name_servers), .min = 1, .max = NAME_SERVERS_MAX, .schema = &name_server_schema},
+	{"hooks", FIELD_MAPPING, AT(draft, hooks), .schema = &hooks_schema},
 	{"dns_backends", FIELD_LIST, AT(draft, dns), .max = DNS_MAX, .schema = &dns_schema},
 	{},
 };

@@ -24,6 +24,7 @@ enum field_kind {
 	FIELD_LISTEN,                /* address:port; number: the port */
 	FIELD_NAME_SERVER,           /* address or address:port; number: the port */
 	FIELD_URL_PATH,
+	FIELD_URL,                   /* of HTTP or HTTPS, without user and password */
 	FIELD_HOST,
 	FIELD_FILE,
 	FIELD_SERVER_ID,             /* number: bytes; they stand first in the address */

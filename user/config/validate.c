@@ -199,6 +199,7 @@ void config_validate(const struct draft *draft, struct config *config, struct re
 	if (!report->out_of_memory)
 		validate_services(&v);
 	validate_protection(&v);
+	validate_hooks(&v);
 	if (!report->out_of_memory)
 		validate_windows(&v);
 	if (!report->out_of_memory)

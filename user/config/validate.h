@@ -22,6 +22,7 @@ struct validation {
 void validate_groups(struct validation *validation);
 void validate_services(struct validation *validation);
 void validate_dns(struct validation *validation);     /* wants groups */
+void validate_hooks(struct validation *validation);
 void validate_windows(struct validation *validation); /* wants backends and groups */
 
 /* validate_clients.c: of one service; `who` begins the messages. */

@@ -35,6 +35,11 @@ const struct word failover_words[] = {{"automatic", CONFIG_FAILOVER_AUTOMATIC},
 				      {"semi-automatic", CONFIG_FAILOVER_SEMI_AUTOMATIC},
 				      {"manual", CONFIG_FAILOVER_MANUAL},
 				      {}};
+const struct word hook_event_words[] = {{"failover", HOOK_ON_FAILOVER},
+					{"failback", HOOK_ON_FAILBACK},
+					{"backend", HOOK_ON_BACKEND},
+					{"group", HOOK_ON_GROUP},
+					{}};
 const struct word on_down_words[] = {{"move", ON_DOWN_MOVE}, {"keep", ON_DOWN_KEEP}, {}};
 const struct word failback_words[] = {{"manual", false}, {"automatic", true}, {}};
 const struct word check_type_words[] = {
