@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The HTTP and HTTPS checks: one request on a connection of its own, so that a server which no longer accepts shows.
- * Without `status`, 2xx and 3xx are good; redirects are not followed, since the question is whether this backend answers. All transfers share one curl
- * multi handle, whose sockets and timer are sources of the loop. Time is up when prober.c says so, not curl.
+ * Without `status`, 2xx and 3xx are good; redirects are not followed, since the question is whether this backend answers. Time
+ * is up when prober.c says so, not curl.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <curl/curl.h>
@@ -18,18 +17,11 @@
 
 #define BODY_MAX_BYTES 65536 /* of a longer body no more is read: the server has answered */
 #define HEADER_MAX 512
-#define TIMER_IGNORED_MS 10000
 #define CA_CACHE_S 60L       /* for so long a changed ca_file is not noticed; to load one costs more than a handshake */
-
-struct http_client {
-	sd_event *event;
-	CURLM *multi;
-	sd_event_source *timer;
-	sd_event_source *soon;       /* a timer of no time, which curl asks for several times a transfer */
-};
 
 struct http_transfer {
 	CURL *easy;
+	struct http_end end;
 	struct curl_slist *headers;
 	bool running;                /* `easy` is in the client's multi handle */
 	struct curl_slist *connect_to;
@@ -170,7 +162,6 @@ static void set_options(struct probe *probe)
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, probe);
 }
 
 static void transfer_free(struct probe *probe)
@@ -184,6 +175,8 @@ static void transfer_free(struct probe *probe)
 	free(probe->http);
 	probe->http = NULL;
 }
+
+static void conclude(void *userdata, CURLcode code);
 
 static int transfer_new(struct probe *probe)
 {
@@ -201,6 +194,7 @@ static int transfer_new(struct probe *probe)
 		return r;
 	}
 	set_options(probe);
+	probe->http->end = (struct http_end){conclude, probe};
 	return 0;
 }
 
@@ -217,7 +211,7 @@ static void start(struct probe *probe)
 	probe->http->body_bytes = 0;
 	probe->http->socket_error = 0;
 	probe->http->error[0] = '\0';
-	if (curl_multi_add_handle(prober_http(probe->prober)->multi, probe->http->easy) != CURLM_OK) {
+	if (http_client_add(prober_http(probe->prober), probe->http->easy, &probe->http->end) < 0) {
 		probe_skip(probe, -ENOMEM);
 		return;
 	}
@@ -233,7 +227,7 @@ static void stop(struct probe *probe)
 	if (!probe->http->running)
 		return;
 	probe->http->running = false;
-	curl_multi_remove_handle(prober_http(probe->prober)->multi, probe->http->easy);
+	http_client_remove(prober_http(probe->prober), probe->http->easy);
 }
 
 static struct probe_stage stage(struct probe *probe)
@@ -327,8 +321,9 @@ static void judge(struct probe *probe, long status)
 		probe_finish(probe, PROBE_OK, "status %ld", status);
 }
 
-static void conclude(struct probe *probe, CURLcode code)
+static void conclude(void *userdata, CURLcode code)
 {
+	struct probe *probe = userdata;
 	struct http_transfer *transfer = probe->http;
 	long status = 0, os_error = 0;
 	int error;
@@ -342,141 +337,4 @@ static void conclude(struct probe *probe, CURLcode code)
 		judge(probe, status);
 	else
 		fail(probe, code, error);
-}
-
-/* Each end may call back, and the callback may free this probe and others; curl forgets the messages of those. */
-static void reap(struct http_client *client)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(client->multi, &left))) {
-		CURLcode code = message->data.result;
-		struct probe *probe;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &probe);
-		conclude(probe, code);
-	}
-}
-
-/* ---- curl in the loop ---- */
-
-static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	struct http_client *client = userdata;
-	int running, what = 0;
-
-	(void)source;
-	what |= revents & EPOLLIN ? CURL_CSELECT_IN : 0;
-	what |= revents & EPOLLOUT ? CURL_CSELECT_OUT : 0;
-	what |= revents & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0;
-	curl_multi_socket_action(client->multi, fd, what, &running);
-	reap(client);
-	return 0;
-}
-
-static int go_on(sd_event_source *source, void *userdata)
-{
-	struct http_client *client = userdata;
-	int running;
-
-	(void)source;
-	curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	reap(client);
-	return 0;
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void)usec;
-	return go_on(source, userdata);
-}
-
-/*
- * Curl's timers are for "as soon as you can", several times a transfer, and for timeouts of its own. To set a timer is a
- * system call and a round of the loop, which a thousand checks a second notice: the first kind goes without, and the second
- * is not set at all while it is far off, since time is up for a check when prober.c says so.
- */
-static int want_timer(CURLM *multi, long timeout_ms, void *userdata)
-{
-	struct http_client *client = userdata;
-
-	(void)multi;
-	if (!client->timer)
-		return 0; /* closing */
-	if (timeout_ms == 0)
-		return sd_event_source_set_enabled(client->soon, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
-	if (timeout_ms < 0 || timeout_ms >= TIMER_IGNORED_MS)
-		return sd_event_source_set_enabled(client->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
-	if (sd_event_source_set_time_relative(client->timer, (uint64_t)timeout_ms * 1000) < 0)
-		return -1;
-	return sd_event_source_set_enabled(client->timer, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
-}
-
-/* curl says what it waits for on a socket; `socket_data` is our event source of that socket, NULL at first. */
-static int want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_data)
-{
-	struct http_client *client = userdata;
-	sd_event_source *source = socket_data;
-	uint32_t events = 0;
-
-	(void)easy;
-	events |= what & CURL_POLL_IN && what != CURL_POLL_REMOVE ? EPOLLIN : 0;
-	events |= what & CURL_POLL_OUT && what != CURL_POLL_REMOVE ? EPOLLOUT : 0;
-	if (what == CURL_POLL_REMOVE) {
-		sd_event_source_disable_unref(source);
-		curl_multi_assign(client->multi, fd, NULL);
-		return 0;
-	}
-	if (source)
-		return sd_event_source_set_io_events(source, events) < 0 ? -1 : 0;
-	if (sd_event_add_io(client->event, &source, fd, events, on_socket, client) < 0)
-		return -1;
-	curl_multi_assign(client->multi, fd, source);
-	return 0;
-}
-
-int http_client_open(sd_event *event, struct http_client **ret_client)
-{
-	struct http_client *client;
-	int r;
-
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return -ENOMEM;
-	client = calloc(1, sizeof(*client));
-	if (!client) {
-		curl_global_cleanup();
-		return -ENOMEM;
-	}
-	client->event = event;
-	client->multi = curl_multi_init();
-	r = client->multi ? sd_event_add_time(event, &client->timer, CLOCK_MONOTONIC, 0, 1, on_timer, client) : -ENOMEM;
-	if (r >= 0)
-		r = sd_event_source_set_enabled(client->timer, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_add_defer(event, &client->soon, go_on, client);
-	if (r < 0) {
-		http_client_close(client);
-		return r;
-	}
-	curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, want_timer);
-	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-	*ret_client = client;
-	return 0;
-}
-
-void http_client_close(struct http_client *client)
-{
-	if (!client)
-		return;
-	sd_event_source_disable_unref(client->timer);
-	sd_event_source_disable_unref(client->soon);
-	client->timer = NULL; /* curl asks for it a last time */
-	curl_multi_cleanup(client->multi);
-	free(client);
-	curl_global_cleanup();
 }

@@ -8,9 +8,9 @@
 
 #include <systemd/sd-event.h>
 
+#include "net/http_client.h"
 #include "probe/probe.h"
 
-struct http_client;
 struct http_transfer;
 struct child;
 
@@ -130,9 +130,5 @@ enum probe_reason probe_error_reason(int error, enum probe_reason otherwise);
 
 sd_event *prober_event(struct prober *prober);
 struct http_client *prober_http(struct prober *prober);
-
-/* What the HTTP checks share: one curl multi handle in the loop. */
-int http_client_open(sd_event *event, struct http_client **ret_client);
-void http_client_close(struct http_client *client); /* NULL is fine */
 
 #endif
