@@ -300,14 +300,34 @@ static json_t *checks_json(const struct snapshot_checks *checks)
 			 "late_p99_ms", late_json(checks, 0.99));
 }
 
+static json_t *hooks_json(const struct snapshot *snapshot)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < snapshot->n_hooks; i++) {
+		const struct snapshot_hook *hook = &snapshot->hooks[i];
+
+		json_array_append_new(list, json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
+						      "hook", text_json(hook->name),
+						      "to", text_json(hook->to),
+						      "attempts", (json_int_t)hook->attempts,
+						      "delivered", (json_int_t)hook->delivered,
+						      "failed", (json_int_t)hook->failed,
+						      "dropped", (json_int_t)hook->dropped,
+						      "waiting", (json_int_t)hook->waiting));
+	}
+	return list;
+}
+
 json_t *api_status_json(const struct snapshot *snapshot)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:b, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, s:o, s:b, s:o}",
 			 "version", text_json(snapshot->version),
 			 "node", text_json(snapshot->node),
 			 "started", time_json(snapshot->started),
 			 "interfaces", interfaces_json(snapshot),
 			 "names", names_json(snapshot),
+			 "hooks", hooks_json(snapshot),
 			 "drops", drops_json(snapshot),
 			 "flow_table",
 			 "entries", (json_int_t)snapshot->flow_entries,

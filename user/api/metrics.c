@@ -209,6 +209,30 @@ static void check_lateness(FILE *to, const char *metric, const struct snapshot *
 	fprintf(to, "%s_count %" PRIu64 "\n", metric, so_far);
 }
 
+static void hook_documents(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_hooks; i++) {
+		const struct snapshot_hook *hook = &snapshot->hooks[i];
+		struct label name = {"hook", hook->name};
+
+		write_count(to, metric, name, (struct label){"result", "delivered"}, hook->delivered);
+		write_count(to, metric, name, (struct label){"result", "failed"}, hook->failed);
+		write_count(to, metric, name, (struct label){"result", "dropped"}, hook->dropped);
+	}
+}
+
+static void hook_attempts(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_hooks; i++)
+		write_count(to, metric, (struct label){"hook", snapshot->hooks[i].name}, none, snapshot->hooks[i].attempts);
+}
+
+static void hook_waiting(FILE *to, const char *metric, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_hooks; i++)
+		write_count(to, metric, (struct label){"hook", snapshot->hooks[i].name}, none, snapshot->hooks[i].waiting);
+}
+
 static void build_info(FILE *to, const char *metric, const struct snapshot *snapshot)
 {
 	write_count(to, metric, (struct label){"version", snapshot->version}, none, 1);
@@ -245,6 +269,10 @@ static const struct {
 	{"shunt_checks_skipped_total", "counter", "Checks not made, as the controller was busy when they were due.",
 	 checks_skipped},
 	{"shunt_check_lateness_seconds", "histogram", "How much after their time checks began.", check_lateness},
+	{"shunt_hook_documents_total", "counter", "Documents that hooks took, that were given up, that a full queue dropped.",
+	 hook_documents},
+	{"shunt_hook_attempts_total", "counter", "Attempts to deliver documents to hooks.", hook_attempts},
+	{"shunt_hook_waiting", "gauge", "Documents that wait for hooks.", hook_waiting},
 	{"shunt_build_info", "gauge", "Version of the controller.", build_info},
 };
 

@@ -127,6 +127,16 @@ struct snapshot_name {
 	int64_t answered;                 /* Unix milliseconds of the last answer, 0: none since the start */
 };
 
+/* Who is told of events. */
+struct snapshot_hook {
+	const char *name;                 /* "exec" | "webhook" */
+	const char *to;                   /* whom, without secrets */
+	uint64_t attempts, delivered, failed, dropped;
+	size_t waiting;
+};
+
+#define SNAPSHOT_HOOKS_MAX 2
+
 struct snapshot_interface {
 	const char *name;
 	const char *mode;                 /* "native" | "generic" */
@@ -148,6 +158,8 @@ struct snapshot {
 	size_t n_backends;
 	struct snapshot_name *names;
 	size_t n_names;
+	struct snapshot_hook hooks[SNAPSHOT_HOOKS_MAX]; /* those configured */
+	size_t n_hooks;
 	uint64_t drops[SHUNT_DROP_REASON_COUNT];
 	uint64_t flow_entries, flow_capacity;
 	struct snapshot_checks checks;

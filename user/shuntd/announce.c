@@ -28,6 +28,8 @@ static void announce_failover(struct controller *c, const struct group *group, c
 		   step->cause == FAILOVER_CAUSE_OPERATOR ? "operator" : "controller", "%s%s%s: %s",
 		   step->cause == FAILOVER_CAUSE_START ? "" : before, step->cause == FAILOVER_CAUSE_START ? "" : " -> ", now,
 		   failover_cause_text(step->cause));
+	if (step->is_failover || step->cause != FAILOVER_CAUSE_START)
+		hooks_tell_move(c, group, step->is_failover, before, step->cause);
 }
 
 static void announce_down(struct controller *c, const struct group *group, enum failover_state before)
@@ -42,6 +44,7 @@ static void announce_down(struct controller *c, const struct group *group, enum 
 		events_add(c->events, "group", object, "controller", "down: no fit backend takes its new flows");
 	else
 		events_add(c->events, "group", object, "controller", "serves again");
+	hooks_tell_group(c, group);
 }
 
 static void announce_resort(struct controller *c, const struct group *group, const char *before)

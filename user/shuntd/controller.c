@@ -39,7 +39,8 @@ static int open_edges(struct controller *c)
 
 	if ((r = prober_open(c->event, &c->prober)) < 0 ||
 	    (r = next_hops_open(c->event, next_hop_changed, c, &c->next_hops)) < 0 ||
-	    (r = events_open(c->options.state_dir, &c->events)) < 0 || (r = discovery_open(c)) < 0)
+	    (r = events_open(c->options.state_dir, &c->events)) < 0 || (r = discovery_open(c)) < 0 ||
+	    (r = controller_open_hooks(c)) < 0)
 		log_error("shuntd: cannot start: %s", strerror(-r));
 	return r < 0 ? r : deny_open(c);
 }
@@ -137,6 +138,7 @@ void controller_stop(struct controller *c)
 	HASH_CLEAR(hh, c->by_name);
 	for (size_t i = 0; i < c->n_backends; i++)
 		backend_free(c, c->backends[i]);
+	hooks_close(c->hooks);
 	discovery_close(c);
 	prober_close(c->prober);
 	next_hops_close(c->next_hops);

@@ -17,6 +17,7 @@
 #include "failover/failover.h"
 #include "health/health.h"
 #include "health/outlier.h"
+#include "hooks/hooks.h"
 #include "net/next_hop.h"
 #include "probe/probe.h"
 #include "slots/slots.h"
@@ -188,6 +189,7 @@ struct controller {
 	struct next_hops *next_hops;
 	struct api *api;
 	struct events *events;
+	struct hooks *hooks;
 	struct tracer *tracer;             /* NULL: nobody has watched yet */
 	bool state_damaged;
 	struct denied_list denied;         /* by operators */
@@ -439,6 +441,14 @@ void announcement_end(struct controller *controller, const struct group *group, 
 		      const struct failover_step *step);
 void group_active_names(const struct group *group, char *text, size_t size);
 void group_names_of_tier(const struct group *group, uint32_t tier, char *text, size_t size);
+
+/* ---- hooks.c: the last event of the trail, told to programs and URLs ---- */
+int controller_open_hooks(struct controller *controller);
+/* A group's new flows go elsewhere; `before`: names of who took them, ", " between them. */
+void hooks_tell_move(struct controller *controller, const struct group *group, bool is_failover, const char *before,
+		     enum failover_cause cause);
+void hooks_tell_group(struct controller *controller, const struct group *group);   /* it is down, or serves again */
+void hooks_tell_backend(struct controller *controller, const struct endpoint *endpoint, enum health_state before);
 
 /* ---- targets.c: which backend each slot should have ---- */
 void match_last_resorts(struct controller *controller, const struct config *config);

@@ -60,6 +60,12 @@ static void announce_state(struct controller *c, const struct endpoint *endpoint
 			   endpoint->last, endpoint->latency_us / 1000.0);
 }
 
+static void tell_state(struct controller *c, const struct endpoint *endpoint, enum health_state before)
+{
+	announce_state(c, endpoint, before);
+	hooks_tell_backend(c, endpoint, before);
+}
+
 static void announce_weight(struct controller *c, const struct endpoint *endpoint, uint32_t before)
 {
 	char object[128];
@@ -172,7 +178,7 @@ static void follow_result(struct controller *c, struct endpoint *endpoint, const
 	}
 	refreshed = endpoint_refresh(c, endpoint); /* traffic first, words after */
 	if (step.changed)
-		announce_state(c, endpoint, before);
+		tell_state(c, endpoint, before);
 	else
 		announce_weight(c, endpoint, percent_before);
 	if (refreshed || weighed)

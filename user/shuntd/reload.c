@@ -239,6 +239,14 @@ static int await_first_checks(struct controller *c, const struct config *config)
 	return 0;
 }
 
+static void follow_hooks(struct controller *c, const struct config *config)
+{
+	int r = hooks_configure(c->hooks, &config->hooks, config->name_servers);
+
+	if (r < 0)
+		log_error("hooks: they stay as they were: %s", strerror(-r));
+}
+
 int controller_apply(struct controller *c, struct config *config, bool fresh, char **ret_error)
 {
 	const struct datapath_options options = datapath_options_of(c, config, fresh);
@@ -275,6 +283,7 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 		log_error("reload: %s", datapath_error());
 	detach_others(c, config);
 	discovery_follow(c);
+	follow_hooks(c, config);
 	trace_resume(c);
 	transitions_scan(c);
 	config_free(old);

@@ -307,6 +307,28 @@ static void snapshot_checks(const struct controller *c, struct snapshot_checks *
 	memcpy(to->late_bounds_ms, bounds_ms, sizeof(bounds_ms));
 }
 
+static void snapshot_hooks(const struct controller *c, struct snapshot *to)
+{
+	static char texts[HOOK_KINDS][CONFIG_HOOK_TEXT_MAX]; /* borrowed until control returns to the loop */
+
+	for (int i = 0; i < HOOK_KINDS; i++) {
+		struct hook_figures figures = hooks_figures(c->hooks, i);
+
+		if (!figures.configured)
+			continue;
+		to->hooks[to->n_hooks++] = (struct snapshot_hook){
+			.name = hook_kind_text(i),
+			.to = i == HOOK_EXEC ? config_hook_exec_text(&c->config->hooks, texts[i]) :
+					       config_hook_webhook_text(&c->config->hooks, texts[i]),
+			.attempts = figures.attempts,
+			.delivered = figures.delivered,
+			.failed = figures.failed,
+			.dropped = figures.dropped,
+			.waiting = figures.waiting,
+		};
+	}
+}
+
 int controller_snapshot(void *userdata, struct snapshot *ret_snapshot)
 {
 	struct controller *c = userdata;
@@ -325,6 +347,7 @@ int controller_snapshot(void *userdata, struct snapshot *ret_snapshot)
 	};
 	datapath_drop_stats(c->datapath, ret_snapshot->drops);
 	snapshot_checks(c, &ret_snapshot->checks);
+	snapshot_hooks(c, ret_snapshot);
 	if ((r = snapshot_interfaces(c, ret_snapshot)) == 0 && (r = snapshot_names(c, ret_snapshot)) == 0 &&
 	     (r = snapshot_services(c, ret_snapshot)) == 0 &&
 	    (r = snapshot_groups(c, ret_snapshot)) == 0)

@@ -269,8 +269,7 @@ static int append(struct events *events, const char *line, size_t length, int64_
 	return r;
 }
 
-/* JSON is UTF-8, and what a peer said may not be. */
-static json_t *text_json(const char *text)
+json_t *events_text_json(const char *text)
 {
 	_cleanup_(freep) char *copy = NULL;
 	json_t *json = json_string(text);
@@ -291,8 +290,8 @@ static int write_event(struct events *events, const struct event *event)
 	int length;
 
 	json = json_pack("{s:I, s:s, s:o, s:o, s:o, s:o}", "id", (json_int_t)event->id, "time",
-			 clock_rfc3339(event->time, time_text), "kind", text_json(event->kind), "object",
-			 text_json(event->object), "actor", text_json(event->actor), "text", text_json(event->text));
+			 clock_rfc3339(event->time, time_text), "kind", events_text_json(event->kind), "object",
+			 events_text_json(event->object), "actor", events_text_json(event->actor), "text", events_text_json(event->text));
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (!text)
 		return -ENOMEM;
@@ -340,6 +339,14 @@ size_t events_since(const struct events *events, uint64_t since, struct event *r
 	for (; low < events->count && n < max; low++)
 		ret_events[n++] = events->ring[(events->first + low) % EVENTS_KEPT];
 	return n;
+}
+
+int events_last(const struct events *events, struct event *ret_event)
+{
+	if (!events->count)
+		return -ENOENT;
+	*ret_event = events->ring[(events->first + events->count - 1) % EVENTS_KEPT];
+	return 0;
 }
 
 uint64_t events_last_id(const struct events *events)
