@@ -26,7 +26,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -fno-strict-aliasing -Wall -Wextra -We
 	-I/usr/include/$(shell $(CC) -print-multiarch)
 
 # ---- what is built of what ----
-LIB_DIRS := base net config maglev slots health failover maintenance state probe hooks datapath api doctor
+LIB_DIRS := base net loop config maglev slots health failover maintenance state probe hooks datapath api doctor
 LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard user/$(d)/*.c))
 SHUNTD_SRC := $(wildcard user/shuntd/*.c)
 CLI_SRC := $(wildcard user/shunt/*.c)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Dependencies point one way: base ← net ← maintenance ← config · maglev · slots · health · failover ← datapath · probe · hooks · api ← state ← shuntd.
+# Dependencies point one way: base ← net · loop ← maintenance ← config · maglev · slots · health · failover ← datapath · probe · hooks · api ← state ← shuntd.
 # Folders of one step do not know each other. The CLI and shunt-decap stand apart. Prints each #include that breaks the rule.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,12 +9,13 @@ may_include() { # FOLDER: the folders whose headers it may include besides its o
 	local pure="config maglev slots health failover maintenance" edges="datapath probe hooks api"
 	case $1 in
 	base) ;;
-	net) echo "base" ;;
+	net | loop) echo "base" ;;
 	maglev | slots | health | failover | maintenance) echo "base net" ;;
 	config) echo "base net maintenance" ;;
-	datapath | probe | hooks | api) echo "base net $pure" ;;
-	state) echo "base net $pure $edges" ;;
-	shuntd) echo "base net $pure $edges state" ;;
+	probe | hooks) echo "base net loop $pure" ;;
+	datapath | api) echo "base net $pure" ;;
+	state) echo "base net loop $pure $edges" ;;
+	shuntd) echo "base net loop $pure $edges state" ;;
 	doctor) echo "base net config" ;;
 	shunt) echo "base net config doctor api/client.h" ;;
 	shunt-decap) echo "base net" ;;

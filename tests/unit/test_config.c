@@ -535,6 +535,36 @@ static void a_change_is_one_line_of_old_and_new(void **state)
 		"backend b3: added\n");
 }
 
+static void hooks_have_defaults_and_tell_no_secret(void **state)
+{
+	struct config *config = parse(IFACE "hooks: {exec: [/bin/x, s3cret], webhook: \"https://h.example:8443/s3cret\", on: [group]}\n", "");
+	char text[CONFIG_HOOK_TEXT_MAX];
+
+	(void)state;
+	assert_string_equal(config->hooks.exec[1], "s3cret");
+	assert_string_equal(config->hooks.webhook, "https://h.example:8443/s3cret");
+	assert_int_equal(config->hooks.on, HOOK_ON_GROUP);
+	assert_int_equal(config->hooks.max_attempts, 5);
+	assert_int_equal(config->hooks.timeout_ms, 10000);
+	assert_int_equal(config->hooks.backoff_ms, 1000);
+	assert_int_equal(config->hooks.max_backoff_ms, 60000);
+	assert_int_equal(config->hooks.queue, 5000);
+	assert_null(strstr(config_hook_exec_text(&config->hooks, text), "s3cret"));
+	assert_non_null(strstr(text, "/bin/x ("));
+	assert_null(strstr(config_hook_webhook_text(&config->hooks, text), "s3cret"));
+	assert_non_null(strstr(text, "https://h.example/… ("));
+	config_free(config);
+	assert_changes(IFACE "hooks: {webhook: \"https://h.example/a\"}\n", IFACE "hooks: {webhook: \"https://h.example/b\", on: [failover]}\n",
+		       "hooks webhook https://h.example/… (03f2007e) -> https://h.example/… (ddef8615)\n"
+		       "hooks on failback -> not failback\n"
+		       "hooks on backend -> not backend\n"
+		       "hooks on group -> not group\n");
+	config = parse(IFACE, "");
+	assert_null(config->hooks.exec);
+	assert_null(config->hooks.webhook);
+	config_free(config);
+}
+
 static void a_service_may_have_a_whole_prefix(void **state)
 {
 	static const struct {
@@ -845,6 +875,7 @@ int main(void)
 		cmocka_unit_test(gue_and_mss_are_the_services_over_the_defaults),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_told),
 		cmocka_unit_test(a_change_is_one_line_of_old_and_new),
+		cmocka_unit_test(hooks_have_defaults_and_tell_no_secret),
 		cmocka_unit_test(a_service_may_have_a_whole_prefix),
 		cmocka_unit_test(only_the_way_back_from_a_scheduler_scatters),
 		cmocka_unit_test(a_change_of_gue_and_mss_is_told),

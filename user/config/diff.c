@@ -151,9 +151,8 @@ static void describe_hooks(const struct config_hooks *hooks, struct facts *facts
 	add_fact(facts, "hooks webhook", "%s", config_hook_webhook_text(hooks, text));
 	add_text(facts, "hooks token_file", hooks->token_file ? hooks->token_file : "none");
 	add_text(facts, "hooks ca_file", hooks->ca_file ? hooks->ca_file : "of the system");
-	add_fact(facts, "hooks on", "%s%s%s%s", hooks->on & HOOK_ON_FAILOVER ? " failover" : "",
-		 hooks->on & HOOK_ON_FAILBACK ? " failback" : "", hooks->on & HOOK_ON_BACKEND ? " backend" : "",
-		 hooks->on & HOOK_ON_GROUP ? " group" : "");
+	for (const struct word *word = hook_event_words; word->text; word++)
+		add_fact(facts, "hooks on", "%s%s", hooks->on & word->value ? "" : "not ", word->text);
 	add_fact(facts, "hooks max_attempts", "%" PRIu32, hooks->max_attempts);
 	add_duration(facts, "hooks timeout", hooks->timeout_ms);
 	add_duration(facts, "hooks backoff", hooks->backoff_ms);

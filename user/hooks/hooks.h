@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "base/child.h"
+#include "loop/child.h"
 #include "config/config.h"
 
 struct hooks;

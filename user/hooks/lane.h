@@ -4,7 +4,7 @@
 #define SHUNT_HOOKS_LANE_H
 
 #include "hooks/hooks.h"
-#include "net/http_client.h"
+#include "loop/http_client.h"
 #include "net/resolver.h"
 
 /* What sources of hooks have in the loop: everything else comes first. */

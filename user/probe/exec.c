@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/child.h"
+#include "loop/child.h"
 #include "net/address.h"
 #include "probe/kind.h"
 

@@ -8,7 +8,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "net/http_client.h"
+#include "loop/http_client.h"
 #include "probe/probe.h"
 
 struct http_transfer;

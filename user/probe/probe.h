@@ -13,7 +13,7 @@
 
 #include "config/config.h"
 
-struct children; /* base/child.h */
+struct children; /* loop/child.h */
 struct prober; /* what all probes share: the loop, curl's multi handle */
 struct probe;  /* one backend's check, repeating */
 

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
-#include "base/child.h"
+#include "loop/child.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/log.h"

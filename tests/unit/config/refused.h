@@ -38,6 +38,20 @@ static const struct refused {
 	{"a list that contains itself", "interfaces: &all [*all]\n",
 	 "1:13: interface: name must be the name of a network interface such as eth0, not a list\n"},
 
+	/* ---- hooks ---- */
+	{"hooks of nobody", IFACE "hooks: {on: [failover]}\n",
+	 "2:8: hooks: nobody is told: add \"exec: [PROGRAM, …]\" or \"webhook: URL\"\n"},
+	{"a hook's URL of no web, which is not told", IFACE "hooks: {webhook: \"ftp://example.com/s3cret\"}\n",
+	 "2:18: hooks: webhook must be a URL such as https://hooks.example.com/shunt, without user and password, not what stands here\n"},
+	{"a hook's URL with a password", IFACE "hooks: {webhook: \"https://u:s3cret@example.com/\"}\n",
+	 "2:18: hooks: webhook must be a URL such as https://hooks.example.com/shunt, without user and password, not what stands here\n"},
+	{"a hook's URL without a host", IFACE "hooks: {webhook: \"https://\"}\n",
+	 "2:18: hooks: webhook must be a URL such as https://hooks.example.com/shunt, without user and password, not what stands here\n"},
+	{"a hook on nothing that happens", IFACE "hooks: {exec: [/bin/x], on: [reload]}\n",
+	 "2:30: hooks: event: event must be failover, failback, backend or group, not \"reload\"\n"},
+	{"a hook's pauses that shrink", IFACE "hooks: {exec: [/bin/x], backoff: 5s, max_backoff: 1s}\n",
+	 "2:51: hooks: max_backoff is less than backoff: raise it\n"},
+
 	/* ---- maintenance windows ---- */
 	{"a window of nobody", IFACE BACKENDS "maintenance: [{cron: \"0 2 * * SUN\", duration: 1h}]\n",
 	 "3:15: window: give backend or group\n"},

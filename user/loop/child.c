@@ -21,7 +21,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
-#include "base/child.h"
+#include "loop/child.h"
 #include "base/cleanup.h"
 
 #define MARK "SHUNT_RUN="

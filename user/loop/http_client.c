@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-#include "net/http_client.h"
+#include "loop/http_client.h"
 
 #define TIMER_IGNORED_MS 10000
 
