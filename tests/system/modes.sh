@@ -374,64 +374,6 @@ for_a_time() {
 	expect_contains "$(event_of ready)" "the time that an operator gave is over" "the event"
 }
 
-# ---- as a LEBA-style setup has it ----
-
-# The configuration and the calls of the contract, as they are written there.
-leba_setup() {
-	local url=http://127.0.0.1:8080/api/v1 auth='Authorization: Bearer secret-word' answer
-	net_make client lb b1 b2 b3
-	serve_http b1 8080
-	serve_http b2 8080
-	serve_http b3 8080
-	for i in 1 2 3; do echo ok >"$T/nginx-b$i/www/custom-health"; done
-	echo secret-word >"$T/token"
-	chmod 600 "$T/token"
-	balance <<-END
-		interfaces: [eth0]
-		table_size: 4096
-		api: {listen: "127.0.0.1:8080", token_file: $T/token}
-		services:
-		  - {name: web, address: $VIP, protocol: tcp, port: 8080, group: app-servers}
-		failover_groups:
-		  - name: app-servers
-		    mode: active-passive
-		    backends: [backend1, backend2, backend3]
-		    primary: backend1
-		    failover: automatic
-		    failback: manual
-		    failback_delay: 30s
-		    min_healthy: 1
-		    health_check:
-		      path: /custom-health
-		      interval: 200ms
-		      timeout: 100ms
-		      healthy_threshold: 3
-		      unhealthy_threshold: 2
-		backends:
-		  - {name: backend1, address: $(ip4 b1), weight: 100, port: 8080}
-		  - {name: backend2, address: $(ip4 b2), port: 8080}
-		  - {name: backend3, address: $(ip4 b3), port: 8080}
-	END
-	call() { on lb curl -s -H "$auth" "$@"; }
-	expect "$(on lb curl -s -o /dev/null -w '%{http_code}' "$url/groups")" = 401 "the groups without the token"
-	expect "$(call "$url/groups" | jq -r '.[0].name')" = app-servers "the groups"
-	expect "$(call "$url/groups/app-servers" | jq -r '.active[0]')" = backend1 "who serves at first"
-	answer=$(call -X POST -H 'Content-Type: application/json' -d '{"backend_id": "backend2"}' "$url/groups/app-servers/primary")
-	expect "$answer" = '{"status":"ok"}' "the answer to a forced failover"
-	expect "$(call "$url/groups/app-servers" | jq -r '.active[0], .state, .failovers' | tr '\n' ' ')" = "backend2 failed-over 1 " "after it"
-	expect "$(on client curl -s http://$VIP:8080/)" = b2 "who answers"
-	expect "$(call -X POST -d '{"backend_id": "nobody"}' -o /dev/null -w '%{http_code}' "$url/groups/app-servers/primary")" = 400 "a backend that is none"
-	expect "$(call -X POST -d '{}' -o /dev/null -w '%{http_code}' "$url/groups/app-servers/primary")" = 400 "no backend"
-	expect "$(call -X POST -d '{"backend_id": "backend2"}' -o /dev/null -w '%{http_code}' "$url/groups/no-group/primary")" = 404 "a group that is none"
-	expect "$(call -X POST "$url/groups/app-servers/failback")" = '{"status":"ok"}' "the answer to a failback"
-	expect "$(on client curl -s http://$VIP:8080/)" = b1 "who answers after it"
-	rm "$T/nginx-b1/www/custom-health"
-	wait_for 5 "backend2 takes over" is backend2 active app-servers
-	expect "$(call "$url/backends/backend1" | jq -r .health)" = down "backend1's health"
-	expect "$(call "$url/backends" | jq length)" = 3 "how many backends"
-	expect "$(call http://127.0.0.1:8080/health | jq -r .status)" != unhealthy "the health"
-}
-
 # ---- many groups ----
 
 # One backend shared by 1,000 groups, each of a table of $1 slots, dies.
@@ -483,7 +425,6 @@ run_test 'drain and maint --dry-run foretell what then moves' dry_run_backends
 run_test 'failover --dry-run says where to, and refuses as failover would' dry_run_failover
 run_test 'reload --dry-run foretells what then moves' dry_run_reload
 run_test 'drain, maint and weight --for a time end by themselves, also over a restart' for_a_time
-run_test 'the configuration and the calls of a LEBA-style setup work as written' leba_setup
 run_test 'one backend of 1,000 groups dies: all have switched within 50 ms' thousand_groups 4096 50
 run_test 'one backend of 1,000 groups of the default table_size dies: how long it takes' thousand_groups 65536
 finish

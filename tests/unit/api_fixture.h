@@ -418,7 +418,24 @@ static int fixture_deny_list(void *userdata, const struct api_deny_query *query,
 	return 0;
 }
 
+static int fixture_group_post(void *userdata, const json_t *group, struct api_reply *reply)
+{
+	struct fixture *fixture = userdata;
+
+	TOLD("group_post %s %zu", json_string_value(json_object_get(group, "name")) ?: "-", json_object_size(group));
+	return fixture_outcome(fixture, reply);
+}
+
+static int fixture_group_delete(void *userdata, const char *name, struct api_reply *reply)
+{
+	struct fixture *fixture = userdata;
+
+	TOLD("group_delete %s", name);
+	return fixture_outcome(fixture, reply);
+}
+
 static const struct api_handlers __attribute__((unused)) fixture_handlers = {
+	.group_post = fixture_group_post, .group_delete = fixture_group_delete,
 	.snapshot = fixture_snapshot, .snapshot_free = fixture_snapshot_free, .drain = fixture_drain,
 	.maint = fixture_maint, .ready = fixture_ready, .weight = fixture_weight, .failover = fixture_failover,
 	.failback = fixture_failback, .reload = fixture_reload, .foresee = fixture_foresee, .detach = fixture_detach, .explain = fixture_explain,

@@ -801,7 +801,7 @@ static struct config *parse_with(const char *text, const struct config_discovere
 	struct config_messages messages = {};
 	struct config *config = NULL;
 
-	if (config_parse_discovered(text, strlen(text), known, n, &config, &messages) < 0)
+	if (config_parse_with(text, strlen(text), &(struct config_besides){.discovered = known, .n_discovered = n}, &config, &messages) < 0)
 		config_messages_print(&messages, "a file", stderr);
 	config_messages_clear(&messages);
 	assert_non_null(config);

@@ -65,6 +65,8 @@ struct api_handlers {
 	int (*ready)(void *userdata, const char *backend, struct api_reply *reply);
 	int (*weight)(void *userdata, const char *backend, uint32_t weight, uint64_t for_ms, struct api_reply *reply);
 	int (*failover)(void *userdata, const char *group, const char *backend, uint64_t for_ms, struct api_reply *reply); /* backend NULL: next best */
+	int (*group_post)(void *userdata, const json_t *group, struct api_reply *reply); /* an object with a group's keys of the configuration */
+	int (*group_delete)(void *userdata, const char *name, struct api_reply *reply);
 	int (*failback)(void *userdata, const char *group, struct api_reply *reply);
 	int (*reload)(void *userdata, bool force, struct api_reply *reply);   /* document {"changed": [text…]}; errors as one text, a line each */
 	/* What a command would move, changing nothing: document {"dry_run": true, "groups": […]}; refused as the command would be. */

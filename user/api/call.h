@@ -23,6 +23,10 @@ int call_decode(struct call *call, const struct body_field *fields, json_t **ret
 /* Values of the query by name: 0, or -EINVAL after an error was answered. `ret_values` are NULL where absent. */
 int call_query(struct call *call, const char *const *keys, size_t n, const char **ret_values);
 
+/* ---- groups.c ---- */
+void post_groups(struct call *call);
+void delete_group(struct call *call);
+
 /* ---- deny.c ---- */
 void get_deny(struct call *call);
 void post_deny(struct call *call);

@@ -445,6 +445,8 @@ static const struct route {
 	{"GET", "/api/v1/services/*", get_services},
 	{"GET", "/api/v1/groups", get_groups},
 	{"GET", "/api/v1/groups/*", get_groups},
+	{"POST", "/api/v1/groups", post_groups},
+	{"DELETE", "/api/v1/groups/*", delete_group},
 	{"GET", "/api/v1/backends", get_backends},
 	{"GET", "/api/v1/backends/*", get_backends},
 	{"GET", "/api/v1/events", get_events},

@@ -12,8 +12,8 @@
 
 #define FILE_MAX_BYTES (16 << 20)
 
-int config_parse_discovered(const char *text, size_t length, const struct config_discovered *discovered, size_t n,
-			    struct config **ret_config, struct config_messages *messages)
+int config_parse_with(const char *text, size_t length, const struct config_besides *besides, struct config **ret_config,
+		      struct config_messages *messages)
 {
 	struct report report = {.messages = messages};
 	struct draft draft = {};
@@ -29,7 +29,8 @@ int config_parse_discovered(const char *text, size_t length, const struct config
 			     FILE_MAX_BYTES >> 20);
 	} else if (document_load(text, length, &document, &report)) {
 		config_decode(&document, &draft, &report);
-		draft_add_discovered(&draft, discovered, n, &report);
+		draft_add_posted(&draft, besides->groups, besides->n_groups, &report);
+		draft_add_discovered(&draft, besides->discovered, besides->n_discovered, &report);
 		config_validate(&draft, config, &report);
 		draft_release(&draft);
 		yaml_document_delete(&document);
@@ -45,11 +46,11 @@ int config_parse_discovered(const char *text, size_t length, const struct config
 
 int config_parse(const char *text, size_t length, struct config **ret_config, struct config_messages *messages)
 {
-	return config_parse_discovered(text, length, NULL, 0, ret_config, messages);
+	return config_parse_with(text, length, &(struct config_besides){0}, ret_config, messages);
 }
 
-int config_load_discovered(const char *path, const struct config_discovered *discovered, size_t n, char **ret_text,
-			   struct config **ret_config, struct config_messages *messages)
+int config_load_with(const char *path, const struct config_besides *besides, char **ret_text, struct config **ret_config,
+		     struct config_messages *messages)
 {
 	struct report report = {.messages = messages};
 	_cleanup_(freep) char *text = NULL;
@@ -58,7 +59,7 @@ int config_load_discovered(const char *path, const struct config_discovered *dis
 
 	r = file_read(path, FILE_MAX_BYTES, &text, &length);
 	if (r == 0) {
-		r = config_parse_discovered(text, length, discovered, n, ret_config, messages);
+		r = config_parse_with(text, length, besides, ret_config, messages);
 		if (r == 0 && ret_text) {
 			*ret_text = text;
 			text = NULL;
@@ -75,7 +76,7 @@ int config_load_discovered(const char *path, const struct config_discovered *dis
 
 int config_load(const char *path, struct config **ret_config, struct config_messages *messages)
 {
-	return config_load_discovered(path, NULL, 0, NULL, ret_config, messages);
+	return config_load_with(path, &(struct config_besides){0}, NULL, ret_config, messages);
 }
 
 void config_free(struct config *config)

@@ -191,6 +191,7 @@ struct config_member {
 
 struct config_group {
 	char *name;
+	bool posted;                  /* by the API, not in the file */
 	enum config_group_mode mode;
 	struct config_member *members;
 	size_t n_members;
@@ -274,6 +275,18 @@ struct config_hooks {
 	uint32_t queue;               /* documents that may wait, of each of the two */
 };
 
+/*
+ * What there is besides the file. The addresses that its dns_backends stand for: each is a backend "DOMAIN@ADDRESS" of the entry's
+ * group; entries that nothing is known of have none, and what is known of others is left out. And groups, each a JSON object
+ * of the keys that one of failover_groups has; those of a name that the file has, too, are left out.
+ */
+struct config_besides {
+	const struct config_discovered *discovered;
+	size_t n_discovered;
+	const char *const *groups;
+	size_t n_groups;
+};
+
 struct config {
 	struct config_interface *interfaces;
 	size_t n_interfaces;
@@ -323,16 +336,12 @@ struct config_messages {
  */
 int config_load(const char *path, struct config **ret_config, struct config_messages *messages);
 /* The same from memory; `text` need not end in a NUL. */
-/* The same with what dns_backends stand for, as below. *ret_text (may be NULL) is what was read, allocated. */
-int config_load_discovered(const char *path, const struct config_discovered *discovered, size_t n, char **ret_text,
-			   struct config **ret_config, struct config_messages *messages);
+/* The same with what is known besides, as below. *ret_text (may be NULL) is what was read, allocated. */
+int config_load_with(const char *path, const struct config_besides *besides, char **ret_text, struct config **ret_config,
+		     struct config_messages *messages);
 int config_parse(const char *text, size_t length, struct config **ret_config, struct config_messages *messages);
-/*
- * The same with the addresses that its dns_backends stand for: each is a backend "DOMAIN@ADDRESS" of the entry's group. Entries
- * that nothing is known of have none, and what is known of others is left out.
- */
-int config_parse_discovered(const char *text, size_t length, const struct config_discovered *discovered, size_t n,
-			    struct config **ret_config, struct config_messages *messages);
+int config_parse_with(const char *text, size_t length, const struct config_besides *besides, struct config **ret_config,
+		      struct config_messages *messages);
 void config_free(struct config *config);
 
 void config_messages_print(const struct config_messages *messages, const char *path, FILE *to); /* FILE:LINE:COLUMN: … */

@@ -22,6 +22,7 @@ struct context {
 
 struct decoder {
 	yaml_document_t *document;
+	int line;                    /* of the document's first one, less 1 */
 	struct report *report;
 	size_t n_values;
 };
@@ -29,9 +30,9 @@ struct decoder {
 static void decode_mapping(struct decoder *decoder, const struct context *context, const struct schema *schema,
 			   yaml_node_t *node, void *to);
 
-static struct place place_of(const yaml_node_t *node)
+static struct place place_of(const struct decoder *decoder, const yaml_node_t *node)
 {
-	return (struct place){.line = node->start_mark.line + 1, .column = node->start_mark.column + 1};
+	return (struct place){.line = decoder->line + node->start_mark.line + 1, .column = node->start_mark.column + 1};
 }
 
 /* `group "web": health_check: `, empty at the top. Returns `buffer`. */
@@ -97,15 +98,15 @@ static bool is_value(struct decoder *decoder, const struct context *context, con
 
 	if (decoder->n_values++ >= VALUES_MAX) {
 		if (decoder->n_values == VALUES_MAX + 1)
-			report_error(decoder->report, place_of(node), "more than %d values: use fewer aliases",
+			report_error(decoder->report, place_of(decoder, node), "more than %d values: use fewer aliases",
 				     VALUES_MAX);
 		return false;
 	}
 	if (has_foreign_tag(node))
-		report_error(decoder->report, place_of(node), "%s%s: tags such as %s have no meaning here: remove it",
+		report_error(decoder->report, place_of(decoder, node), "%s%s: tags such as %s have no meaning here: remove it",
 			     context_text(context, before), key, quote((const char *)node->tag, tag));
 	else if (is_null(node))
-		report_error(decoder->report, place_of(node), "%s%s has no value: give one or remove the key",
+		report_error(decoder->report, place_of(decoder, node), "%s%s has no value: give one or remove the key",
 			     context_text(context, before), key);
 	else
 		return true;
@@ -117,7 +118,7 @@ static void refuse(struct decoder *decoder, const struct context *context, const
 {
 	char before[CONTEXT_MAX], expectation[EXPECTATION_MAX], value[QUOTE_MAX];
 
-	report_error(decoder->report, place_of(node), "%s%s must be %s, not %s", context_text(context, before),
+	report_error(decoder->report, place_of(decoder, node), "%s%s must be %s, not %s", context_text(context, before),
 		     field->key, field_expectation(field, expectation),
 		     field->kind == FIELD_URL ? "what stands here" : describe(node, value)); /* it may be a secret */
 }
@@ -129,7 +130,7 @@ static void decode_item(struct decoder *decoder, const struct context *context, 
 	char before[CONTEXT_MAX], value[QUOTE_MAX];
 	int r;
 
-	item->at = place_of(node);
+	item->at = place_of(decoder, node);
 	item->text = text_of(node);
 	if (item->text && is_number && !is_plain(node)) {
 		report_error(decoder->report, item->at, "%s%s must be a number, not the text %s: remove the quotes",
@@ -150,7 +151,7 @@ static void decode_element(struct decoder *decoder, const struct context *contex
 	char before[CONTEXT_MAX], keys[EXPECTATION_MAX], value[QUOTE_MAX];
 	struct context inner = {.outer = context, .noun = schema->noun};
 
-	*(struct place *)to = place_of(node);
+	*(struct place *)to = place_of(decoder, node);
 	if (!is_value(decoder, context, schema->noun, node))
 		return;
 	if (node->type == YAML_MAPPING_NODE)
@@ -159,7 +160,7 @@ static void decode_element(struct decoder *decoder, const struct context *contex
 		decode_item(decoder, &inner, schema->fields, node, (void *)((char *)to + schema->fields->offset));
 	else
 		report_error(
-			decoder->report, place_of(node), "%s%s must be a list of mappings with the keys %s; not of %s",
+			decoder->report, place_of(decoder, node), "%s%s must be a list of mappings with the keys %s; not of %s",
 			context_text(context, before), field->key, schema_keys(schema, keys), describe(node, value));
 }
 
@@ -169,7 +170,7 @@ static void decode_list(struct decoder *decoder, const struct context *context, 
 	size_t n = node->data.sequence.items.top - node->data.sequence.items.start;
 	char before[CONTEXT_MAX];
 
-	items->at = place_of(node);
+	items->at = place_of(decoder, node);
 	if (node->type != YAML_SEQUENCE_NODE) {
 		refuse(decoder, context, field, node);
 		return;
@@ -206,7 +207,7 @@ static void decode_value(struct decoder *decoder, const struct context *context,
 	else if (node->type == YAML_MAPPING_NODE)
 		decode_mapping(decoder, &inner, field->schema, node, to);
 	else if (node->type == YAML_SCALAR_NODE && field->schema->bare_name) {
-		*(struct place *)to = place_of(node);
+		*(struct place *)to = place_of(decoder, node);
 		decode_item(decoder, &inner, field->schema->fields, node,
 			    (void *)((char *)to + field->schema->fields->offset));
 	} else
@@ -245,7 +246,7 @@ static void report_unknown_key(struct decoder *decoder, const struct context *co
 	size_t least = 3; /* two slips of the finger, and never as many as the key has letters */
 
 	if (!text || !strcmp(text, "<<")) {
-		report_error(decoder->report, place_of(key),
+		report_error(decoder->report, place_of(decoder, key),
 			     text ? "%smerge keys (%s) are not supported: write the keys out, or alias whole values"
 				  : "%sa key must be a word, not %s",
 			     context_text(context, before), text ? text : describe(key, value));
@@ -260,10 +261,10 @@ static void report_unknown_key(struct decoder *decoder, const struct context *co
 		}
 	}
 	if (nearest)
-		report_error(decoder->report, place_of(key), "%sunknown key %s: did you mean %s?",
+		report_error(decoder->report, place_of(decoder, key), "%sunknown key %s: did you mean %s?",
 			     context_text(context, before), describe(key, value), nearest);
 	else
-		report_error(decoder->report, place_of(key), "%sunknown key %s: the keys are %s",
+		report_error(decoder->report, place_of(decoder, key), "%sunknown key %s: the keys are %s",
 			     context_text(context, before), describe(key, value), schema_keys(schema, keys));
 }
 
@@ -291,11 +292,11 @@ static void decode_pair(struct decoder *decoder, const struct context *context, 
 		return;
 	}
 	if (lines[field - schema->fields]) {
-		report_error(decoder->report, place_of(key), "%s%s is already given in line %d: remove one of them",
+		report_error(decoder->report, place_of(decoder, key), "%s%s is already given in line %d: remove one of them",
 			     context_text(context, before), field->key, lines[field - schema->fields]);
 		return;
 	}
-	lines[field - schema->fields] = place_of(key).line;
+	lines[field - schema->fields] = place_of(decoder, key).line;
 	if (is_value(decoder, context, field->key, value))
 		decode_value(decoder, context, field, value, (char *)to + field->offset);
 }
@@ -321,12 +322,12 @@ static void decode_mapping(struct decoder *decoder, const struct context *contex
 	char before[CONTEXT_MAX], expectation[EXPECTATION_MAX];
 	int lines[FIELDS_MAX] = {};
 
-	*(struct place *)to = place_of(node);
+	*(struct place *)to = place_of(decoder, node);
 	for (; pair < node->data.mapping.pairs.top; pair++)
 		decode_pair(decoder, &named, schema, pair, lines, to);
 	for (const struct field *field = schema->fields; field->key; field++)
 		if (field->required && !lines[field - schema->fields])
-			report_error(decoder->report, place_of(node), "%s%s is missing: give %s",
+			report_error(decoder->report, place_of(decoder, node), "%s%s is missing: give %s",
 				     context_text(&named, before), field->key, field_expectation(field, expectation));
 }
 
@@ -340,9 +341,22 @@ void config_decode(yaml_document_t *document, struct draft *draft, struct report
 	if (root->type == YAML_MAPPING_NODE)
 		decode_mapping(&decoder, &top, &config_schema, root, draft);
 	else
-		report_error(report, place_of(root),
+		report_error(report, place_of(&decoder, root),
 			     "the file must be a mapping that begins with a key such as \"interfaces:\", not %s",
 			     describe(root, value));
+}
+
+void config_decode_group(yaml_document_t *document, struct draft_group *group, struct report *report)
+{
+	struct decoder decoder = {.document = document, .line = POSTED_LINE, .report = report};
+	const struct context named = {.noun = group_schema.noun};
+	yaml_node_t *root = yaml_document_get_root_node(document);
+	char value[QUOTE_MAX];
+
+	if (root->type == YAML_MAPPING_NODE)
+		decode_mapping(&decoder, &named, &group_schema, root, group);
+	else
+		report_error(report, place_of(&decoder, root), "a group must be a mapping, not %s", describe(root, value));
 }
 
 static void release_check(struct draft_check *check)
@@ -359,15 +373,22 @@ static void release_check(struct draft_check *check)
 	free(check->command.list);
 }
 
+void draft_release_group(struct draft_group *group)
+{
+	free(group->members.list);
+	release_check(&group->check);
+}
+
 void draft_release(struct draft *draft)
 {
 	struct draft_service *services = draft->services.list;
 	struct draft_group *groups = draft->groups.list;
 
-	for (size_t i = 0; i < draft->groups.n; i++) {
-		free(groups[i].members.list);
-		release_check(&groups[i].check);
-	}
+	for (size_t i = 0; i < draft->groups.n; i++)
+		draft_release_group(&groups[i]);
+	for (size_t i = 0; i < draft->n_posted; i++)
+		yaml_document_delete(&draft->posted[i]);
+	free(draft->posted);
 	release_check(&draft->defaults.check);
 	for (size_t i = 0; i < draft->services.n; i++) {
 		free(services[i].deny.list);
@@ -383,6 +404,8 @@ void draft_release(struct draft *draft)
 	free(draft->maintenance.list);
 	free(draft->dns.list);
 	free(draft->name_servers.list);
+	free(draft->hooks.exec.list);
+	free(draft->hooks.on.list);
 	for (size_t i = 0; i < draft->n_names; i++)
 		free(draft->names[i]);
 	free(draft->names);

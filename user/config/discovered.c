@@ -24,20 +24,6 @@ static struct draft_group *find_group(struct draft *draft, const char *name)
 	return NULL;
 }
 
-/* Room for one more at the end of a list, all zero; NULL without memory. */
-static void *append(struct items *items, size_t bytes, struct report *report)
-{
-	void *list = realloc(items->list, (items->n + 1) * bytes);
-
-	if (!list) {
-		report->out_of_memory = true;
-		return NULL;
-	}
-	items->list = list;
-	items->ok = true;
-	return memset((char *)list + items->n++ * bytes, 0, bytes);
-}
-
 /* "DOMAIN@ADDRESS", which lives as long as the draft. */
 static const char *make_name(struct draft *draft, const char *domain, const struct shunt_addr *address, struct report *report)
 {
@@ -90,8 +76,8 @@ static void add_address(struct draft *draft, size_t entry, struct draft_group *g
 	const char *name = make_name(draft, dns->domain.text, &address->address, report);
 	struct item item = {.at = dns->at, .ok = true, .text = name}, port = dns->port;
 	uint32_t tier = tier_of_entry(draft, group, entry);
-	struct draft_backend *backend = name ? append(&draft->backends, sizeof(*backend), report) : NULL;
-	struct draft_member *member = backend ? append(&group->members, sizeof(*member), report) : NULL;
+	struct draft_backend *backend = name ? draft_append(&draft->backends, sizeof(*backend), report) : NULL;
+	struct draft_member *member = backend ? draft_append(&group->members, sizeof(*member), report) : NULL;
 
 	if (!member)
 		return;

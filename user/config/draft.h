@@ -148,6 +148,7 @@ struct draft_group {
 	bool has_dns, has_dns_primary;
 	struct draft_check check;
 	struct draft_passive passive;
+	bool posted;
 };
 
 struct draft_backend {
@@ -198,14 +199,21 @@ struct draft {
 	struct items name_servers;   /* struct draft_name_server */
 	struct items maintenance;    /* struct draft_window */
 	struct draft_hooks hooks;
+	yaml_document_t *posted;     /* groups that the API has been given, a document each */
+	size_t n_posted;
 	char **names;                /* of backends that dns_backends stand for */
 	size_t n_names;
 };
 
 /* Both report what they find wrong and go on: only the report says whether all was good. */
 void config_decode(yaml_document_t *document, struct draft *draft, struct report *report);
+/* A document of one group into `group`; its places are POSTED_LINE and on. */
+void config_decode_group(yaml_document_t *document, struct draft_group *group, struct report *report);
+void draft_add_posted(struct draft *draft, const char *const *groups, size_t n, struct report *report);
+void *draft_append(struct items *items, size_t bytes, struct report *report); /* one more, all zero; NULL without memory */
 void draft_add_discovered(struct draft *draft, const struct config_discovered *discovered, size_t n, struct report *report);
 void config_validate(const struct draft *draft, struct config *config, struct report *report);
 void draft_release(struct draft *draft);
+void draft_release_group(struct draft_group *group);
 
 #endif

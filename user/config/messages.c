@@ -74,6 +74,9 @@ int report_finish(struct report *report)
 {
 	struct config_messages *messages = report->messages;
 
+	for (size_t i = 0; i < messages->n; i++)
+		if (messages->list[i].line >= POSTED_LINE)
+			messages->list[i].line = messages->list[i].column = 0;
 	if (messages->n)
 		qsort(messages->list, messages->n, sizeof(*messages->list), compare_place);
 	if (report->n_errors > ERRORS_MAX) {

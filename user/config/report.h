@@ -14,6 +14,9 @@ struct place {
 	int line, column;            /* from 1; line 0: the file as a whole, or (of a value) not given */
 };
 
+/* Lines from here on are of what the API was given: there is no file to look in. */
+#define POSTED_LINE (1 << 24)
+
 struct report {
 	struct config_messages *messages;
 	size_t n_errors;

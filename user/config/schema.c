@@ -281,7 +281,7 @@ static const struct field defaults_fields[] = {
 	{},
 };
 
-static const struct schema group_schema = {"group", SCHEMA(draft_group, group_fields)};
+const struct schema group_schema = {"group", SCHEMA(draft_group, group_fields)};
 static const struct schema defaults_schema = {"defaults", SCHEMA(draft_defaults, defaults_fields)};
 
 static const struct field window_fields[] = {

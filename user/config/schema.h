@@ -56,7 +56,7 @@ struct schema {
 	const struct field *fields;  /* ends with a NULL key; the first one holds the name, where things have names */
 };
 
-extern const struct schema config_schema;
+extern const struct schema config_schema, group_schema;
 
 #define EXPECTATION_MAX 512
 #define FIELDS_MAX 48 /* of a schema */

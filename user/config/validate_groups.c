@@ -142,6 +142,7 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 	char before[WHO_MAX];
 
 	group->name = copy_text(v->report, draft->name.text);
+	group->posted = draft->posted;
 	group->primary = SIZE_MAX;
 	group->fallback = SIZE_MAX;
 	group->mode = number_or(&draft->mode, GROUP_ACTIVE_PASSIVE);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/number.h"
+#include "base/word.h"
 #include "shunt/cli.h"
 
 #define POLL_MS 500
@@ -17,13 +18,15 @@
 static void print_event(const struct cli *cli, const json_t *event)
 {
 	const char *time = get_text(event, "time"), *object = get_text(event, "object");
+	const char *kind = get_text(event, "kind");
 	struct paragraph paragraph = {stdout, &cli->style, 0, 4, false};
 
 	paragraph_put(&paragraph, DIM, "%.19sZ", *time ? time : "                   ");
 	paragraph_put(&paragraph, DIM, " #%" PRId64, get_number(event, "id"));
-	paragraph_put(&paragraph, BOLD, "  %s%s", get_text(event, "kind"), *object ? "" : ":");
-	if (*object)
-		paragraph_put(&paragraph, BOLD, " %s:", object);
+	if (begins_with_word(object, kind)) /* "backend b2", whose kind is "backend" */
+		paragraph_put(&paragraph, BOLD, "  %s:", object);
+	else
+		paragraph_put(&paragraph, BOLD, "  %s%s%s:", kind, *object ? " " : "", object);
 	paragraph_put(&paragraph, PLAIN, " %s", get_text(event, "text"));
 	paragraph_put(&paragraph, DIM, " (%s)", get_text(event, "actor"));
 	paragraph_end(&paragraph);

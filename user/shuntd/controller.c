@@ -39,7 +39,7 @@ static int open_edges(struct controller *c)
 
 	if ((r = prober_open(c->event, &c->prober)) < 0 ||
 	    (r = next_hops_open(c->event, next_hop_changed, c, &c->next_hops)) < 0 ||
-	    (r = events_open(c->options.state_dir, &c->events)) < 0 || (r = discovery_open(c)) < 0 ||
+	    (r = events_open(c->options.state_dir, &c->events)) < 0 || (r = discovery_open(c)) < 0 || (r = groups_open(c)) < 0 ||
 	    (r = controller_open_hooks(c)) < 0)
 		log_error("shuntd: cannot start: %s", strerror(-r));
 	return r < 0 ? r : deny_open(c);
@@ -147,6 +147,7 @@ void controller_stop(struct controller *c)
 	datapath_close(c->datapath);
 	config_free(c->config);
 	free(c->config_text);
+	json_decref(c->posted);
 	free(c->backends);
 	free(c->endpoints);
 	free(c->endpoint_of);

@@ -23,6 +23,7 @@
 #include "slots/slots.h"
 #include "state/denied_file.h"
 #include "state/events.h"
+#include "state/posted.h"
 #include "state/state.h"
 
 struct controller_options {
@@ -184,6 +185,7 @@ struct controller {
 	char *config_text;                 /* it, as it was read */
 	bool keep_weights;                 /* while what is applied is no operator's reload */
 	struct discovery *discovery;
+	json_t *posted;                    /* groups that the API was given, an array */
 	struct datapath *datapath;
 	struct prober *prober;
 	struct next_hops *next_hops;
@@ -267,6 +269,14 @@ void discovery_ask(struct controller *controller);     /* for those that wait fo
 size_t discovery_known(const struct controller *controller, struct config_discovered *ret_known, size_t max); /* borrowed */
 size_t discovery_count(const struct controller *controller);
 void discovery_describe(const struct controller *controller, size_t index, struct snapshot_name *ret_name);
+
+/* ---- posted.c: groups that the API was given ---- */
+int groups_open(struct controller *controller);
+/* What the configuration takes besides the file, with these groups; borrows from `controller`. */
+void besides_of(const struct controller *controller, const json_t *posted, struct config_besides *ret_besides);
+void besides_free(struct config_besides *besides);
+int group_post(void *userdata, const json_t *group, struct api_reply *reply);
+int group_delete(void *userdata, const char *name, struct api_reply *reply);
 
 /* ---- services.c ---- */
 struct shunt_service_key service_key_of(const struct config_service *service);

@@ -379,24 +379,29 @@ int controller_reload(struct controller *c, bool force, json_t **ret_changed, ch
 	return 0;
 }
 
-/* ---- names ---- */
+/* ---- what there is besides the file ---- */
 
 int controller_load(struct controller *c, char **ret_text, struct config **ret_config, struct config_messages *messages)
 {
-	struct config_discovered known[discovery_count(c) + 1];
-	size_t n = discovery_known(c, known, discovery_count(c));
+	struct config_besides besides;
+	int r;
 
-	return config_load_discovered(c->options.config_path, known, n, ret_text, ret_config, messages);
+	besides_of(c, c->posted, &besides);
+	r = config_load_with(c->options.config_path, &besides, ret_text, ret_config, messages);
+	besides_free(&besides);
+	return r;
 }
 
 int controller_rediscover(struct controller *c, char **ret_error)
 {
-	struct config_discovered known[discovery_count(c) + 1];
-	size_t n = discovery_known(c, known, discovery_count(c));
 	struct config_messages messages = {0};
+	struct config_besides besides;
 	struct config *config = NULL;
-	int r = config_parse_discovered(c->config_text, strlen(c->config_text), known, n, &config, &messages);
+	int r;
 
+	besides_of(c, c->posted, &besides);
+	r = config_parse_with(c->config_text, strlen(c->config_text), &besides, &config, &messages);
+	besides_free(&besides);
 	if (r < 0)
 		*ret_error = reload_messages_text(&messages, c->options.config_path);
 	config_messages_clear(&messages);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/word.h"
 #include "state/damaged.h"
 #include "state/events.h"
 
@@ -317,7 +318,10 @@ int events_add(struct events *events, const char *kind, const char *object, cons
 	if (!text)
 		return -ENOMEM;
 	event.text = text;
-	log_info("%s: %s: %s (by %s)", object, kind, text, actor);
+	if (begins_with_word(object, kind)) /* "backend b2", whose kind is "backend" */
+		log_info("%s: %s (by %s)", object, text, actor);
+	else
+		log_info("%s: %s: %s (by %s)", object, kind, text, actor);
 	written = write_event(events, &event);
 	kept = remember(events, &event);
 	events->last_id = event.id;
