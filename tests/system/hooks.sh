@@ -107,6 +107,7 @@ no_secrets() {
 
 a_program_is_run_until_it_works() {
 	network
+	# shellcheck disable=SC2016 # of the program
 	program 'cat >"'"$T"'/body.$SHUNT_EVENT_ID.$SHUNT_ATTEMPT"' \
 		'[ "$SHUNT_EVENT" = failover ] || exit 0' \
 		'[ "$SHUNT_ATTEMPT" -ge 3 ] || { echo not yet; exit 7; }' \

@@ -125,7 +125,7 @@ void lane_close(struct lane *lane)
 /* The oldest but the one that is under way. */
 static void make_room(struct lane *lane)
 {
-	struct delivery *oldest = lane->under_way ? lane->queue->next : lane->queue;
+	struct delivery *oldest = lane->under_way && lane->queue ? lane->queue->next : lane->queue;
 
 	if (!lane->overflowing)
 		tell(lane, "its queue of %u is full: the oldest documents are dropped from %s on", lane->hooks->config.queue,
