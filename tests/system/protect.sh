@@ -139,10 +139,76 @@ a_share_for_each_service() {
 
 is_told_of() { json '.[].text' events | grep -q "$1"; }
 
+# ---- a SYN flood ----
+
+FLOOD_SYNS=${SHUNT_FLOOD_SYNS:-100000}
+
+# Everything but sources that cannot be, of which a random one is in seven.
+drops_of_possible() { json '[.drops | to_entries[] | select(.key != "martian") | .value] | add' status; }
+has_new_flows() { [ "$(service web new_flows)" -ge "$1" ]; } # COUNT
+
+# flood STATE: SYNs of random sources as fast as this machine makes them, until so many have gone to backends.
+flood() {
+	local before started took
+	before=$(service web new_flows)
+	started=$(now_ms)
+	spawn flood client2 nice -n 19 hping3 --flood --rand-source --syn --destport 80 --quiet $VIP
+	wait_for 120 "$FLOOD_SYNS SYNs have gone to backends" has_new_flows $((before + FLOOD_SYNS))
+	took=$(($(now_ms) - started))
+	stop flood
+	note "$1: $((($(service web new_flows) - before) * 1000 / took)) SYNs a second for $took ms, $(remembered | wc -l) of 4096 flows remembered"
+}
+
+# Fingerprint and backend of each flow in the table, read from the map itself: the controller counts only now and then.
+remembered() {
+	bpftool -j map dump pinned "$BPF_DIR/flows" |
+		jq -r '.[].formatted.value.flow[] | select(.fingerprint != 0) | "\(.fingerprint) \(.backend)"' | sort
+}
+
+# The connections that a backend has from a client, as its kernel knows them.
+connections_to() { on "$1" ss -Htn state established "sport = :80 and dst $(ip4 client)" | wc -l; }
+remembers_all_of() { [ "$(remembered | wc -l)" -eq "$(connections_to "$1")" ]; } # BACKEND
+
+# Backends are checked slowly, so that none is down for a machine that is busy with the flood. Slots that move go on moving.
+a_flood_of_random_sources() {
+	local lost
+	command -v hping3 >/dev/null || skip "hping3 is not installed"
+	net_make client client2 lb b1 b2
+	serve b1 80
+	serve b2 80
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 10m
+		table_size: 256
+		flow_table_size: 4096
+		defaults: {health_check: {type: tcp, interval: 1s, timeout: 900ms, healthy_threshold: 1, unhealthy_threshold: 60}}
+		services: [{name: web, address: $VIP, port: 80, group: app}]
+		failover_groups: [{name: app, mode: active-active, backends: [b1, b2], health_check: {port: 80}}]
+		$(some_backends 2)
+	END
+	hold others 100 $VIP 80 --every 20ms --block 500 --stall 60s
+	lost=$(drops_of_possible)
+	flood settled
+	expect "$(remembered | wc -l)" -eq 0 "flows remembered while nothing moves"
+	expect "$(connections_to b1)" -ge 20 "connections to b1 of a hundred"
+	shunt drain b1 >/dev/null
+	wait_for 20 "every connection to b1 is remembered" remembers_all_of b1
+	remembered >"$T/kept"
+	flood moving
+	remembered >"$T/after"
+	expect "$(comm -23 "$T/kept" "$T/after" | wc -l)" -eq 0 "connections that the flood has pushed out of the table"
+	expect "$(wc -l <"$T/after")" -ge 2000 "flows in a table that a flood has filled"
+	expect "$(drops_of_possible)" -eq "$lost" "packets dropped, but for impossible sources"
+	stop_traffic others
+	expect_unbroken others
+}
+
 suite protect
 run_test "A denied client is kept out while others go on, and a reload changes who" a_denied_client
 run_test "A hundred thousand denied prefixes are kept over a reload and a crash" a_long_list
 run_test "A limit of new flows holds and established connections lose nothing" a_limit_of_new_flows
 run_test "A limit of each client leaves others alone" a_limit_of_each_client
 run_test "A service that fills the flow table leaves others their share of it" a_share_for_each_service
+run_test "A SYN flood of random sources breaks no connection, settled or moving, and pushes none out of the flow table" \
+	a_flood_of_random_sources
 finish
