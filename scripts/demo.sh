@@ -181,7 +181,7 @@ title "What takes traffic, and why"
 show status
 
 title "The primary of the database dies (checks every 100 ms, three must fail; a new connection every 5 ms)"
-start connect client "$FLOWS" connect $DATABASE 5432 --every 5ms --timeout 500ms
+start connect client "$FLOWS" connect $DATABASE 5432 --every 5ms --timeout 3s
 wait_until 5 said connect ' ok b1$'
 sleep 0.5
 killed=$("$FLOWS" kill 9 "$(pid_of database-b1)")

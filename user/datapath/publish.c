@@ -10,7 +10,7 @@
 #include "datapath/internal.h"
 
 /* Words are stored whole, whatever the compiler thinks of their type. */
-typedef uint32_t __attribute__((may_alias)) slot_cell;
+typedef uint64_t __attribute__((may_alias)) slot_pair_cell;
 typedef uint64_t __attribute__((may_alias)) next_hop_cell;
 
 /* ---- groups and their tables ---- */
@@ -62,11 +62,12 @@ const struct shunt_slot *datapath_table(const struct datapath *d, uint32_t group
 void datapath_publish_table(struct datapath *d, uint32_t group, const struct shunt_slot *words)
 {
 	uint32_t next = d->groups[group].table ^ 1;
-	slot_cell *to = (slot_cell *)table_start(d, next);
+	slot_pair_cell *to = (slot_pair_cell *)table_start(d, next);
+	const slot_pair_cell *from = (const slot_pair_cell *)words;
 
 	/* A packet that was slow may still read here: whole words, of the same group, at worst the ones of a moment ago. */
-	for (uint32_t i = 0; i < d->cfg.table_size; i++)
-		__atomic_store_n(&to[i], shunt_slot_word(words[i]), __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < d->cfg.table_size / 2; i++)
+		__atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
 	__atomic_store_n(&d->groups[group].table, next, __ATOMIC_RELEASE);
 }
 

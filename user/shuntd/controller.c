@@ -154,9 +154,7 @@ void controller_stop(struct controller *c)
 	free(c->groups);
 	free(c->configured);
 	free(c->service_ids);
-	free(c->targets);
-	free(c->more_targets);
-	free(c->words);
+	tables_free(c->tables);
 	free(c->counts);
 	free(c);
 }

@@ -120,11 +120,45 @@ struct member {
 	struct damping damping;            /* of the backend in this group */
 };
 
-/* The base table of one part of a plan. */
+/* The base table of the same part of many groups. */
 struct base {
-	uint16_t *ids;                     /* of backends, per slot; NULL: never needed */
 	uint64_t key;                      /* hash of what it was built from */
+	size_t users;
+	struct tables *of;
+	UT_hash_handle hh;
+	uint16_t ids[];                    /* of backends, per slot */
+};
+
+/* What a group keeps of one. */
+struct base_use {
+	struct base *base;                 /* NULL: never needed */
 	uint64_t used;                     /* group.base_uses when it was used last */
+};
+
+/* One for all groups; a what-if has the same. */
+struct tables {
+	uint32_t size;
+	struct base *bases;                /* hash, by key */
+	uint16_t *targets, *more_targets;  /* scratch, size entries */
+	struct shunt_slot *words, *last;   /* scratch; last: the ones made last */
+	uint64_t content;                  /* number of what is in `last`; 0: nothing yet */
+	struct {
+		uint64_t base_key;         /* what targets were made from; 0: of more than that */
+		struct backend_set set;
+		uint64_t number;           /* of what is in targets */
+	} aim;
+	struct {
+		uint64_t from, aim;        /* numbers of what `last` was made from; from 0: of something else */
+		struct backend_set alive;
+		bool changed, moving;
+	} made;
+};
+
+/* The next words of a group. */
+struct table {
+	const struct shunt_slot *words;    /* until the next is made */
+	uint64_t content;
+	bool changed, moving;              /* some word is another than before; some slot is moving */
 };
 
 /* Who takes the new flows of a group of which nobody is fit. */
@@ -142,9 +176,10 @@ struct group {
 	bool decided;                      /* by this controller */
 	uint64_t failovers;
 	int64_t last_failover;             /* Unix milliseconds, 0: never */
-	struct base bases[FAILOVER_PARTS_MAX];
+	struct base_use bases[FAILOVER_PARTS_MAX];
 	uint64_t base_uses;
 	size_t n_parts;                    /* of the last plan: so many bases are in use, one more is kept */
+	uint64_t content;                  /* number of what its table in use has (tables.c), 0: unknown */
 	bool uncounted;                    /* its table has changed since group_count */
 	struct damping damping;            /* of the group itself: a flap is a failover */
 	bool panic;                        /* too few are fit: every backend in service is used */
@@ -229,8 +264,7 @@ struct controller {
 	uint64_t flow_entries;
 	bool tracks_always;                /* some service does: flows are counted all the time */
 	uint32_t table_size;               /* of the maps in use */
-	uint16_t *targets, *more_targets;  /* scratch, table_size entries */
-	struct shunt_slot *words;
+	struct tables *tables;
 	uint32_t *counts;                  /* scratch, by id */
 };
 
@@ -416,6 +450,21 @@ void groups_follow_paced(struct controller *controller, struct endpoint *endpoin
 void groups_recheck(struct controller *controller, const struct endpoint *endpoint); /* those to which its last result says something new */
 bool group_member_is_active(const struct group *group, size_t member);
 void group_count(struct controller *controller, struct group *group);
+/* Switches to the words, if they are others than before. */
+void group_publish(struct controller *controller, struct group *group, struct table next);
+
+/* ---- tables.c: tables on their way to the maps ---- */
+struct tables *tables_new(uint32_t size);
+void tables_free(struct tables *tables); /* NULL too; no group has a base any more */
+struct base *base_find(struct tables *tables, uint64_t key);  /* another use of it, or NULL */
+struct base *base_new(struct tables *tables, uint64_t key);   /* to be filled; NULL without memory */
+void base_release(struct base *base);
+/* Fills targets (slots_targets), unless that is what they are. */
+void tables_aim(struct tables *tables, const struct base *base, const struct backend_set *set);
+void tables_aimed(struct tables *tables); /* somebody else has written targets */
+/* What follows from `now`, of number `content`, with these targets and these backends alive. */
+struct table tables_next(struct tables *tables, const struct shunt_slot *now, uint64_t content, const struct backend_set *alive);
+struct table tables_take(struct tables *tables, bool changed); /* what somebody else has written to words */
 
 /* ---- policy.c: a group's configuration and members as failover and damping see them ---- */
 struct failover_policy group_policy(const struct group *group);

@@ -26,17 +26,17 @@ static json_t *percent_of(uint32_t slots, uint32_t table_size)
 	return json_real(table_size ? 100.0 * slots / table_size : 0);
 }
 
-/* From the table in use (NULL: the group would be new) to c->targets. */
+/* From the table in use (NULL: the group would be new) to tables.targets. */
 static json_t *moves_json(const struct controller *c, const struct group *group, const struct shunt_slot *now)
 {
 	uint32_t *counts = must(calloc(SHUNT_MAX_BACKENDS, sizeof(*counts))), moved = 0;
 	json_t *to = json_array();
 
 	for (uint32_t slot = 0; slot < c->table_size; slot++) {
-		if (now && now[slot].now == c->targets[slot])
+		if (now && now[slot].now == c->tables->targets[slot])
 			continue;
 		moved++;
-		counts[c->targets[slot]]++;
+		counts[c->tables->targets[slot]]++;
 	}
 	for (uint32_t id = 0; id < SHUNT_MAX_BACKENDS; id++)
 		if (counts[id])

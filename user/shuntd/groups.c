@@ -19,7 +19,7 @@ struct group *group_find(const struct controller *c, const char *name)
 void group_free_bases(struct group *group)
 {
 	for (size_t i = 0; i < FAILOVER_PARTS_MAX; i++)
-		free(group->bases[i].ids);
+		base_release(group->bases[i].base);
 	memset(group->bases, 0, sizeof(group->bases));
 }
 
@@ -107,45 +107,29 @@ void group_count(struct controller *c, struct group *group)
 	group->uncounted = false;
 }
 
-/* Fills c->words. Most slots have the word and the target of the one before. True: some word differs from `now`. */
-static bool next_words(struct controller *c, const struct shunt_slot *now, bool *ret_moving)
+void group_publish(struct controller *c, struct group *group, struct table next)
 {
-	uint32_t last_word = 0, last_target = UINT32_MAX;
-	struct shunt_slot next = {0};
-	bool changed = false;
-
-	*ret_moving = false;
-	for (uint32_t slot = 0; slot < c->table_size; slot++) {
-		uint32_t word = shunt_slot_word(now[slot]);
-
-		if (word != last_word || c->targets[slot] != last_target) {
-			last_word = word;
-			last_target = c->targets[slot];
-			next = slot_next(now[slot], last_target, &c->alive);
-			changed = changed || shunt_slot_word(next) != word;
-			*ret_moving = *ret_moving || next.state == SHUNT_SLOT_MOVING;
-		}
-		c->words[slot] = next;
-	}
-	return changed;
+	group->content = next.content;
+	if (!next.changed)
+		return;
+	datapath_publish_table(c->datapath, group->index, next.words);
+	group->uncounted = true;
 }
 
 static void publish(struct controller *c, struct group *group)
 {
 	const struct shunt_slot *now = datapath_table(c->datapath, group->index);
-	bool moving;
+	struct table next;
 	int r = group_targets(c, group);
 
 	if (r < 0) {
 		log_error("group %s: keeping the old table: %s", group->name, strerror(-r));
 		return;
 	}
-	if (!next_words(c, now, &moving))
-		return;
-	if (moving)
-		transitions_moved(c, group, now, c->words);
-	datapath_publish_table(c->datapath, group->index, c->words);
-	group->uncounted = true;
+	next = tables_next(c->tables, now, group->content, &c->alive);
+	if (next.changed && next.moving)
+		transitions_moved(c, group, now, next.words);
+	group_publish(c, group, next);
 }
 
 /* ---- deciding ---- */

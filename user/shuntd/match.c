@@ -237,6 +237,7 @@ static int register_group(struct controller *c, struct group *group)
 	if (r < 0)
 		return r;
 	group_free_bases(group);
+	group->content = 0;
 	free(group->busy);
 	free(group->moved_at);
 	group->busy = NULL;

@@ -148,15 +148,15 @@ int controller_need_features(struct controller *c, uint32_t features, char **ret
 
 static void set_scratch(struct controller *c, const struct config *config)
 {
-	free(c->targets);
-	free(c->more_targets);
-	free(c->words);
+	if (c->tables && c->table_size == config->table_size)
+		return;
+	for (size_t i = 0; i < c->n_groups; i++)
+		group_free_bases(c->groups[i]);
+	tables_free(c->tables);
 	free(c->counts);
 	c->table_size = config->table_size;
-	c->targets = must(calloc(config->table_size, sizeof(*c->targets)));
-	c->more_targets = must(calloc(config->table_size, sizeof(*c->more_targets)));
+	c->tables = tables_new(config->table_size);
 	c->counts = must(calloc(SHUNT_MAX_BACKENDS, sizeof(*c->counts)));
-	c->words = must(calloc(config->table_size, sizeof(*c->words)));
 }
 
 static void match_all(struct controller *c, struct config *config, const struct state *restored)

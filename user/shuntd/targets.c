@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "maglev/maglev.h"
 #include "shuntd/controller.h"
 
@@ -23,75 +24,92 @@ static bool has_slots(const struct group *group, const struct failover_part *par
 	return !part || is_of(group, part, i);
 }
 
-static uint64_t base_key(const struct group *group, const struct failover_part *part)
+static uint64_t member_key(const struct endpoint *endpoint)
 {
-	uint64_t key = 1;
-
-	for (size_t i = 0; i < group->n_members; i++)
-		if (has_slots(group, part, i))
-			key = shunt_mix64(key * 31 + ((uint64_t)group->members[i].endpoint->id << 32) +
-					  endpoint_table_weight(group->members[i].endpoint));
-	return key;
+	return identity_of("member", endpoint->backend->name, NULL, 0, 0);
 }
 
-/* Members by weight, whoever is up (DESIGN, "Who is down is resolved by probing"). */
-static int build_base(const struct controller *c, const struct group *group, const struct failover_part *part,
-		      struct base *base)
+static uint64_t base_key(const struct controller *c, const struct group *group, const struct failover_part *part)
 {
-	struct maglev_member *members = calloc(group->n_members + 1, sizeof(*members));
-	uint16_t *ids = calloc(group->n_members + 1, sizeof(*ids));
-	size_t n = 0;
-	int r = -ENOMEM;
+	uint64_t key = shunt_mix64(c->config->hash_seed + 1);
 
-	base->ids = base->ids ? base->ids : calloc(c->table_size, sizeof(*base->ids));
-	if (!members || !ids || !base->ids)
-		goto end;
 	for (size_t i = 0; i < group->n_members; i++) {
 		const struct endpoint *endpoint = group->members[i].endpoint;
 
 		if (!has_slots(group, part, i))
 			continue;
-		members[n] = (struct maglev_member){identity_of("member", endpoint->backend->name, NULL, 0, 0),
-						    endpoint_table_weight(endpoint)};
+		key = shunt_mix64(key * 31 + ((uint64_t)endpoint->id << 32) + endpoint_table_weight(endpoint));
+		key = shunt_mix64(key ^ member_key(endpoint));
+	}
+	return key;
+}
+
+/* Members by weight, whoever is up (DESIGN, "Who is down is resolved by probing"). */
+static int fill_base(const struct controller *c, const struct group *group, const struct failover_part *part, struct base *base)
+{
+	_cleanup_(freep) struct maglev_member *members = calloc(group->n_members + 1, sizeof(*members));
+	_cleanup_(freep) uint16_t *ids = calloc(group->n_members + 1, sizeof(*ids));
+	size_t n = 0;
+	int r;
+
+	if (!members || !ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < group->n_members; i++) {
+		const struct endpoint *endpoint = group->members[i].endpoint;
+
+		if (!has_slots(group, part, i))
+			continue;
+		members[n] = (struct maglev_member){member_key(endpoint), endpoint_table_weight(endpoint)};
 		ids[n++] = endpoint->id;
 	}
 	r = maglev_build(members, n, c->config->hash_seed, base->ids, c->table_size);
-	if (r < 0)
-		goto end;
-	for (uint32_t slot = 0; slot < c->table_size; slot++)
+	for (uint32_t slot = 0; slot < c->table_size && r == 0; slot++)
 		base->ids[slot] = base->ids[slot] == MAGLEV_NONE ? 0 : ids[base->ids[slot]];
-end:
-	free(members);
-	free(ids);
 	return r;
 }
 
-/*
- * The base table of a part: one that is there already, so that a failover does not wait for what the failback before it threw
- * away, else built in the place of the one that was not used for longest.
- */
-static int find_base(const struct controller *c, struct group *group, const struct failover_part *part, struct base **ret_base)
+/* One that some group has already, else built. NULL without memory. */
+static struct base *get_base(const struct controller *c, const struct group *group, const struct failover_part *part, uint64_t key)
 {
-	uint64_t key = base_key(group, part);
+	struct base *base = base_find(c->tables, key);
+
+	if (base)
+		return base;
+	base = base_new(c->tables, key);
+	if (base && fill_base(c, group, part, base) < 0) {
+		base_release(base);
+		return NULL;
+	}
+	return base;
+}
+
+/*
+ * The base table of a part: one that the group has already, so that a failover does not wait for what the failback before it
+ * threw away, else it takes the place of the one that was not used for longest.
+ */
+static int find_base(const struct controller *c, struct group *group, const struct failover_part *part, const struct base **ret_base)
+{
+	uint64_t key = base_key(c, group, part);
 	size_t kept = group->n_parts < FAILOVER_PARTS_MAX ? group->n_parts + 1 : FAILOVER_PARTS_MAX;
-	struct base *base = group->bases;
-	int r;
+	struct base_use *use = group->bases;
+	struct base *base;
 
 	for (size_t i = 0; i < kept; i++) {
-		if (group->bases[i].ids && group->bases[i].key == key) {
-			base = &group->bases[i];
+		if (group->bases[i].base && group->bases[i].base->key == key) {
+			use = &group->bases[i];
 			goto found;
 		}
-		if (!group->bases[i].ids || (base->ids && group->bases[i].used < base->used))
-			base = base->ids ? &group->bases[i] : base;
+		if (!group->bases[i].base || (use->base && group->bases[i].used < use->used))
+			use = use->base ? &group->bases[i] : use;
 	}
-	r = build_base(c, group, part, base);
-	base->key = r < 0 ? 0 : key;
-	if (r < 0)
-		return r;
+	base = get_base(c, group, part, key);
+	if (!base)
+		return -ENOMEM;
+	base_release(use->base);
+	use->base = base;
 found:
-	base->used = ++group->base_uses;
-	*ret_base = base;
+	use->used = ++group->base_uses;
+	*ret_base = use->base;
 	return 0;
 }
 
@@ -99,15 +117,33 @@ found:
 
 /* 1: some slot, and so every slot, has a backend; 0: nobody is in the set. */
 static int targets_of_part(struct controller *c, struct group *group, const struct failover_part *part,
-			   const struct backend_set *set, uint16_t *ret_targets)
+			   const struct backend_set *set)
 {
-	struct base *base;
+	const struct base *base;
 	int r = find_base(c, group, part, &base);
 
 	if (r < 0)
 		return r;
-	slots_targets(base->ids, c->table_size, set, ret_targets);
-	return ret_targets[0] != 0;
+	tables_aim(c->tables, base, set);
+	return c->tables->targets[0] != 0;
+}
+
+/* The same for a part behind others: it takes its share from them. */
+static int add_targets_of_part(struct controller *c, struct group *group, const struct failover_part *part,
+			       const struct backend_set *set, uint32_t begins)
+{
+	struct tables *tables = c->tables;
+	const struct base *base;
+	int r = find_base(c, group, part, &base);
+
+	if (r < 0)
+		return r;
+	slots_targets(base->ids, tables->size, set, tables->more_targets);
+	if (tables->more_targets[0] == 0)
+		return 0;
+	slots_overlay(tables->targets, tables->more_targets, tables->size, FAILOVER_WHOLE, begins, begins + part->share);
+	tables_aimed(tables);
+	return 1;
 }
 
 /* The parts one after the other, each with its share of the slots; where one has nobody, the others have its slots. */
@@ -119,15 +155,15 @@ static int targets_of_plan(struct controller *c, struct group *group, const stru
 	bool somebody = false;
 
 	group->n_parts = n;
-	if (n == 0)
-		memset(c->targets, 0, c->table_size * sizeof(*c->targets));
+	if (n == 0) {
+		memset(c->tables->targets, 0, c->table_size * sizeof(*c->tables->targets));
+		tables_aimed(c->tables);
+	}
 	for (size_t p = 0; p < n; p++) {
-		int r = targets_of_part(c, group, &parts[p], set, somebody ? c->more_targets : c->targets);
+		int r = somebody ? add_targets_of_part(c, group, &parts[p], set, begins) : targets_of_part(c, group, &parts[p], set);
 
 		if (r < 0)
 			return r;
-		if (r > 0 && somebody)
-			slots_overlay(c->targets, c->more_targets, c->table_size, FAILOVER_WHOLE, begins, begins + parts[p].share);
 		somebody = somebody || r > 0;
 		begins += parts[p].share;
 	}
@@ -189,7 +225,7 @@ int group_targets(struct controller *c, struct group *group)
 	/* Standbys that are fit but wait for an operator (failover: manual) stay out of it. */
 	if (r == 0 && group->may_fail_open &&
 	    (r = somebody_is_fit(c, group) ? targets_of_plan(c, group, &c->in_service) :
-					     targets_of_part(c, group, NULL, &c->in_service, c->targets)) > 0)
+					     targets_of_part(c, group, NULL, &c->in_service)) > 0)
 		use_resort(group, RESORT_FAIL_OPEN, NULL);
 	if (r == 0)
 		use_resort(group, RESORT_NONE, NULL);

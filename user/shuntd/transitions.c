@@ -110,16 +110,16 @@ static void advance_group(struct controller *c, struct group *group)
 {
 	const struct shunt_slot *now = datapath_table(c->datapath, group->index);
 	uint32_t moved_before = transitions_now() - timeout_ticks(c);
+	struct shunt_slot *words = c->tables->words;
 	bool changed = false;
 
 	for (uint32_t slot = 0; slot < c->table_size; slot++) {
-		c->words[slot] = advance(group, now[slot], slot, moved_before);
-		changed = changed || shunt_slot_word(c->words[slot]) != shunt_slot_word(now[slot]);
+		words[slot] = advance(group, now[slot], slot, moved_before);
+		changed = changed || shunt_slot_word(words[slot]) != shunt_slot_word(now[slot]);
 	}
-	if (changed) {
-		datapath_publish_table(c->datapath, group->index, c->words);
+	group_publish(c, group, tables_take(c->tables, changed));
+	if (changed)
 		group_count(c, group);
-	}
 	if (group->moving == 0) {
 		free(group->moved_at);
 		group->moved_at = NULL;
