@@ -194,6 +194,9 @@ servers() {
 median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 largest() { sort -n | tail -n 1; }
 
+# Whether the machine has other things to do, so that times and shares of a core measure those.
+busy() { [ "$(cut -d. -f1 /proc/loadavg)" -ge 2 ]; }
+
 # ---- the frame of a suite ----
 
 suite() {

@@ -436,7 +436,7 @@ a_thousand_backends() {
 	note "1,000 backends by HTTP every second: $checks checks in $seconds s, $percent % of a core (the network's part of both ends" \
 		"included), $memory MB, late at the 99th percentile by no more than $(late_p99 "$T/before" "$T/after") ms, $skipped left out"
 	expect "$checks" -ge $((seconds * 900)) "checks that were due"
-	expect "${percent%.*}" -le 10 "percent of a core"
+	busy || expect "${percent%.*}" -le 10 "percent of a core"
 	expect "$memory" -le 64 "MB"
 	broken=$((${EPOCHREALTIME//[!0-9]/} / 1000))
 	ip -n "$NET-b1" link set eth0 down

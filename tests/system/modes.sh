@@ -405,8 +405,6 @@ thousand_groups() { # TABLE-SIZE [LIMIT-MS]
 	[ -z "${2:-}" ] || busy || expect "${ms%.*}" -lt "$2" "ms from the decision to the last group"
 }
 
-busy() { [ "$(cut -d. -f1 /proc/loadavg)" -ge 2 ]; }
-
 suite modes
 run_test 'manual proposes, and failover confirms' manual
 run_test 'semi-automatic fails over by itself, never back' semi_automatic
