@@ -53,7 +53,7 @@ $(LIBRARY): $(call objects,$(LIB_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(O)/obj/%.o: %.c $(O)/flags | $(SKELETONS)
+$(O)/obj/%.o: %.c $(O)/flags | $(SKELETONS) $(O)/page_made.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
@@ -66,6 +66,12 @@ $(O)/%.bpf.o: bpf/%.bpf.c
 $(O)/%.skel.h: $(O)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@.tmp && mv $@.tmp $@
+
+# The status page: one file, and that file as a string of C.
+$(O)/page_made.h: scripts/page.sh $(wildcard user/api/page/*)
+	@mkdir -p $(@D)
+	$(call say,PAGE,$@)
+	$(Q)scripts/page.sh user/api/page $(O)/page.html $@
 
 # A change of compiler or flags rebuilds.
 $(O)/flags: FORCE

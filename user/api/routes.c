@@ -12,6 +12,7 @@
 #include "api/call.h"
 #include "api/dry_run.h"
 #include "api/json.h"
+#include "api/page.h"
 #include "api/watch.h"
 #include "base/cleanup.h"
 #include "base/number.h"
@@ -438,6 +439,7 @@ static const struct route {
 	const char *method, *path;
 	void (*serve)(struct call *call);
 } routes[] = {
+	{"GET", "/", get_page},
 	{"GET", "/health", get_health},
 	{"GET", "/metrics", get_metrics},
 	{"GET", "/api/v1/status", get_status},

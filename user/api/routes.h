@@ -34,6 +34,7 @@ struct api_response {
 	char allow[64];            /* with 405, else "" */
 	bool is_stream;            /* instead of a body, the stream … */
 	uint64_t stream_since;     /* … with the events behind this id first; UINT64_MAX: only what comes */
+	const char *policy;        /* Content-Security-Policy of a page, else NULL */
 };
 
 void api_route(const struct api_handlers *handlers, void *userdata, const struct api_request *request,

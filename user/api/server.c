@@ -11,6 +11,7 @@
 
 #include "api/access.h"
 #include "api/listen.h"
+#include "api/page.h"
 #include "api/routes.h"
 #include "api/stream_response.h"
 #include "base/cleanup.h"
@@ -89,6 +90,11 @@ static enum MHD_Result send_response(struct listener *listener, struct MHD_Conne
 		return MHD_NO;
 	MHD_add_response_header(out, "Content-Type", response->content_type);
 	MHD_add_response_header(out, "Cache-Control", "no-store");
+	if (response->policy) {
+		MHD_add_response_header(out, "Content-Security-Policy", response->policy);
+		MHD_add_response_header(out, "Referrer-Policy", "no-referrer");
+	}
+	MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
 	if (*response->allow)
 		MHD_add_response_header(out, "Allow", response->allow);
 	if (response->status == 401)
@@ -124,7 +130,8 @@ static bool may_come_in(const struct listener *listener, struct MHD_Connection *
 			       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin"));
 }
 
-static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *connection, void **request_state)
+static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *connection, const char *method,
+			     const char *url, void **request_state)
 {
 	const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
 	struct upload *upload = calloc(1, sizeof(*upload));
@@ -133,7 +140,7 @@ static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *c
 	if (!upload)
 		return MHD_NO;
 	*request_state = upload;
-	if (!may_come_in(listener, connection))
+	if (!page_is_asked(method, url) && !may_come_in(listener, connection))
 		upload->refused = 401;
 	else if (text && number_parse(text, 0, API_BODY_MAX, &length) < 0)
 		upload->refused = 413;
@@ -185,7 +192,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 
 	(void)version;
 	if (!upload)
-		return begin(listener, connection, request_state);
+		return begin(listener, connection, method, url, request_state);
 	if (length) {
 		*data_length = 0;
 		return take_body(upload, data, length);

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// What the page knows: the controller's documents by name, rates made of their counters, and the audit trail. It follows what
+// arrives and tells nobody: whoever draws, looks. It must not know of the page's elements, nor of how messages come.
+
+export const SPAN = 90;            // seconds that a plot shows
+const EVENTS_MAX = 2000;
+
+/** The last SPAN values of something, of which the last `known` were measured. */
+export class Series {
+	values = new Float32Array(SPAN);
+	next = 0;
+	known = 0;
+
+	push(value) {
+		this.known = Math.min(SPAN, this.known + 1);
+		this.values[this.next] = value;
+		this.next = (this.next + 1) % SPAN;
+	}
+
+	get last() {
+		return this.values[(this.next + SPAN - 1) % SPAN];
+	}
+
+	/** The i-th oldest. */
+	at(i) {
+		return this.values[(this.next + i) % SPAN];
+	}
+}
+
+/** Rates of something that is counted: a counter that goes back began anew. */
+class Meter {
+	constructor(totals) {
+		this.totals = totals;
+		this.series = totals.map(() => new Series());
+	}
+
+	count(totals, seconds) {
+		totals.forEach((total, i) => this.series[i].push(Math.max(0, total - this.totals[i]) / seconds));
+		this.totals = totals;
+	}
+
+	rate(i = 0) {
+		return this.series[i].last;
+	}
+}
+
+const byName = (list) => new Map(list.map((one) => [one.name, one]));
+const HOST_SERIES = ["packets", "bytes", "flows", "drops", "moving", "table"];
+
+export class Model {
+	status = null;
+	services = new Map();
+	groups = new Map();
+	backends = new Map();
+	servicesOf = new Map();          // group → its services, also those it has only for some clients
+	groupsOf = new Map();            // backend → groups
+	meters = {services: new Map(), backends: new Map()};
+	moving = new Map();              // group → Series of slots in transition
+	host = Object.fromEntries(HOST_SERIES.map((name) => [name, new Series()]));
+	events = [];                     // oldest first
+	changed = new Set();             // names of groups to draw anew
+	shape = 0;                       // grows when groups or their members are others
+	#traffic = null;                 // totals of the whole host when they were last looked at
+
+	/** The whole document of /api/v1/status. Rates of what stays go on. */
+	load(status) {
+		this.status = status;
+		this.services = byName(status.services);
+		this.groups = byName(status.groups);
+		this.backends = byName(status.backends);
+		this.#keepMeters("services", (one) => [one.packets, one.bytes, one.new_flows]);
+		this.#keepMeters("backends", (one) => [one.packets, one.bytes]);
+		this.#relate();
+		this.#traffic ??= {time: Date.now(), drops: this.totalDrops()};
+	}
+
+	#keepMeters(kind, totals) {
+		const before = this.meters[kind];
+		this.meters[kind] = new Map();
+		for (const one of this[kind].values())
+			this.meters[kind].set(one.name, before.get(one.name) ?? new Meter(totals(one)));
+	}
+
+	#relate() {
+		this.servicesOf = new Map([...this.groups.keys()].map((name) => [name, []]));
+		this.groupsOf = new Map([...this.backends.keys()].map((name) => [name, []]));
+		for (const service of this.services.values())
+			for (const name of new Set([service.group, ...service.clients.map((clients) => clients.group)]))
+				this.servicesOf.get(name)?.push(service);
+		for (const group of this.groups.values())
+			for (const member of group.backends)
+				this.groupsOf.get(member.name)?.push(group.name);
+		for (const name of this.groups.keys()) {
+			if (!this.moving.has(name)) this.moving.set(name, new Series());
+			this.changed.add(name);
+		}
+		this.shape++;
+	}
+
+	/** One object's document that is new. */
+	put(kind, document) {
+		const known = this[kind].get(document.name);
+		this[kind].set(document.name, document);
+		if (!known || this.#isOtherShape(kind, known, document)) {
+			this.#keepMeters(kind === "groups" ? "backends" : kind, () => kind === "services" ? [0, 0, 0] : [0, 0]);
+			this.#relate();
+		}
+		if (kind === "groups") this.changed.add(document.name);
+		else if (kind === "backends") for (const name of this.groupsOf.get(document.name) ?? []) this.changed.add(name);
+		else this.changed.add(document.group);
+	}
+
+	#isOtherShape(kind, known, document) {
+		const names = (group) => group.backends.map((member) => member.name).join();
+		if (kind === "groups") return names(known) !== names(document);
+		return kind === "services" && known.group !== document.group;
+	}
+
+	remove(kind, name) {
+		if (this[kind].delete(name)) this.#relate();
+	}
+
+	totalDrops() {
+		return Object.values(this.status.drops).reduce((sum, n) => sum + n, 0);
+	}
+
+	/** Counters of what was counted since the last time; of the rest nothing was. */
+	traffic(message) {
+		const seconds = Math.max(0.2, (message.time - this.#traffic.time) / 1000);
+		for (const [name, [packets, bytes, flows]] of Object.entries(message.services ?? {}))
+			Object.assign(this.services.get(name) ?? {}, {packets, bytes, new_flows: flows});
+		for (const [name, [packets, bytes, flows]] of Object.entries(message.backends ?? {}))
+			Object.assign(this.backends.get(name) ?? {}, {packets, bytes, flows});
+		Object.assign(this.status.drops, message.drops ?? {});
+		if (message.flow_table !== undefined) this.status.flow_table.entries = message.flow_table;
+		this.#measure(seconds);
+		this.#traffic = {time: message.time, drops: this.totalDrops()};
+	}
+
+	#measure(seconds) {
+		let packets = 0, bytes = 0, flows = 0, unsettled = 0;
+		for (const [name, meter] of this.meters.services) {
+			const one = this.services.get(name);
+			meter.count([one.packets, one.bytes, one.new_flows], seconds);
+			packets += meter.rate(0);
+			bytes += meter.rate(1);
+			flows += meter.rate(2);
+		}
+		for (const [name, meter] of this.meters.backends) {
+			const one = this.backends.get(name);
+			if (one) meter.count([one.packets, one.bytes], seconds);
+		}
+		for (const [name, group] of this.groups) {
+			this.moving.get(name).push(group.slots.moving + group.slots.resolving);
+			unsettled += group.slots.moving + group.slots.resolving;
+		}
+		const drops = Math.max(0, this.totalDrops() - this.#traffic.drops) / seconds;
+		const now = {packets, bytes, flows, drops, moving: unsettled, table: this.status.flow_table.entries};
+		for (const name of HOST_SERIES) this.host[name].push(now[name]);
+	}
+
+	/** Whether it is new: the stream may tell again what was already asked for. */
+	addEvent(event) {
+		const last = this.events.at(-1);
+		if (last && event.id <= last.id) return false;
+		this.events.push(event);
+		if (this.events.length > EVENTS_MAX) this.events.splice(0, this.events.length - EVENTS_MAX);
+		return true;
+	}
+}
+
+// ---- what states mean ----
+
+const GROUP_STATES = {
+	normal: ["good", "normal"],
+	"failed-over": ["warn", "failed over"],
+	"failing-back": ["warn", "failing back"],
+	degraded: ["warn", "degraded"],
+	down: ["bad", "down"],
+};
+
+/** [tone, word] */
+export const groupState = (group) => group.panic ? ["bad", "panic"] : GROUP_STATES[group.state] ?? ["", group.state];
+
+export function backendState(backend) {
+	if (backend.admin === "maint") return ["warn", "maintenance"];
+	if (backend.health === "down") return ["bad", "down"];
+	if (backend.admin === "drain") return ["warn", backend.drained ? "drained" : "draining"];
+	if (backend.health === "degraded") return ["warn", "degraded"];
+	if (backend.health === "unknown") return ["warn", "unknown"];
+	return ["good", "up"];
+}
+
+/** Whether an operator ought to look: ordered, 0 is well. */
+export const groupTrouble = (group) => group.state === "down" || group.panic ? 2 : group.state === "normal" ? 0 : 1;
+export const isMoving = (group) => group.slots.moving + group.slots.resolving > 0;
+
+/** [[tone, text, group's name or undefined]…], worst first, as `shunt status` has it. */
+export function problemsOf(model) {
+	const {status} = model;
+	const found = [];
+	if (!status.datapath_ok) found.push(["bad", "The data path does not run: nothing is forwarded"]);
+	if (status.problem) found.push(["bad", status.problem]);
+	for (const group of model.groups.values()) {
+		if (group.state === "down") found.push(["bad", group.last_resort ? `is down: its new flows go to ${group.last_resort}` : "is down: nobody takes its new flows", group.name]);
+		else if (group.panic) found.push(["bad", "panics: too few are fit, all in service are used", group.name]);
+		if (group.proposal) found.push(["warn", `proposes ${group.proposal.backends.join(", ") || "nobody"}: ${group.proposal.why}`, group.name]);
+		else if (group.state === "failed-over") found.push(["warn", `has failed over to ${group.active.join(", ")}`, group.name]);
+		else if (group.state === "degraded") found.push(["warn", `is degraded: ${group.failed} of ${group.backends.length} failed`, group.name]);
+	}
+	for (const name of status.names ?? [])
+		if (name.problem) found.push(["warn", `${name.domain}: ${name.problem}`, name.group]);
+	const {entries, capacity} = status.flow_table;
+	if (capacity && entries >= capacity * 0.9) found.push(["warn", "The flow table is nearly full: raise flow_table_size"]);
+	return found.sort((a, b) => (b[0] === "bad") - (a[0] === "bad"));
+}
