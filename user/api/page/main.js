@@ -32,8 +32,8 @@ const TILES = [
 	["bytes", "Throughput", () => bits(model.host.bytes.last)],
 	["flows", "New flows", () => [count(model.host.flows.last), "/s"]],
 	["drops", "Dropped", () => [count(model.host.drops.last), "/s"], () => worstDrop()],
-	["moving", "Slots in transition", () => [count(model.host.moving.last), ""], () => ""],
-	["table", "Flows remembered", () => [count(model.host.table.last), ""], () => percent(model.host.table.last / (model.status.flow_table.capacity || 1))],
+	["moving", "Slots moving", () => [count(model.host.moving.last), ""], () => ""],
+	["table", "Flows tracked", () => [count(model.host.table.last), ""], () => percent(model.host.table.last / (model.status.flow_table.capacity || 1))],
 ];
 
 function worstDrop() {

@@ -206,7 +206,7 @@ export function problemsOf(model) {
 		else if (group.panic) found.push(["bad", "panics: too few are fit, all in service are used", group.name]);
 		if (group.proposal) found.push(["warn", `proposes ${group.proposal.backends.join(", ") || "nobody"}: ${group.proposal.why}`, group.name]);
 		else if (group.state === "failed-over") found.push(["warn", `has failed over to ${group.active.join(", ")}`, group.name]);
-		else if (group.state === "degraded") found.push(["warn", `is degraded: ${group.failed} of ${group.backends.length} failed`, group.name]);
+		else if (group.state === "degraded") found.push(["warn", `is degraded: ${group.backends.filter((member) => member.role === "out").length} of ${group.backends.length} out`, group.name]);
 	}
 	for (const name of status.names ?? [])
 		if (name.problem) found.push(["warn", `${name.domain}: ${name.problem}`, name.group]);

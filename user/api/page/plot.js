@@ -7,6 +7,7 @@ const COLOURS = 8;
 export const colour = (i) => `var(--c${i % COLOURS})`;
 
 const WIDTH = SPAN - 1, HEIGHT = 20;
+const FEW = 12;                    // values that take the whole width; fewer stand at its end
 
 /** The last minute and a half of a series. draw() follows it. */
 export class Plot {
@@ -18,13 +19,14 @@ export class Plot {
 	}
 
 	draw(atLeast = 1) {
-		const first = SPAN - this.series.known;
+		const {known} = this.series, first = SPAN - known;
+		const x = (i) => (WIDTH - (SPAN - 1 - i) * WIDTH / (Math.max(known, FEW) - 1)).toFixed(1);
 		let top = atLeast, points = "";
 		for (let i = first; i < SPAN; i++) top = Math.max(top, this.series.at(i));
 		for (let i = first; i < SPAN; i++)
-			points += `${points ? "L" : "M"}${i} ${(HEIGHT - 1 - this.series.at(i) / top * (HEIGHT - 3)).toFixed(1)}`;
+			points += `${points ? "L" : "M"}${x(i)} ${(HEIGHT - 1 - this.series.at(i) / top * (HEIGHT - 3)).toFixed(1)}`;
 		setAttribute(this.stroke, "d", points);
-		setAttribute(this.area, "d", points && `${points}V${HEIGHT}H${first}Z`);
+		setAttribute(this.area, "d", points && `${points}V${HEIGHT}H${x(first)}Z`);
 	}
 }
 

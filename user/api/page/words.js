@@ -57,5 +57,5 @@ export const shareOf = (member) => member.share > 0 ? percent(member.share) : me
 
 export function whereOf(service) {
 	const address = service.address.includes(":") ? `[${service.address}]` : service.address;
-	return `${address}${service.port ? `:${service.port}` : ", every port,"} ${service.protocol} · ${service.forward}`;
+	return `${address}${service.port ? `:${service.port}` : ", every port,"} ${service.protocol}`;
 }
