@@ -18,7 +18,7 @@ class ServiceRow {
 		this.plot = new Plot(meter.series[0], `packets a second of ${service.name}`);
 		this.rate = h("b");
 		this.element = h("li.service", {},
-			h("div", {}, h("div.name", {title: service.name}, service.name, h("span.tag", {}, service.forward)), h("div.where", {title: whereOf(service)}, whereOf(service))),
+			h("div", {}, h("div.name", {title: service.name}, h("span", {}, service.name), h("span.tag", {}, service.forward)), h("div.where", {title: whereOf(service)}, whereOf(service))),
 			h("div.pace", {}, this.plot.element, h("div.sub", {}, this.rate, " pkt/s")));
 	}
 

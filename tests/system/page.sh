@@ -1,0 +1,308 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The status page, in a browser, before a balancer with traffic. Pictures of it are left in build/screenshots.
+# shellcheck source=tests/lib/suite.sh
+. "$(dirname "$0")/../lib/suite.sh"
+# shellcheck source=tests/lib/browser.sh
+. "$(dirname "$0")/../lib/browser.sh"
+
+PAGE=http://127.0.0.1:8080/
+
+the_config() { # LISTEN [MORE]
+	cat <<-END
+		interfaces: [eth0]
+		api: {listen: "$1"${2:+, $2}}
+		flow_timeout: 5s
+		table_size: 4096
+		flow_table_size: 65536
+		defaults: {forward: l2, health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: 192.0.2.10, protocol: tcp, port: 80, group: web}
+		  - {name: web6, address: "2001:db8::10", protocol: tcp, port: 80, group: web}
+		  - {name: database, address: 192.0.2.11, protocol: tcp, port: 5432, group: database}
+		failover_groups:
+		  - {name: web, mode: active-active, backends: [b1, b2, b3]}
+		  - {name: database, mode: active-passive, backends: [b4, b5], primary: b4}
+		$(some_backends 5)
+	END
+}
+
+start_system() { # LISTEN [MORE]
+	local host
+	net_make client lb b1 b2 b3 b4 b5
+	for host in b1 b2 b3; do serve "$host"; done
+	for host in b4 b5; do serve "$host" 5432; done
+	the_config "$@" | balance
+}
+
+is_live() { has_text '#live' live; }
+expect_no_complaint() { expect "$(complaints)" = "" "what the browser complains of"; }
+
+open_page() { # [URL [HOST]]
+	open_browser "${2:-lb}"
+	use_window 1480 1000
+	use_scheme light
+	visit "${1:-$PAGE}"
+	wait_for 20 "the page is live" is_live
+}
+
+row() { echo "[data-group=$1] [data-backend=$2]"; } # GROUP BACKEND
+
+# ---- what it shows ----
+
+measured() { of_page 'return [...document.querySelectorAll("[data-tile=packets] .value, .service b, .backend .rate")].every((e) => e.innerText !== "0")'; }
+
+shows_all_there_is() {
+	start_system 127.0.0.1:8080
+	connect_every 5 web 192.0.2.10 80
+	connect_every 12 web6 2001:db8::10 80
+	connect_every 20 database 192.0.2.11 5432
+	hold hold 40 192.0.2.10 80 --every 50ms
+	open_page
+	expect "$(text_of '#verdict')" = "All well" "the verdict"
+	expect "$(of_page 'return [...document.querySelectorAll(".card")].map((e) => e.dataset.group).join(" ")')" = "web database" "groups"
+	expect_contains "$(text_of '[data-group=web] .services')" "[2001:db8::10]:80 tcp" "services of web"
+	expect "$(text_of "$(row database b4) .share")" = "100 %" "the primary's share"
+	expect "$(text_of "$(row database b5) .share")" = standby "the standby's share"
+	wait_for 10 "packets of services are counted" true of_page 'return [...document.querySelectorAll(".service b")].every((e) => e.innerText !== "0")'
+	expect_no_complaint
+	picture_a_change
+	expect_no_complaint
+}
+
+# A drain under traffic, a dead primary, and what the page makes of it, in pictures.
+picture_a_change() {
+	shunt drain b2
+	stop server-b4 KILL
+	wait_for 10 "the page shows the failover" has_text '[data-group=database] .pill' 'failed over'
+	wait_for 10 "the page shows the drain" has_text "$(row web b2) .state" draining
+	wait_for 5 "the page shows slots that move" is_there '[data-group=web] .shift'
+	expect_contains "$(text_of '.events .cause')" "connection refused" "the cause of the failover"
+	expect_contains "$(text_of '#problems')" "database has failed over to b5" "problems"
+	wait_for 20 "plots have grown" true of_page 'return document.querySelector("[data-tile=packets] .stroke").getAttribute("d").split("L").length > 12'
+	screenshot light
+	use_scheme dark
+	screenshot dark
+	use_window 400 860 2 true
+	screenshot phone
+	expect "$(of_page 'return document.documentElement.scrollWidth <= innerWidth')" = true "whether a phone has to scroll sideways"
+	of_page 'document.querySelector(".views [data-view=timeline]").click()' >/dev/null
+	wait_for 5 "a phone shows the timeline instead of the groups" is_gone '#groups'
+	screenshot phone-timeline
+}
+
+# ---- how soon ----
+
+# Remembers in the page when a group's pill first says so.
+watch_for() { # GROUP WORD
+	of_page 'const [group, word] = arguments, pill = document.querySelector(`[data-group=${group}] .pill`);
+		window.seen = undefined;
+		const look = () => { if (pill.innerText === word) window.seen ??= Date.now(); };
+		new MutationObserver(look).observe(pill, {childList: true, characterData: true, subtree: true}); look();' "$1" "$2" >/dev/null
+}
+
+was_seen() { is true of_page 'return window.seen !== undefined'; }
+
+event_ms() { # KIND: when the last one happened
+	date -d "$(json "[.[] | select(.kind == \"$1\")] | last | .time" events)" +%s%3N
+}
+
+# moves_within_a_second EVENT WORD COMMAND…: prints how long after the event the page showed it.
+shown_after() {
+	local event=$1 word=$2
+	shift 2
+	watch_for database "$word"
+	"$@" >/dev/null
+	wait_for 10 "the page says $word" was_seen
+	echo "$(($(of_page 'return window.seen') - $(event_ms "$event")))"
+}
+
+failovers_show_at_once() {
+	local i times
+	start_system 127.0.0.1:8080
+	open_page
+	for i in 1 2 3; do
+		times="${times:-}$(shown_after failover 'failed over' shunt failover database --to b5) "
+		times="$times$(shown_after failback normal shunt failback database) "
+	done
+	times="$times$(shown_after failover 'failed over' stop server-b4 KILL)"
+	note "a failover or failback is on the page $(tr ' ' '\n' <<<"$times" | median) ms after it (median of 7; all: $times)"
+	expect "$(tr ' ' '\n' <<<"$times" | median)" -lt 1000 "ms from a failover to the page"
+	expect_no_complaint
+}
+
+goes_on_after_a_restart() {
+	start_system 127.0.0.1:8080
+	open_page
+	kill_shuntd
+	wait_for 10 "the page says that it lost the controller" has_text '#live' reconnecting
+	start_shuntd
+	wait_for 20 "the page is live again" is_live
+	shunt maint b1
+	wait_for 10 "the page follows" has_text "$(row web b1) .state" maintenance
+}
+
+# ---- what can be done ----
+
+admin_is() { is "$2" backend "$1" admin; } # BACKEND STATE
+
+confirm() { # WORDS: what the dialog must say
+	wait_for 5 "the dialog says: $1" has_text '#dialog .foresee' "$1"
+	click '#dialog [type=submit]'
+	wait_for 5 "the dialog is gone" is_gone '#dialog'
+}
+
+buttons_do() {
+	start_system 127.0.0.1:8080
+	open_page
+	click "$(row web b2) button:first-child"
+	wait_for 5 "a dialog" has_text '#dialog h2' 'Drain b2?'
+	expect_contains "$(text_of '#dialog')" "shunt drain b2" "the same by command"
+	click '#dialog [type=button]'
+	wait_for 5 "the dialog is gone" is_gone '#dialog'
+	expect "$(backend b2 admin)" = ready "what a cancelled drain does"
+	click "$(row web b2) button:first-child"
+	screenshot_dialog
+	confirm "33 % of its slots move, to b"
+	wait_for 5 "b2 drains" admin_is b2 drain
+	wait_for 5 "the page shows it" has_text "$(row web b2) .state" drain
+	expect_contains "$(json '[.[] | select(.kind == "drain")] | last | .actor' events)" operator "who did it"
+	click "$(row web b2) button"
+	wait_for 5 "a dialog" has_text '#dialog h2' 'Take b2 back?'
+	click '#dialog [type=submit]'
+	wait_for 5 "b2 is back" admin_is b2 ready
+	click '[data-group=database] .card-head [aria-label*=over]'
+	confirm "100 % of its slots move, to b5"
+	wait_for 5 "database is on b5" is b5 active database
+	click '[data-group=database] .card-head [aria-label*=back]'
+	wait_for 5 "a dialog" has_text '#dialog h2' 'Fail database back?'
+	click '#dialog [type=submit]'
+	wait_for 5 "database is on b4" is b4 active database
+	expect_no_complaint
+}
+
+screenshot_dialog() {
+	wait_for 5 "what would move" has_text '#dialog .foresee' 'slots move'
+	screenshot dialog
+}
+
+# ---- who may ----
+
+give_token() { # TOKEN
+	wait_for 5 "the question for the token" is_there '#dialog input'
+	type_in '#dialog input' "$1"
+	click '#dialog [type=submit]'
+}
+
+asks_for_the_token() {
+	echo 'right-token' >"$T/token"
+	start_system 10.77.0.2:8080 "token_file: $T/token"
+	open_browser client
+	visit http://10.77.0.2:8080/
+	give_token wrong-token
+	wait_for 5 "the refusal" has_text '#dialog' 'That token was refused'
+	expect "$(of_page 'return document.querySelectorAll(".card").length')" -eq 0 "groups shown without the token"
+	complaints | grep -v 'status of 401' >"$T/complaints" || true
+	expect "$(cat "$T/complaints")" = "" "what the browser complains of, but for the answers 401"
+	wait_for 5 "the field is empty" is "" of_page 'return document.querySelector("#dialog input").value'
+	give_token right-token
+	wait_for 10 "the page is live" is_live
+	wait_for 5 "buttons" is_there "$(row web b1) button"
+	visit http://10.77.0.2:8080/
+	wait_for 10 "the token is kept within the tab" is_live
+}
+
+policy_holds() {
+	local headers
+	start_system 127.0.0.1:8080
+	headers=$(on lb curl -si "$PAGE" | sed -n '1,/^\r$/p')
+	expect_contains "$headers" "Content-Security-Policy: default-src 'none';" "the policy"
+	expect_contains "$headers" "Content-Type: text/html; charset=utf-8" "what it is"
+	expect "$(grep -c unsafe <<<"$headers")" -eq 0 "exceptions in the policy"
+	open_page
+	expect_no_complaint
+	expect "$(of_page 'return performance.getEntries().map((e) => e.name).filter((name) => name.includes("://") && !name.startsWith(location.origin)).join()')" = "" \
+		"resources from elsewhere"
+	# The browser holds the page to it, and complaints() would show it.
+	of_page 'const image = new Image(); image.src = "http://10.77.0.1/x.png"; document.body.append(image);
+		const script = document.createElement("script"); try { script.text = "window.broken = 1"; document.body.append(script); } catch {}' >/dev/null
+	wait_for 5 "the image is refused" complains_of 'img-src data:'
+	expect "$(of_page 'return window.broken ?? "no"')" = no "whether a strange script ran"
+}
+
+complains_of() { [[ $(complaints) == *"$1"* ]]; }
+
+# ---- much of it ----
+
+many_of_everything() { # SERVICES GROUPS BACKENDS
+	jq -nr --argjson services "$1" --argjson groups "$2" --argjson backends "$3" '
+		"interfaces: [eth0]", "table_size: 1024", "flow_table_size: 65536", "api: {listen: \"127.0.0.1:8080\"}",
+		"defaults: {forward: ipip, health_check: {type: none}}", "services:",
+		(range($services) | "  - {name: service-\(.), address: 198.18.\(. / 256 | floor).\(. % 256), protocol: tcp, port: 443, group: group-\(. % $groups)}"),
+		"failover_groups:",
+		(range($groups) | . as $g | "  - {name: group-\(.), mode: active-active, backends: [\([range($g; $backends; $groups) | "backend-\(.)"] | join(", "))]}"),
+		"backends:",
+		(range($backends) | "  - {name: backend-\(.), address: 10.200.\(. / 256 | floor).\(. % 256)}")'
+}
+
+# What a search costs until it is laid out, in ms.
+search_ms() { # WORDS
+	of_page 'const start = performance.now(), field = document.getElementById("search");
+		field.value = arguments[0]; field.dispatchEvent(new Event("input")); document.body.offsetHeight;
+		return Math.round(performance.now() - start)' "$1"
+}
+
+# The longest time between two frames while the whole list is scrolled through, and the script's longest stretch, in ms.
+scroll() {
+	of_page 'window.frames = []; let last = performance.now(), steps = 0;
+		const step = (now) => { window.frames.push(now - last); last = now;
+			if (steps++ < 60) { scrollBy(0, document.body.scrollHeight / 60); requestAnimationFrame(step); } else window.scrolled = true; };
+		requestAnimationFrame(step)' >/dev/null
+	wait_for 30 "the list is scrolled through" is true of_page 'return window.scrolled'
+	of_page 'return Math.round(window.frames.sort((a, b) => a - b)[Math.floor(window.frames.length * 0.9)])'
+}
+
+stays_usable() {
+	local started first slowest_search frame elements
+	net_make client lb b1
+	on lb ip route add 10.200.0.0/16 via "$(ip4 b1)"
+	many_of_everything 4096 2048 10000 | config
+	SHUNT_START_LIMIT=60 start_shuntd
+	open_browser lb
+	use_window 1480 1000
+	started=$(now_ms)
+	visit "$PAGE"
+	wait_for 30 "the first rows" is_there '.card .row'
+	first=$(($(now_ms) - started))
+	wait_for 20 "the page is live" is_live
+	expect "$(text_of '#chips [aria-pressed=true] b')" = 2,048 "groups"
+	slowest_search=$(for words in backend-77 backend-7777 198.18.3.3 ''; do search_ms "$words"; done | largest)
+	search_ms 10.200.30.97 >/dev/null
+	expect "$(of_page 'return [...document.querySelectorAll(".card")].map((e) => e.dataset.group).join()')" = group-1633 "who has 10.200.30.97"
+	search_ms '' >/dev/null
+	frame=$(scroll)
+	elements=$(of_page 'return document.querySelectorAll("*").length')
+	note "4,096 services, 2,048 groups, 10,000 backends: first rows after $first ms, slowest search $slowest_search ms," \
+		"9 of 10 frames within $frame ms while scrolling, $elements elements"
+	expect "$first" -lt 10000 "ms to the first rows"
+	expect "$slowest_search" -lt 500 "ms of a search"
+	expect "$frame" -lt 250 "ms of a frame while scrolling"
+	expect "$elements" -lt 20000 "elements in the page"
+	shunt maint backend-4321
+	search_ms backend-4321 >/dev/null
+	wait_for 10 "a change among thousands is shown" has_text '[data-backend=backend-4321] .state' maintenance
+	expect_no_complaint
+}
+
+suite page
+limit 90
+run_test 'it shows services, groups, backends, a drain and a failover with its cause, without a complaint' shows_all_there_is
+limit 90
+run_test 'a failover is on the page within a second' failovers_show_at_once
+run_test 'it goes on after a restart of the controller' goes_on_after_a_restart
+run_test 'drain, ready, failover and failback by button, foreseen and confirmed' buttons_do
+run_test 'it asks for the token, and shows nothing without' asks_for_the_token
+run_test 'its policy lets in nothing from elsewhere' policy_holds
+limit 120
+run_test 'with 4,096 services and 10,000 backends it stays usable' stays_usable
+finish
