@@ -37,6 +37,14 @@ export function setAttribute(element, name, value) {
 
 export const setClass = (element, value) => setAttribute(element, "class", value);
 
+/** What time it is on the host that is shown: the reader's own clock may be wrong. */
+export const hostClock = {
+	ahead: 0,
+	now() {
+		return Date.now() + this.ahead;
+	},
+};
+
 /** 0, 7.3, 84, 1,234, 12.3k, 4.56M */
 export function count(n) {
 	if (!isFinite(n)) return "–";

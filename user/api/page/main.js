@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Puts the page together: what comes goes into the model, and what is seen is drawn from it, at most once a frame.
 import {Actions, say} from "./actions.js";
-import {bits, byId, count, h, percent, plural, setAttribute, setClass, setText} from "./dom.js";
+import {bits, byId, count, h, hostClock, percent, plural, setAttribute, setClass, setText} from "./dom.js";
 import {Groups} from "./groups.js";
 import {Model, problemsOf} from "./model.js";
 import {Plot} from "./plot.js";
@@ -121,9 +121,32 @@ async function loadEvents() {
 	timeline.draw();
 }
 
-async function begin() {
+async function load() {
 	model.load(await source.get("/api/v1/status"));
+	drawSoon();
+}
+
+async function begin() {
+	document.body.classList.toggle("read", (await source.get("/api/v1/access")).access !== "write");
+	await load();
 	await loadEvents();
+	return `/api/v1/stream?since=${model.events.at(-1)?.id ?? 0}`;
+}
+
+const MESSAGES = {
+	event: onEvent,
+	service: (document) => model.put("services", document),
+	group: (document) => model.put("groups", document),
+	backend: (document) => model.put("backends", document),
+	reset: load,
+	traffic(message) {
+		hostClock.ahead = message.time - Date.now();
+		model.traffic(message);
+	},
+};
+
+function onMessage(kind, data) {
+	MESSAGES[kind]?.(data);
 	drawSoon();
 }
 
@@ -176,17 +199,6 @@ addEventListener("keydown", (event) => {
 setInterval(drawSoon, AGE_MS);
 setInterval(() => timeline.drawLanes(), 30 * AGE_MS);
 
-async function poll() { // DEV
-	for (;;) {
-		try {
-			await new Promise((r) => setTimeout(r, 1000));
-			const s = await source.get("/api/v1/status");
-			model.traffic({time: Date.now(), services: Object.fromEntries(s.services.map((x) => [x.name, [x.packets, x.bytes, x.new_flows]])), backends: Object.fromEntries(s.backends.map((x) => [x.name, [x.packets, x.bytes, x.flows]])), drops: s.drops, flow_table: s.flow_table.entries});
-			for (const k of ["services", "backends", "groups"]) for (const d of s[k]) model.put(k, d);
-			for (const e of await source.get(`/api/v1/events?since=${model.events.at(-1)?.id ?? 0}`)) onEvent(e);
-			onState("live");
-			drawSoon();
-		} catch (e) { onState("lost"); console.log(String(e)); }
-	}
-}
-begin().then(poll);
+// ---- begin ----
+
+source.follow({begin, message: onMessage, state: onState});

@@ -4,6 +4,7 @@
 
 export const SPAN = 90;            // seconds that a plot shows
 const EVENTS_MAX = 2000;
+const SHORT = 0.1;                 // seconds: rates of less say nothing
 
 /** The last SPAN values of something, of which the last `known` were measured. */
 export class Series {
@@ -34,6 +35,10 @@ class Meter {
 		this.series = totals.map(() => new Series());
 	}
 
+	begin(totals) {
+		this.totals = totals;
+	}
+
 	count(totals, seconds) {
 		totals.forEach((total, i) => this.series[i].push(Math.max(0, total - this.totals[i]) / seconds));
 		this.totals = totals;
@@ -60,7 +65,7 @@ export class Model {
 	events = [];                     // oldest first
 	changed = new Set();             // names of groups to draw anew
 	shape = 0;                       // grows when groups or their members are others
-	#traffic = null;                 // totals of the whole host when they were last looked at
+	#last = null;                    // {time, drops} when counters were last looked at
 
 	/** The whole document of /api/v1/status. Rates of what stays go on. */
 	load(status) {
@@ -71,7 +76,6 @@ export class Model {
 		this.#keepMeters("services", (one) => [one.packets, one.bytes, one.new_flows]);
 		this.#keepMeters("backends", (one) => [one.packets, one.bytes]);
 		this.#relate();
-		this.#traffic ??= {time: Date.now(), drops: this.totalDrops()};
 	}
 
 	#keepMeters(kind, totals) {
@@ -124,38 +128,43 @@ export class Model {
 		return Object.values(this.status.drops).reduce((sum, n) => sum + n, 0);
 	}
 
-	/** Counters of what was counted since the last time; of the rest nothing was. */
+	/** Counters of what was counted since the last time; of the rest nothing was. The first says only from when on to count. */
 	traffic(message) {
-		const seconds = Math.max(0.2, (message.time - this.#traffic.time) / 1000);
-		for (const [name, [packets, bytes, flows]] of Object.entries(message.services ?? {}))
+		for (const [name, [packets, bytes, flows]] of Object.entries(message.services))
 			Object.assign(this.services.get(name) ?? {}, {packets, bytes, new_flows: flows});
-		for (const [name, [packets, bytes, flows]] of Object.entries(message.backends ?? {}))
-			Object.assign(this.backends.get(name) ?? {}, {packets, bytes, flows});
-		Object.assign(this.status.drops, message.drops ?? {});
-		if (message.flow_table !== undefined) this.status.flow_table.entries = message.flow_table;
-		this.#measure(seconds);
-		this.#traffic = {time: message.time, drops: this.totalDrops()};
+		for (const [name, [packets, bytes, flows, latency]] of Object.entries(message.backends)) {
+			const backend = this.backends.get(name);
+			if (backend) Object.assign(backend, {packets, bytes, flows}).check.latency_ms = latency;
+		}
+		for (const [name, [moving, resolving]] of Object.entries(message.groups))
+			Object.assign(this.groups.get(name)?.slots ?? {}, {moving, resolving});
+		Object.assign(this.status.drops, message.drops);
+		this.status.flow_table.entries = message.flow_table;
+		const before = this.#last;
+		this.#last = {time: message.time, drops: this.totalDrops()};
+		if (before) this.#measure((message.time - before.time) / 1000, this.#last.drops - before.drops);
+		else this.#eachMeter((meter, totals) => meter.begin(totals));
 	}
 
-	#measure(seconds) {
-		let packets = 0, bytes = 0, flows = 0, unsettled = 0;
-		for (const [name, meter] of this.meters.services) {
-			const one = this.services.get(name);
-			meter.count([one.packets, one.bytes, one.new_flows], seconds);
-			packets += meter.rate(0);
-			bytes += meter.rate(1);
-			flows += meter.rate(2);
-		}
-		for (const [name, meter] of this.meters.backends) {
-			const one = this.backends.get(name);
-			if (one) meter.count([one.packets, one.bytes], seconds);
-		}
+	#eachMeter(look) {
+		for (const kind of ["services", "backends"])
+			for (const [name, meter] of this.meters[kind]) {
+				const one = this[kind].get(name);
+				if (one) look(meter, kind === "services" ? [one.packets, one.bytes, one.new_flows] : [one.packets, one.bytes]);
+			}
+	}
+
+	#measure(seconds, drops) {
+		if (seconds < SHORT) return;
+		this.#eachMeter((meter, totals) => meter.count(totals, seconds));
+		const sum = (i) => [...this.meters.services.values()].reduce((total, meter) => total + meter.rate(i), 0);
+		let moving = 0;
 		for (const [name, group] of this.groups) {
-			this.moving.get(name).push(group.slots.moving + group.slots.resolving);
-			unsettled += group.slots.moving + group.slots.resolving;
+			const unsettled = group.slots.moving + group.slots.resolving;
+			this.moving.get(name).push(unsettled);
+			moving += unsettled;
 		}
-		const drops = Math.max(0, this.totalDrops() - this.#traffic.drops) / seconds;
-		const now = {packets, bytes, flows, drops, moving: unsettled, table: this.status.flow_table.entries};
+		const now = {packets: sum(0), bytes: sum(1), flows: sum(2), drops: Math.max(0, drops) / seconds, moving, table: this.status.flow_table.entries};
 		for (const name of HOST_SERIES) this.host[name].push(now[name]);
 	}
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // The audit trail as a timeline: failovers with their causes first. Knows which events matter to whom, not how they come.
-import {byId, clock, h, setText, svg} from "./dom.js";
+import {byId, clock, h, hostClock, setText, svg} from "./dom.js";
 
 const SHOWN = 150;                 // more are found by `shunt events`
 const CAUSE_MS = 5000;             // a failover's cause is no older
@@ -82,7 +82,7 @@ export class Timeline {
 
 	draw() {
 		const rows = [];
-		let day = new Date().toDateString();
+		let day = new Date(hostClock.now()).toDateString();
 		for (let i = this.model.events.length - 1; i >= 0 && rows.length < SHOWN; i--) {
 			const event = this.model.events[i];
 			if (!this.#matches(event)) continue;
@@ -123,8 +123,8 @@ export class Timeline {
 
 	/** The last hour at a glance: a lane for each class of event. */
 	drawLanes() {
-		const width = this.lanes.clientWidth || 340, now = Date.now(), left = 62, step = 19;
-		const x = (time) => left + (1 - (now - time) / HOUR) * (width - left - 4);
+		const width = this.lanes.clientWidth || 340, now = hostClock.now(), left = 62, step = 19;
+		const x = (time) => left + Math.min(1, 1 - (now - time) / HOUR) * (width - left - 4);
 		const marks = [];
 		LANES.forEach(([, label], i) => {
 			marks.push(svg("line", {x1: left, x2: width, y1: 10 + i * step, y2: 10 + i * step}));

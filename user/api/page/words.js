@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Puts a group's and a backend's document into the sentences an operator reads, as `shunt status` does.
-import {age, percent, plural} from "./dom.js";
+import {age, hostClock, percent, plural} from "./dom.js";
 
-const left = (time) => age(Date.parse(time) - Date.now() + 999);
-const since = (time) => age(Date.now() - Date.parse(time));
+const left = (time) => age(Date.parse(time) - hostClock.now() + 999);
+const since = (time) => age(hostClock.now() - Date.parse(time));
 
 /** What a group does that it does not do every day: "failed over 3 min ago · held on b2 by an operator". */
 export function taleOf(group) {
