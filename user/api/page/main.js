@@ -126,11 +126,10 @@ async function load() {
 	drawSoon();
 }
 
-async function begin() {
+async function opened() {
 	document.body.classList.toggle("read", (await source.get("/api/v1/access")).access !== "write");
 	await load();
 	await loadEvents();
-	return `/api/v1/stream?since=${model.events.at(-1)?.id ?? 0}`;
 }
 
 const MESSAGES = {
@@ -201,4 +200,4 @@ setInterval(() => timeline.drawLanes(), 30 * AGE_MS);
 
 // ---- begin ----
 
-source.follow({begin, message: onMessage, state: onState});
+source.follow("/api/v1/events/stream", {opened, message: onMessage, state: onState});

@@ -60,10 +60,8 @@ export class Model {
 	servicesOf = new Map();          // group → its services, also those it has only for some clients
 	groupsOf = new Map();            // backend → groups
 	meters = {services: new Map(), backends: new Map()};
-	moving = new Map();              // group → Series of slots in transition
 	host = Object.fromEntries(HOST_SERIES.map((name) => [name, new Series()]));
 	events = [];                     // oldest first
-	changed = new Set();             // names of groups to draw anew
 	shape = 0;                       // grows when groups or their members are others
 	#last = null;                    // {time, drops} when counters were last looked at
 
@@ -94,10 +92,6 @@ export class Model {
 		for (const group of this.groups.values())
 			for (const member of group.backends)
 				this.groupsOf.get(member.name)?.push(group.name);
-		for (const name of this.groups.keys()) {
-			if (!this.moving.has(name)) this.moving.set(name, new Series());
-			this.changed.add(name);
-		}
 		this.shape++;
 	}
 
@@ -109,19 +103,12 @@ export class Model {
 			this.#keepMeters(kind === "groups" ? "backends" : kind, () => kind === "services" ? [0, 0, 0] : [0, 0]);
 			this.#relate();
 		}
-		if (kind === "groups") this.changed.add(document.name);
-		else if (kind === "backends") for (const name of this.groupsOf.get(document.name) ?? []) this.changed.add(name);
-		else this.changed.add(document.group);
 	}
 
 	#isOtherShape(kind, known, document) {
 		const names = (group) => group.backends.map((member) => member.name).join();
 		if (kind === "groups") return names(known) !== names(document);
 		return kind === "services" && known.group !== document.group;
-	}
-
-	remove(kind, name) {
-		if (this[kind].delete(name)) this.#relate();
 	}
 
 	totalDrops() {
@@ -158,12 +145,7 @@ export class Model {
 		if (seconds < SHORT) return;
 		this.#eachMeter((meter, totals) => meter.count(totals, seconds));
 		const sum = (i) => [...this.meters.services.values()].reduce((total, meter) => total + meter.rate(i), 0);
-		let moving = 0;
-		for (const [name, group] of this.groups) {
-			const unsettled = group.slots.moving + group.slots.resolving;
-			this.moving.get(name).push(unsettled);
-			moving += unsettled;
-		}
+		const moving = [...this.groups.values()].reduce((total, group) => total + group.slots.moving + group.slots.resolving, 0);
 		const now = {packets: sum(0), bytes: sum(1), flows: sum(2), drops: Math.max(0, drops) / seconds, moving, table: this.status.flow_table.entries};
 		for (const name of HOST_SERIES) this.host[name].push(now[name]);
 	}

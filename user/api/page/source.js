@@ -2,7 +2,8 @@
 // Talks to the API of the host that the page came from: requests with the token, and the stream of what changes. Reads the stream
 // by fetch(), since an EventSource cannot send a token.
 
-const SILENCE_MS = 30000;          // the stream says something more often than this, or it is dead
+const SILENCE_MS = 25000;          // the stream says something every 10 s at least, or it is dead
+const PAUSE_MS = 250, PAUSE_MAX_MS = 5000;
 const TOKEN_KEY = "shunt-token";
 
 export class Refused extends Error {
@@ -57,17 +58,17 @@ export class Source {
 	}
 
 	/**
-	 * Follows for good. begin(): asked before each beginning, fetches what was missed and gives the stream's path; message(kind, data);
-	 * state("live" | "lost").
+	 * Follows the stream for good. opened(): fetches how things are, each time that it begins; what comes meanwhile waits.
+	 * message(kind, data), state("live" | "lost").
 	 */
-	async follow({begin, message, state}) {
-		for (let pause = 250; ; pause = Math.min(pause * 2, 5000)) {
+	async follow(path, {opened, message, state}) {
+		for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, PAUSE_MAX_MS)) {
 			try {
-				await this.#readStream(await begin(), (kind, data) => {
-					pause = 250;
+				await this.#readStream(path, async () => {
+					await opened();
+					pause = PAUSE_MS;
 					state("live");
-					message(kind, data);
-				});
+				}, message);
 			} catch (error) {
 				if (!(error instanceof TypeError || error instanceof Refused || error.name === "AbortError")) throw error;
 			}
@@ -77,24 +78,36 @@ export class Source {
 	}
 
 	/** Until it ends, fails, or is silent for too long. */
-	async #readStream(path, message) {
+	async #readStream(path, opened, message) {
 		const abort = new AbortController();
-		let timer;
+		let timer, waiting = [];
 		const heard = () => {
 			clearTimeout(timer);
 			timer = setTimeout(() => abort.abort(), SILENCE_MS);
 		};
-		heard();
+		const parse = eventStreamParser((kind, text) => {
+			const data = JSON.parse(text);
+			if (waiting) waiting.push([kind, data]);
+			else message(kind, data);
+		});
+		const response = await this.fetch(path, {signal: abort.signal});
+		if (!response.ok) throw new Refused(response.status, await refusalOf(response));
+		const ready = opened().then(() => {
+			for (const [kind, data] of waiting) message(kind, data);
+			waiting = undefined;
+		}).catch((error) => {
+			abort.abort(error);
+			throw error;
+		});
 		try {
-			const response = await this.fetch(path, {signal: abort.signal});
-			if (!response.ok) throw new Refused(response.status, await refusalOf(response));
-			const parse = eventStreamParser((kind, data) => message(kind, JSON.parse(data)));
+			heard();
 			for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
 				heard();
 				parse(text);
 			}
 		} finally {
 			clearTimeout(timer);
+			await ready;
 		}
 	}
 }
