@@ -95,14 +95,12 @@ export class Model {
 		this.shape++;
 	}
 
-	/** One object's document that is new. */
+	/** One object's document that is new. Of objects that come and go the stream says `reset`. */
 	put(kind, document) {
 		const known = this[kind].get(document.name);
+		if (!known) return;
 		this[kind].set(document.name, document);
-		if (!known || this.#isOtherShape(kind, known, document)) {
-			this.#keepMeters(kind === "groups" ? "backends" : kind, () => kind === "services" ? [0, 0, 0] : [0, 0]);
-			this.#relate();
-		}
+		if (this.#isOtherShape(kind, known, document)) this.#relate();
 	}
 
 	#isOtherShape(kind, known, document) {
