@@ -130,6 +130,8 @@ static const struct row {
 	const char *told;          /* what the handler was told; NULL: nothing */
 	int result;                /* the handler's */
 } rows[] = {
+	{"the page", "GET", "/", NULL, 200, "<title>shunt</title>", NULL, 0},
+	{"the page takes nothing", "POST", "/", NULL, 405, "/ is for GET, HEAD only", NULL, 0},
 	{"health", "GET", "/health", NULL, 200, "\"cluster_role\":\"standalone\"", NULL, 0},
 	{"metrics", "GET", "/metrics", NULL, 200, "# HELP shunt_build_info", NULL, 0},
 	{"status", "GET", "/api/v1/status", NULL, 200, "\"flow_table\":{\"entries\":17,\"capacity\":1048576}", NULL, 0},
@@ -487,6 +489,8 @@ static void tcp_with_a_token_wants_it(void **state)
 		assert_answer(wrong[i] ?: "none", answer, 401, "{\"error\":");
 	}
 	assert_string_equal(fixture->told, "");
+	assert_answer("the page holds no data", ask(fixture, fixture->listen, "GET", "/", NULL, NULL, 0), 200, "<title>shunt</title>");
+	assert_answer("what it shows", ask(fixture, fixture->listen, "GET", "/api/v1/status", NULL, NULL, 0), 401, NULL);
 	assert_answer("right", ask(fixture, fixture->listen, "GET", "/health", "Authorization: Bearer s3cret", NULL,
 		0), 200,
 		      NULL);

@@ -254,6 +254,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	return run(userdata);
 }
 
+/* A zero byte would end the path before its end: such text stays as it came, and is no path there is. */
+static size_t unescape(void *userdata, struct MHD_Connection *connection, char *text)
+{
+	(void)userdata, (void)connection;
+	return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
 /* Takes the socket, also when it fails. */
 static int listener_open(struct api *api, int take_fd, bool is_tcp, struct listener *listener)
 {
@@ -266,6 +273,7 @@ static int listener_open(struct api *api, int take_fd, bool is_tcp, struct liste
 					    MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
 					    MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_SECONDS,
 					    MHD_OPTION_STRICT_FOR_CLIENT, 1,
+					    MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
 					    MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
 	if (!listener->daemon) {
 		close(take_fd);
