@@ -106,9 +106,10 @@ export class Card {
 		this.update();
 	}
 
-	hide() {
+	/** Its height is told: to ask would make the browser lay out once for every card. */
+	hide(height) {
 		if (!this.isShown || this.element.contains(document.activeElement)) return;
-		this.element.style.setProperty("min-height", `${this.element.offsetHeight}px`);
+		this.element.style.setProperty("min-height", `${height}px`);
 		this.element.replaceChildren();
 		this.rows = undefined;
 	}

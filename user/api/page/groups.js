@@ -4,7 +4,7 @@ import {byId, h, setText} from "./dom.js";
 import {Card} from "./card.js";
 import {groupTrouble, isMoving} from "./model.js";
 
-const NEAR = "800px 0px";
+const NEAR = "500px 0px";
 
 const KINDS = [
 	["all", "All", () => true],
@@ -50,7 +50,7 @@ export class Groups {
 			const card = this.cards.get(entry.target.dataset.group);
 			if (!card) continue;
 			if (entry.isIntersecting) card.show();
-			else card.hide();
+			else card.hide(entry.boundingClientRect.height);
 		}
 	}
 
