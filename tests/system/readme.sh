@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# What the README shows works as it stands there: its configuration, the operator's commands, the backends' set-up.
+# What the README and docs/ show works as it stands there: configurations, the operator's commands, the backends' set-up, the tutorial.
 # shellcheck source=tests/lib/suite.sh
 . "$(dirname "$0")/../lib/suite.sh"
 
-README=$(dirname "$0")/../../README.md
+README=$SOURCE_DIR/README.md
+TUTORIAL=$SOURCE_DIR/docs/tutorial.md
 
 # block LANGUAGE TEXT: the fenced block of that language that contains the text.
 block() {
@@ -16,10 +17,63 @@ block() {
 
 configuration() { block yaml "$1" | sed 's/10\.0\.0\./10.77.0./'; } # on the addresses of the test's network
 
+# blocks LANGUAGE FILE DIRECTORY: its fenced blocks of that language, each into a file of its own: 001, 002 …
+blocks() {
+	mkdir -p "$3"
+	awk -v language="$1" -v directory="$3" '
+		$0 == "```" language { inside = 1; file = sprintf("%s/%03d", directory, ++n); printf "" >file; next }
+		$0 == "```" { inside = 0; next }
+		inside { print >file }' "$2"
+}
+
 configurations_are_valid() {
 	block yaml interfaces: >"$T/readme.yaml"
 	expect "$(wc -l <"$T/readme.yaml")" -gt 10 "lines of configuration in the README"
 	expect "$("$SHUNT_BUILD/shunt" check "$T/readme.yaml")" = "$T/readme.yaml: ok" "what shunt check says"
+}
+
+# Every page of how-tos and migration has at least one whole configuration (others show a part, and have no "interfaces:").
+configurations_of_guides_are_valid() {
+	local page file name n all=0
+	for page in "$SOURCE_DIR"/docs/howto/*.md "$SOURCE_DIR"/docs/migrate/*.md; do
+		[ -e "$page" ] || continue
+		name=$(basename "$page" .md) n=0
+		blocks yaml "$page" "$T/$name"
+		for file in "$T/$name"/*; do
+			grep -q '^interfaces:' "$file" || continue
+			expect_exit 0 "$SHUNT_BUILD/shunt" check "$file"
+			n=$((n + 1))
+		done
+		expect "$n" -ge 1 "whole configurations in $page"
+		all=$((all + n))
+	done
+	note "$all configurations of how-tos and guides checked"
+}
+
+# In namespaces of mounts and processes, so that what it names by fixed names meets nobody else's, and ends with this test.
+as_on_a_fresh_machine() { # COMMAND…
+	mkdir -p /var/lib/shunt
+	unshare --mount --pid --fork --kill-child --mount-proc bash -ec '
+		mount -t tmpfs tmpfs /run; mkdir /run/netns
+		mount -t tmpfs tmpfs /var/lib/shunt
+		mount -t bpf bpf /sys/fs/bpf
+		exec "$@"' bash "$@"
+}
+
+# All its blocks of commands, in order, in one shell; and what it shows of their output comes, in that order.
+the_tutorial() {
+	local line found=0
+	blocks sh "$TUTORIAL" "$T/commands"
+	blocks text "$TUTORIAL" "$T/shown"
+	expect "$(cat "$T/commands"/* | wc -l)" -gt 50 "lines of commands in the tutorial"
+	cat "$T/commands"/* >"$T/tutorial.sh"
+	(cd "$SOURCE_DIR" && as_on_a_fresh_machine bash -euo pipefail "$T/tutorial.sh") >"$T/out" 2>"$T/err" ||
+		fail "the tutorial stopped: $(tail -n 5 "$T/err"), after $(tail -n 3 "$T/out")"
+	while read -r line; do
+		found=$(awk -v from="$found" -v text="$line" 'NR >= from && index($0, text) { print NR; exit }' "$T/out")
+		[ -n "$found" ] || fail "\"$line\" is not among what the tutorial's commands say, where it shows it: $(cat "$T/out")"
+	done < <(cat "$T/shown"/*)
+	note "$(cat "$T/commands"/* | wc -l) lines of the tutorial done"
 }
 
 # The set-up of a backend and of shunt-decap, in a host that has nothing of it.
@@ -64,5 +118,8 @@ operators_commands() {
 
 suite readme
 run_test 'the configuration of the README is valid' configurations_are_valid
+run_test 'configurations of how-tos and migration guides are valid' configurations_of_guides_are_valid
 run_test "backends' set-up, configuration and operators' commands work as written" operators_commands
+limit 120
+run_test 'every command of the tutorial works, in its order, and says what the tutorial shows' the_tutorial
 finish
