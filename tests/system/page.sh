@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The status page, in a browser, before a balancer with traffic. Pictures of it are left in build/screenshots.
+# shellcheck disable=SC2016 # what is in single quotes is JavaScript
 # shellcheck source=tests/lib/suite.sh
 . "$(dirname "$0")/../lib/suite.sh"
 # shellcheck source=tests/lib/browser.sh
