@@ -52,6 +52,7 @@ is_gone() { is false of_page 'const e = document.querySelector(arguments[0]); re
 
 element() { in_session POST /element "$(jq -nc --arg css "$1" '{using: "css selector", value: $css}')" | jq -r '.[]'; } # SELECTOR: its id
 click() { in_session POST "/element/$(element "$1")/click" '{}' >/dev/null; }                    # SELECTOR: as a person would
+press() { wait_for 20 "$1 can be clicked" click "$1"; } # SELECTOR: once it is there, is seen, and nothing is before it
 type_in() { in_session POST "/element/$(element "$1")/value" "$(jq -nc --arg text "$2" '{text: $text}')" >/dev/null; } # SELECTOR TEXT
 
 # devtools COMMAND PARAMETERS: of the Chrome DevTools Protocol.
