@@ -41,6 +41,42 @@ static uint32_t count_files(const char *prefix)
 	return n;
 }
 
+/* A rolling move of which 40 % are done, from who was chosen by lag; one member flaps. */
+static void fill_moves(struct state_moves *moves)
+{
+	*moves = (struct state_moves){
+		.held_until = 1769860860000,
+		.chosen = strdup("web2"),
+		.shifted_percent = 40,
+		.from_tier = 0,
+		.from_forced_tier = STATE_NO_TIER,
+		.target_fit = 2,
+		.from_chosen = strdup("web1"),
+		.step_at = 1769860805000,
+		.own = {.value = 1000.5, .at = 1769860800000},
+		.members = calloc(1, sizeof(*moves->members)),
+		.n_members = 1,
+	};
+	moves->members[0] = (struct state_penalty){strdup("web1"), 2500, 1769860790000, true};
+}
+
+static void assert_moves(const struct state_moves *moves)
+{
+	assert_true(moves->held_until == 1769860860000);
+	assert_string_equal(moves->chosen, "web2");
+	assert_int_equal(moves->shifted_percent, 40);
+	assert_int_equal(moves->from_tier, 0);
+	assert_int_equal(moves->from_forced_tier, STATE_NO_TIER);
+	assert_int_equal(moves->target_fit, 2);
+	assert_string_equal(moves->from_chosen, "web1");
+	assert_null(moves->from_forced);
+	assert_true(moves->step_at == 1769860805000);
+	assert_true(moves->own.value > 1000.4 && moves->own.value < 1000.6 && !moves->own.suppressed);
+	assert_int_equal(moves->n_members, 1);
+	assert_string_equal(moves->members[0].name, "web1");
+	assert_true(moves->members[0].at == 1769860790000 && moves->members[0].suppressed);
+}
+
 static void fill(struct state *state)
 {
 	struct state_backend *backend = state_backend(state, "web1");
@@ -65,6 +101,9 @@ static void fill(struct state *state)
 	group->last_failover = 1769860800000;
 	state_group(state, "db")->forced_tier = 2;
 	state_group(state, "quiet");
+	fill_moves(&state_group(state, "app")->moves);
+	state_backend(state, "web1")->ejection =
+		(struct state_ejection){.times = 3, .until = 1769860900000, .back = 1769860700000, .why = strdup("97 % SYNs, others 18 %")};
 }
 
 static void assert_filled(const struct state *state)
@@ -90,6 +129,11 @@ static void assert_filled(const struct state *state)
 	assert_int_equal(group->tier, 1);
 	assert_true(group->failovers == 1ULL << 40);
 	assert_true(group->last_failover == 1769860800000);
+	assert_moves(&group->moves);
+	backend = state_find_backend(state, "web1");
+	assert_int_equal(backend->ejection.times, 3);
+	assert_true(backend->ejection.until == 1769860900000 && backend->ejection.back == 1769860700000);
+	assert_string_equal(backend->ejection.why, "97 % SYNs, others 18 %");
 	group = state_find_group(state, "db");
 	assert_null(group->forced);
 	assert_int_equal(group->forced_tier, 2);

@@ -552,6 +552,12 @@ void persist_soon(struct controller *controller);     /* once the loop has come 
 void persist_restore_backend(const struct state *state, struct backend *backend);
 void persist_restore_group(const struct state *state, struct group *group);
 
+/* ---- kept.c: what goes on over a restart besides operators' words; 0 or -ENOMEM ---- */
+int kept_of_group(const struct group *group, struct state_moves *moves);
+void kept_restore_group(const struct state_moves *moves, struct group *group);
+int kept_of_backend(const struct backend *backend, struct state_ejection *ret_ejection);
+void kept_restore_ejections(const struct state *state, const struct group *group);
+
 /* ---- match.c: a configuration with what runs and what the maps hold ---- */
 struct backend **match_backends(struct controller *controller, const struct config *config, const struct state *restored);
 void match_groups(struct controller *controller, const struct config *config, struct backend **backends,

@@ -209,7 +209,7 @@ static void tell(struct controller *c, const struct decision *decision)
 	group->decided = true;
 	group->started = group->started || group->n_members > 0; /* those whose names nobody has told yet are to come */
 	group_update_dependents(c, group);
-	if (decision->step.cause != FAILOVER_CAUSE_NONE)
+	if (decision->step.cause != FAILOVER_CAUSE_NONE || decision->before.shifted_percent != group->failover.shifted_percent)
 		persist_soon(c);
 }
 

@@ -98,6 +98,7 @@ static void judge(struct controller *c, struct group *group, uint64_t now_ms)
 			endpoint_return(c, endpoint);
 		endpoint_publish(c, endpoint); /* traffic first, words after */
 		announce(c, endpoint, group, &members[i], now_ms);
+		persist_soon(c);
 	}
 	free(members);
 }
@@ -107,8 +108,10 @@ void endpoint_pardon(struct controller *c, struct endpoint *endpoint)
 	bool was_ejected = endpoint_is_ejected(endpoint);
 
 	endpoint->ejection = (struct ejection){0};
-	if (was_ejected)
+	if (was_ejected) {
 		endpoint_publish(c, endpoint);
+		persist_soon(c);
+	}
 }
 
 /* Who was ejected by a group that does not judge any more is not kept out by nobody. */

@@ -23,14 +23,23 @@ void persist_load(struct controller *c, struct state *ret_state)
 	c->state_damaged = c->state_damaged || ret_state->damaged;
 }
 
+static bool was_ejected(const struct backend *backend)
+{
+	for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
+		if (endpoint->ejection.times)
+			return true;
+	return false;
+}
+
 static int add_backend(struct state *state, const struct backend *backend)
 {
 	struct state_backend *entry;
 
-	if (backend->removed || (backend->admin[ADMIN_BY_OPERATOR] == ADMIN_READY && backend->weight == backend->configured_weight))
+	if (backend->removed || (backend->admin[ADMIN_BY_OPERATOR] == ADMIN_READY &&
+				 backend->weight == backend->configured_weight && !was_ejected(backend)))
 		return 0;
 	entry = state_backend(state, backend->name);
-	if (!entry)
+	if (!entry || kept_of_backend(backend, &entry->ejection) < 0)
 		return -ENOMEM;
 	entry->admin = (enum state_admin)backend->admin[ADMIN_BY_OPERATOR];
 	entry->drain_until = backend->drain_until;
@@ -52,6 +61,8 @@ static int add_group(struct state *state, const struct group *group)
 	entry->forced_tier = failover->now.forced_tier;
 	entry->failovers = group->failovers;
 	entry->last_failover = group->last_failover;
+	if (kept_of_group(group, &entry->moves) < 0)
+		return -ENOMEM;
 	if (failover->now.forced_until_ms)
 		entry->forced_until = clock_wall_ms() + (int64_t)(failover->now.forced_until_ms - clock_monotonic_ms());
 	if (failover->now.forced < group->n_members) {
@@ -125,12 +136,14 @@ void persist_restore_group(const struct state *state, struct group *group)
 	const struct state_group *entry = state_find_group(state, group->name);
 	int64_t left;
 
+	kept_restore_ejections(state, group);
 	if (!entry)
 		return;
 	group->failovers = entry->failovers;
 	group->last_failover = entry->last_failover;
 	if (has_tier(group, entry->tier))
 		group->failover.now.tier = entry->tier;
+	kept_restore_group(&entry->moves, group);
 	left = entry->forced_until ? entry->forced_until - clock_wall_ms() : 0;
 	if (left < 0)
 		return; /* the override ran out meanwhile */

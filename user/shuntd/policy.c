@@ -103,6 +103,8 @@ void group_damp(struct controller *c, struct group *group, uint64_t now_ms)
 
 		member->damping = member->was_up && is_down ? damping_flap(member->damping, &policy, now_ms) :
 							     damping_next(member->damping, &policy, now_ms);
+		if (policy.half_life_ms && ((member->was_up && is_down) || member->damping.suppressed != was_suppressed))
+			persist_soon(c);
 		member->was_up = is_down ? false : member->was_up || member->endpoint->alive;
 		if (member->damping.suppressed != was_suppressed)
 			announce_damping(c, "backend", member->endpoint->backend->name, group, &member->damping, &policy, now_ms);

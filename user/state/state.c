@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "state/damaged.h"
+#include "state/moves.h"
 #include "state/state.h"
 
 #define STATE_BYTES_MAX (64 * 1024 * 1024)
@@ -91,11 +92,14 @@ int state_set_forced(struct state_group *group, const char *backend)
 
 void state_free(struct state *state)
 {
-	for (size_t i = 0; i < state->n_backends; i++)
+	for (size_t i = 0; i < state->n_backends; i++) {
 		free(state->backends[i].name);
+		ejection_free(&state->backends[i].ejection);
+	}
 	for (size_t i = 0; i < state->n_groups; i++) {
 		free(state->groups[i].name);
 		free(state->groups[i].forced);
+		moves_free(&state->groups[i].moves);
 	}
 	free(state->backends);
 	free(state->groups);
@@ -108,11 +112,12 @@ static int read_backend(struct state *state, const char *name, json_t *json)
 {
 	json_int_t drain_until = 0, admin_until = 0, weight_until = 0, weight = -1;
 	struct state_backend *backend;
+	json_t *ejection = NULL;
 	const char *admin;
 	size_t i;
 
-	if (json_unpack(json, "{s:s, s?I, s?I, s?I, s?I !}", "admin", &admin, "drain_until", &drain_until, "weight", &weight,
-			"admin_until", &admin_until, "weight_until", &weight_until) < 0)
+	if (json_unpack(json, "{s:s, s?I, s?I, s?I, s?I, s?o !}", "admin", &admin, "drain_until", &drain_until, "weight", &weight,
+			"admin_until", &admin_until, "weight_until", &weight_until, "ejection", &ejection) < 0)
 		return -EBADMSG;
 	for (i = 0; i < 3; i++)
 		if (strcmp(admin, admin_text[i]) == 0)
@@ -128,7 +133,7 @@ static int read_backend(struct state *state, const char *name, json_t *json)
 	backend->weight_until = weight_until;
 	backend->has_weight = weight >= 0;
 	backend->weight = weight >= 0 ? weight : 0;
-	return 0;
+	return ejection ? ejection_read(&backend->ejection, ejection) : 0;
 }
 
 static bool is_tier(json_int_t tier)
@@ -141,10 +146,11 @@ static int read_group(struct state *state, const char *name, json_t *json)
 	json_int_t forced_tier = STATE_NO_TIER, forced_until = 0, tier = STATE_NO_TIER, failovers, last;
 	struct state_group *group;
 	const char *forced = NULL;
+	json_t *moves = NULL;
 
-	if (json_unpack(json, "{s?s, s?I, s?I, s?I, s:I, s:I !}", "forced", &forced, "forced_tier", &forced_tier,
+	if (json_unpack(json, "{s?s, s?I, s?I, s?I, s:I, s:I, s?o !}", "forced", &forced, "forced_tier", &forced_tier,
 			"forced_until", &forced_until, "tier", &tier, "failovers", &failovers, "last_failover",
-			&last) < 0)
+			&last, "moves", &moves) < 0)
 		return -EBADMSG;
 	if (!is_tier(forced_tier) || !is_tier(tier) || forced_until < 0 || failovers < 0 || last < 0)
 		return -EBADMSG;
@@ -156,7 +162,7 @@ static int read_group(struct state *state, const char *name, json_t *json)
 	group->tier = tier;
 	group->failovers = failovers;
 	group->last_failover = last;
-	return 0;
+	return moves ? moves_read(&group->moves, moves) : 0;
 }
 
 static int read_state(const char *text, size_t length, struct state *state)
@@ -226,7 +232,8 @@ static json_t *backend_json(const struct state_backend *backend)
 	if (json && ((backend->drain_until && put(json, "drain_until", json_integer(backend->drain_until)) < 0) ||
 		     (backend->admin_until && put(json, "admin_until", json_integer(backend->admin_until)) < 0) ||
 		     (backend->weight_until && put(json, "weight_until", json_integer(backend->weight_until)) < 0) ||
-		     (backend->has_weight && put(json, "weight", json_integer(backend->weight)) < 0))) {
+		     (backend->has_weight && put(json, "weight", json_integer(backend->weight)) < 0) ||
+		     (backend->ejection.times && put(json, "ejection", ejection_json(&backend->ejection)) < 0))) {
 		json_decref(json);
 		return NULL;
 	}
@@ -237,9 +244,12 @@ static json_t *group_json(const struct state_group *group)
 {
 	json_t *json = json_pack("{s:I, s:I}", "failovers", (json_int_t)group->failovers, "last_failover",
 				 (json_int_t)group->last_failover);
+	bool failed;
+	json_t *moves = moves_json(&group->moves, &failed);
 
 	if (json &&
-	    ((group->forced && put(json, "forced", json_string(group->forced)) < 0) ||
+	    (failed || (moves && put(json, "moves", moves) < 0) ||
+	     (group->forced && put(json, "forced", json_string(group->forced)) < 0) ||
 	     (group->forced_tier != STATE_NO_TIER && put(json, "forced_tier", json_integer(group->forced_tier)) < 0) ||
 	     (group->forced_until && put(json, "forced_until", json_integer(group->forced_until)) < 0) ||
 	     (group->tier != STATE_NO_TIER && put(json, "tier", json_integer(group->tier)) < 0))) {

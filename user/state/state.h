@@ -16,6 +16,13 @@
 
 enum state_admin { STATE_READY, STATE_DRAIN, STATE_MAINT };
 
+/* By passive detection. */
+struct state_ejection {
+	uint32_t times;               /* in close succession; 0: never, or long ago */
+	int64_t until, back;          /* 0: not ejected; when the last one ended, 0: none has */
+	char *why;                    /* or NULL */
+};
+
 struct state_backend {
 	char *name;
 	enum state_admin admin;
@@ -24,6 +31,28 @@ struct state_backend {
 	int64_t weight_until;         /* likewise the weight */
 	bool has_weight;              /* an operator set weight, until the next reload */
 	uint32_t weight;
+	struct state_ejection ejection;
+};
+
+/* Of flap damping. */
+struct state_penalty {
+	char *name;                   /* of a member */
+	double value;                 /* at `at` */
+	int64_t at;
+	bool suppressed;
+};
+
+/* What a group was on its way to, and what it and its members have behind them. */
+struct state_moves {
+	int64_t held_until;           /* no move by itself before; 0: none is held */
+	char *chosen;                 /* member that max_lag chose, or NULL */
+	uint32_t shifted_percent;     /* of a rolling move, 1 to 99; 0: none is on its way. From where: */
+	uint32_t from_tier, from_forced_tier, target_fit;
+	char *from_chosen, *from_forced;
+	int64_t step_at;
+	struct state_penalty own;
+	struct state_penalty *members;
+	size_t n_members;
 };
 
 struct state_group {
@@ -34,6 +63,7 @@ struct state_group {
 	uint32_t tier;                /* in use, STATE_NO_TIER: none yet */
 	uint64_t failovers;
 	int64_t last_failover;        /* 0: never */
+	struct state_moves moves;
 };
 
 /* Zero is an empty state. */
