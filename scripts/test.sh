@@ -6,7 +6,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 
-[ "$(id -u)" -eq 0 ] || exec sudo --preserve-env=SHUNT_FAILOVER_RUNS,SHUNT_AB_ROUNDS,SHUNT_SEED,SHUNT_MUTATIONS "$0" "$@"
+[ "$(id -u)" -eq 0 ] || exec sudo --preserve-env=SHUNT_FAILOVER_RUNS,SHUNT_RUNS,SHUNT_AB_ROUNDS,SHUNT_SEED,SHUNT_MUTATIONS "$0" "$@"
 
 BUILD=$PWD/build
 LOGS=$BUILD/logs

@@ -56,9 +56,11 @@ check-system: all test-tools ## whole systems in network namespaces (root); one 
 bench: all $(BENCH) test-tools ## measurements in full: ns a packet, failover in 20 runs, connections a second (root)
 	$(Q)$(BENCH)
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/failover.sh 'a killed server'
-	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/checks.sh 'show'
-	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/checks.sh 'fast_interval'
+	$(Q)$(MAKE) faults
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_AB_ROUNDS=9 tests/system/throughput.sh
+
+faults: all test-tools ## how long each fault takes to show and to be over, 20 runs each (root)
+	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_RUNS=20 tests/system/checks.sh show fast_interval
 
 bench-short: $(BENCH) ## ns a packet in seconds, and that it does not grow with the number of flows (root)
 	$(Q)SHUNT_BENCH_SHORT=1 $(BENCH)
@@ -72,6 +74,6 @@ lint: compile_commands.json ## clang-tidy, cppcheck, shellcheck, SPDX lines, dep
 format: ## formats the C files named in FILES (default: those changed since the last commit)
 	$(Q)scripts/format.sh $(FILES)
 
-.PHONY: programs unit-programs test-tools test-programs check-bpf check-system bench bench-short vmtest lint format
+.PHONY: programs unit-programs test-tools test-programs check-bpf check-system bench faults bench-short vmtest lint format
 
 include tests/fuzz/fuzz.mk
