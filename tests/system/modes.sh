@@ -103,7 +103,7 @@ recheck() {
 		    primary: b1
 		    backends: [b1, b2]
 		    failback: automatic
-		    failback_delay: 3s
+		    failback_delay: 2s
 		    health_check: {path: /check, port: 80, interval: 200ms, timeout: 200ms, healthy_threshold: 1, unhealthy_threshold: 100}
 		$(some_backends 2)
 	END
@@ -113,7 +113,7 @@ recheck() {
 	expect "$(group app state)" = failing-back "state"
 	rm "$T/nginx-b1/www/check" # 100 bad checks would make it down: it stays up, but the re-check is bad
 	wait_for 10 "the re-check is bad" said_again
-	expect "$(backend b1 health)" = up "b1's health"
+	expect "$(backend b1 health)" != down "b1's health"
 	expect "$(active app)" = b2 "active after the bad re-check"
 	echo ok >"$T/nginx-b1/www/check"
 	wait_for 10 "b1 takes over" is_active b1
