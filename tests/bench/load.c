@@ -51,28 +51,27 @@ int object_map(const struct bpf_object *object, const char *name)
 	return bpf_map__fd(bpf_object__find_map_by_name(object, name));
 }
 
+static void copy_configuration(struct bpf_map *map, const struct bpf_object *from)
+{
+	struct bpf_map *ours = bpf_object__find_map_by_name(from, ".rodata");
+	size_t size;
+	const void *value = bpf_map__initial_value(ours, &size);
+
+	if (bpf_map__set_initial_value(map, value, size) < 0)
+		die("configuration of the conventional design", -errno);
+}
+
 /* The conventional design has the maps and the configuration of a balancer of ours. */
 static void share_map(struct bpf_map *map, const struct bpf_object *with)
 {
 	const char *name = bpf_map__name(map);
-	const struct bpf_map *ours;
+	const struct bpf_map *ours = bpf_object__find_map_by_name(with, name);
 
-	if (bpf_map__is_internal(map)) {
-		size_t size;
-		const void *value;
-
-		ours = bpf_object__find_map_by_name(with, ".rodata");
-		value = bpf_map__initial_value((struct bpf_map *)ours, &size);
-		if (bpf_map__set_initial_value(map, value, size) < 0)
-			die(name, -errno);
-		return;
-	}
-	ours = bpf_object__find_map_by_name(with, name);
-	if (!ours)
-		return;
-	if (bpf_map__fd(ours) < 0)
+	if (bpf_map__is_internal(map) && strstr(name, ".rodata"))
+		copy_configuration(map, with);
+	else if (ours && bpf_map__fd(ours) < 0)
 		bpf_map__set_autocreate(map, false);
-	else if (bpf_map__reuse_fd(map, bpf_map__fd(ours)) < 0)
+	else if (ours && bpf_map__reuse_fd(map, bpf_map__fd(ours)) < 0)
 		die(name, -errno);
 }
 
