@@ -100,11 +100,18 @@ $(O)/man/shunt.1: DOES := steers and shows the shunt load balancer
 $(O)/man/shuntd.8: DOES := controller of the shunt load balancer
 $(O)/man/shunt-decap.8: DOES := takes tunnel headers off at a backend of shunt
 
+$(O)/man/shunt.1: INCLUDE := --include=$(O)/man/shunt.h2m
+$(O)/man/shunt.1: $(O)/man/shunt.h2m
+
+$(O)/man/shunt.h2m: $(O)/shunt scripts/man-commands.sh
+	@mkdir -p $(@D)
+	$(Q)scripts/man-commands.sh $< > $@.tmp && mv $@.tmp $@
+
 $(MAN_PAGES): $(O)/man/%: $(PROGRAMS)
 	@mkdir -p $(@D)
 	$(call say,MAN,$@)
 	$(Q)help2man --no-info --section=$(subst .,,$(suffix $*)) --name='$(DOES)' --source='shunt $(VERSION)' \
-		--manual='shunt' --output=$@ $(O)/$(basename $*)
+		--manual='shunt' $(INCLUDE) --output=$@ $(O)/$(basename $*)
 
 man: $(MAN_PAGES) ## manual pages
 
@@ -115,6 +122,9 @@ install: all man ## install under DESTDIR and PREFIX
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(O)/man/shunt.1
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(O)/man/shuntd.8 $(O)/man/shunt-decap.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/shunt $(BPF_SRC:bpf/%.bpf.c=$(O)/%.bpf.o)
+	install -D -m 644 contrib/completion/shunt.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shunt
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions contrib/completion/_shunt
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d contrib/completion/shunt.fish
 	install -D -m 644 contrib/systemd/shuntd.service $(DESTDIR)$(UNIT_DIR)/shuntd.service
 	install -D -m 644 contrib/systemd/shunt.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/shunt.conf
 	install -D -m 644 contrib/systemd/shunt.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/shunt.conf

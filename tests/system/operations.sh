@@ -414,6 +414,44 @@ explain() {
 	expect_unbroken hold
 }
 
+# foretold ADDRESS LABEL: what explain says of some flows whose backend is b1, a document a line, with the port, in $T/LABEL.
+foretold() {
+	local port
+	for port in $(seq 4000 4014); do
+		shunt --json explain tcp "10.77.0.1:$port" "$1:80" | jq -c ". + {port: $port} | select(.backend == \"b1\")"
+	done >"$T/$2"
+	expect "$(wc -l <"$T/$2")" -ge 1 "flows whose backend is b1"
+}
+
+as_foretold() { # ADDRESS LABEL FIELD: new flows go where it was said
+	local port next
+	while read -r port next; do
+		expect "$(json .new_flow_backend explain tcp "10.77.0.1:$port" "$1:80")" = "$next" \
+			"where port $port goes, against what explain foretold"
+	done < <(jq -r "\"\(.port) \($3)\"" "$T/$2")
+}
+
+explain_foretells() {
+	start_system
+	wait_for 10 "the slots settle" settled
+	foretold $VIP app
+	foretold $OTHER_VIP pair
+	expect "$(jq -r '.if_drained.backend' "$T/pair" | sort -u)" = b1 "an established flow of a drained backend stays"
+	expect "$(jq -r '.if_failed.group_state' "$T/pair" | sort -u)" = failed-over "the group's state after a failure of the primary"
+	shunt explain tcp 10.77.0.1:4000 $OTHER_VIP:80 >"$T/out"
+	expect_contains "$(cat "$T/out")" "if b1 were drained  this flow stays on b1, new ones go to b2" "for people"
+	shunt drain b1
+	wait_for 3 "b1 takes no new flows" is_active app 'b2 b3'
+	as_foretold $VIP app .if_drained.new_flow_backend
+	shunt ready b1
+	wait_for 3 "b1 is back" is_active app 'b1 b2 b3'
+	stop server-b1 KILL
+	wait_for 5 "b1 is down" is_active app 'b2 b3'
+	wait_for 5 "the pair has failed over" is_active pair b2
+	as_foretold $VIP app .if_failed.backend
+	as_foretold $OTHER_VIP pair .if_failed.backend
+}
+
 maps() {
 	local path type command n=0 dump
 	start_system
@@ -575,6 +613,7 @@ run_test 'shunt detach takes the data path off' detach
 run_test 'two instances run side by side' two_instances
 run_test 'a second shuntd in the same directories is refused' second_of_the_same
 run_test 'explain agrees with where flows really go, also while slots move' explain
+run_test 'explain foretells where flows go when their backend fails or is drained' explain_foretells
 run_test 'bpftool prints the maps with field names' maps
 run_test 'events have ids without gaps and tell who did what' events
 run_test 'the API on the Unix socket' api

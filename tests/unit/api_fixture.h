@@ -317,8 +317,11 @@ static int fixture_explain(void *userdata, uint8_t protocol, const struct shunt_
 	TOLD("explain %u %s %s", protocol, address_port_format(source, source_port, from),
 	     address_port_format(destination, destination_port, to));
 	if (fixture->result == 0)
-		reply->document = json_pack("{s:s, s:s, s:i, s:s, s:s}", "service", "web", "group", "app-servers",
-					    "slot", 4711, "backend", "backend2", "reason", "the slot is settled");
+		reply->document = json_pack("{s:s, s:s, s:i, s:s, s:s, s:n, s:{s:s, s:s, s:s}, s:{s:s, s:n, s:s}}", "service", "web",
+					    "group", "app-servers", "slot", 4711, "backend", "backend2", "reason",
+					    "the slot is settled", "delivered_to", "if_failed", "backend", "backend3",
+					    "new_flow_backend", "backend3", "group_state", "failed-over", "if_drained", "backend",
+					    "backend2", "new_flow_backend", "group_state", "down");
 	return fixture_outcome(fixture, reply);
 }
 

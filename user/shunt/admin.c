@@ -98,6 +98,43 @@ int command_maps(struct cli *cli)
 	return EXIT_DONE;
 }
 
+/* "if it failed    b2 (the group would be failed-over)" */
+static void put_next(struct table *table, const char *if_what, const json_t *next)
+{
+	const char *flow = get_text(next, "backend"), *fresh = get_text(next, "new_flow_backend");
+	const char *state = get_text(next, "group_state");
+
+	if (!json_is_object(next))
+		return;
+	table_put(table, DIM, "%s", if_what);
+	if (strcmp(flow, fresh) == 0)
+		table_put(table, PLAIN, "this flow and new ones go to %s; the group is %s", *flow ? flow : "nobody", state);
+	else
+		table_put(table, PLAIN, "this flow %s %s, new ones go to %s; the group is %s", *flow ? "stays on" : "goes to",
+			  *flow ? flow : "nobody", *fresh ? fresh : "nobody", state);
+}
+
+/* What is known of it, and then what would be. */
+static void print_explanation(const json_t *answer, const struct style *style)
+{
+	const char *backend = get_text(answer, "backend");
+	struct table table = {.n_columns = 2};
+	char if_failed[160], if_drained[160];
+	json_t *now = json_copy((json_t *)answer);
+
+	json_object_del(now, "if_failed");
+	json_object_del(now, "if_drained");
+	print_object(now, style);
+	json_decref(now);
+	snprintf(if_failed, sizeof(if_failed), "if %s failed", backend);
+	snprintf(if_drained, sizeof(if_drained), "if %s were drained", backend);
+	put_next(&table, if_failed, json_object_get(answer, "if_failed"));
+	put_next(&table, if_drained, json_object_get(answer, "if_drained"));
+	if (table.n_cells)
+		putchar('\n');
+	table_print(&table, style, stdout);
+}
+
 int command_explain(struct cli *cli)
 {
 	_cleanup_(freep) char *source = client_escape(cli->client, cli->positional[1]);
@@ -124,7 +161,7 @@ int command_explain(struct cli *cli)
 	else if (r == EXIT_DONE && cli->json)
 		cli_print_json(answer);
 	else if (r == EXIT_DONE)
-		print_object(answer, &cli->style);
+		print_explanation(answer, &cli->style);
 	json_decref(answer);
 	return r;
 }

@@ -20,9 +20,11 @@ int cli_fail(int exit_status, const char *format, ...)
 	return exit_status;
 }
 
+bool cli_json_lines;
+
 int cli_print_json(const json_t *document)
 {
-	json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6) | JSON_ENCODE_ANY);
+	json_dumpf(document, stdout, (cli_json_lines ? JSON_COMPACT : JSON_INDENT(2)) | JSON_REAL_PRECISION(6) | JSON_ENCODE_ANY);
 	putchar('\n');
 	return EXIT_DONE;
 }

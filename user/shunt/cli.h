@@ -37,6 +37,7 @@ enum option_key {
 	OPTION_BACKEND,
 	OPTION_CLIENT,
 	OPTION_REASON,
+	OPTION_WATCH,
 	OPTION_WRITE = 'w',
 	OPTION_COUNT_OF = 'c',
 	OPTION_CONFIG = 'c',       /* the short ones; what they mean is the command's */
@@ -53,10 +54,10 @@ struct cli {
 	const char *option[OPTION_COUNT]; /* the argument, "" for a flag, NULL: not given */
 };
 
-/* One row makes parser and help. */
+/* One row makes parser, help, manual page and completion. Words such as BACKEND say what is completed (complete.c). */
 struct command {
 	const char *name;
-	const char *arguments;     /* "GROUP [NAME]", "" for none */
+	const char *arguments;     /* "GROUP [BACKEND]", "" for none */
 	size_t min, max;           /* positional arguments */
 	const char *summary;       /* one line of the list of commands */
 	const char *help;          /* more, of `shunt COMMAND --help`; or NULL */
@@ -66,6 +67,17 @@ struct command {
 };
 
 extern const struct command commands[]; /* ends with a name of NULL */
+extern const struct argp_option global_options[];
+extern const struct argp_option help_options[]; /* argp's own */
+
+const struct command *command_find(const char *name); /* NULL: there is none */
+/* The option of that name, as getopt_long(3) understands it, of the command (NULL: none) or of all; or NULL. */
+const struct argp_option *option_find(const struct command *command, const char *name, size_t length);
+
+/* complete.c: `words` are typed after "shunt", the last may be begun. A line a candidate, what it is behind a tab. */
+int complete(int n_words, char **words);
+/* watch.c: runs it again and again, as often as --watch says. */
+int watch_run(struct cli *cli, int (*run)(struct cli *cli));
 
 /* ---- asking (ask.c); all return an exit status, the reason was said on stderr ---- */
 
@@ -82,6 +94,7 @@ int cli_refused(struct cli *cli, long status, const json_t *document);
 void cli_suggest(struct cli *cli, const char *kind, const char *name);
 int cli_fail(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_print_json(const json_t *document);
+extern bool cli_json_lines; /* documents of a line each, for those who read one after another */
 
 /* dry_run.c: asks what a command would move, and prints it. Takes the body. */
 int cli_dry_run(struct cli *cli, const char *kind, const char *name, const char *action, json_t *take_body);

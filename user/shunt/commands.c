@@ -1,12 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The one table of commands: parser and help come from it (main.c). */
+/* The one table of commands: parser and help (main.c), completion (complete.c) and the manual page come from it. */
+#include <string.h>
+
 #include <shunt/names.h>
 
 #include "shunt/cli.h"
 
+const struct argp_option global_options[] = {
+	{"socket", OPTION_SOCKET, "PATH", 0, "Unix socket of the controller (default " SHUNT_SOCKET ")", -2},
+	{"url", OPTION_URL, "URL", 0, "Ask the controller at http://HOST:PORT instead", -2},
+	{"token-file", OPTION_TOKEN_FILE, "FILE", 0, "File with the bearer token for --url", -2},
+	{"json", OPTION_JSON, NULL, 0, "Print the API's own document", -2},
+	{},
+};
+
 #define DRY_RUN {"dry-run", OPTION_DRY_RUN, NULL, 0, "Say what would move, in slots and percent, and change nothing", 0}
 
 #define FOR_A_TIME {"for", OPTION_FOR, "D", 0, "After D (30s, 5m, 2h) it is as before; default: no end", 0}
+
+static const struct argp_option watch_options[] = {
+	{"watch", OPTION_WATCH, "D", OPTION_ARG_OPTIONAL, "Again every D (default 1s), until interrupted", 0},
+	{},
+};
 
 static const struct argp_option weight_options[] = {
 	FOR_A_TIME,
@@ -42,15 +57,15 @@ static const struct argp_option events_options[] = {
 };
 
 static const struct argp_option flows_options[] = {
-	{"backend", OPTION_BACKEND, "NAME", 0, "Of this backend only", 0},
+	{"backend", OPTION_BACKEND, "BACKEND", 0, "Of this backend only", 0},
 	{},
 };
 
 static const struct argp_option trace_options[] = {
-	{"service", OPTION_SERVICE, "NAME", 0, "Packets to this service", 0},
-	{"backend", OPTION_BACKEND, "NAME", 0, "Packets sent to this backend", 0},
+	{"service", OPTION_SERVICE, "SERVICE", 0, "Packets to this service", 0},
+	{"backend", OPTION_BACKEND, "BACKEND", 0, "Packets sent to this backend", 0},
 	{"client", OPTION_CLIENT, "PREFIX", 0, "Packets of these clients: an address or a prefix", 0},
-	{"reason", OPTION_REASON, "R", 0, "Dropped for R (`shunt stats` has the reasons), or sent on because of R: "
+	{"reason", OPTION_REASON, "REASON", 0, "Dropped for it (`shunt stats` has the reasons), or sent on because of it: "
 	 "settled, untracked, new, old, pinned, probed, scheduled, rejected, fail-open, server-id, answer", 0},
 	{"count", OPTION_COUNT_OF, "N", 0, "End after N packets", 0},
 	{"write", OPTION_WRITE, "FILE", 0, "Write a pcapng file instead: each packet as it came and as it left", 0},
@@ -72,7 +87,7 @@ static const struct argp_option reload_options[] = {
 
 static const struct argp_option deny_options[] = {
 	{"for", OPTION_FOR, "D", 0, "add: until D has passed (30s, 5m, 2h); default: until 'deny del'", 0},
-	{"service", OPTION_SERVICE, "NAME", 0, "By this service alone; default: by all", 0},
+	{"service", OPTION_SERVICE, "SERVICE", 0, "By this service alone; default: by all", 0},
 	{"file", OPTION_FILE, "FILE", 0, "add, del: the prefixes that FILE has, one a line (- for stdin)", 0},
 	{},
 };
@@ -81,10 +96,10 @@ const struct command commands[] = {
 	{"check", "FILE", 1, 1, "validate a configuration, touch nothing",
 	 "Prints \"FILE: ok\", or one line per error: FILE:LINE:COLUMN: message.", NULL, true, command_check},
 	{"status", "[GROUP]", 0, 1, "what takes traffic, what does not and why",
-	 "Services, groups and backends on one screen, problems first.", NULL, false, command_status},
-	{"services", "[NAME]", 0, 1, "services with rates and counters", NULL, NULL, false, command_services},
-	{"groups", "[NAME]", 0, 1, "failover groups: state and who is active", NULL, NULL, false, command_groups},
-	{"backends", "[NAME]", 0, 1, "backends: health, flows, rates and counters", NULL, NULL, false,
+	 "Services, groups and backends on one screen, problems first.", watch_options, false, command_status},
+	{"services", "[SERVICE]", 0, 1, "services with rates and counters", NULL, watch_options, false, command_services},
+	{"groups", "[GROUP]", 0, 1, "failover groups: state and who is active", NULL, watch_options, false, command_groups},
+	{"backends", "[BACKEND]", 0, 1, "backends: health, flows, rates and counters", NULL, watch_options, false,
 	 command_backends},
 	{"drain", "BACKEND", 1, 1, "no new flows; established ones stay",
 	 "The backend gets no new flows and keeps the ones it has. 'shunt ready' takes it back.", drain_options, false,
@@ -107,7 +122,7 @@ const struct command commands[] = {
 	 "  shunt deny add 203.0.113.0/24 --for 2h\n"
 	 "  shunt deny list 203.0.113.7\n"
 	 "  shunt deny del 203.0.113.0/24", deny_options, false, command_deny},
-	{"stats", "", 0, 0, "all counters once", NULL, NULL, false, command_stats},
+	{"stats", "", 0, 0, "all counters once", NULL, watch_options, false, command_stats},
 	{"events", "", 0, 0, "the audit trail: what happened, and why", NULL, events_options, false, command_events},
 	{"flows", "", 0, 0, "live pinned flows, by backend and slot",
 	 "How many flows the data path remembers, how long they have been silent, and the state of their slots.",
@@ -127,3 +142,40 @@ const struct command commands[] = {
 	 "Traffic to the services is not forwarded any more.", NULL, false, command_detach},
 	{},
 };
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *command = commands; command->name; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+const struct argp_option help_options[] = {
+	{"help", '?', NULL, 0, "Give this help list", 0},
+	{"usage", OPTION_COUNT, NULL, 0, "Give a short usage message", 0},
+	{"version", 'V', NULL, 0, "Print program version", 0},
+	{},
+};
+
+/* The whole name, or the first one that begins so. */
+static const struct argp_option *find_in(const struct argp_option *options, const char *name, size_t length)
+{
+	const struct argp_option *begun = NULL;
+
+	for (; options && options->name; options++) {
+		if (strncmp(options->name, name, length) != 0)
+			continue;
+		if (!options->name[length])
+			return options;
+		begun = begun ?: options;
+	}
+	return begun;
+}
+
+const struct argp_option *option_find(const struct command *command, const char *name, size_t length)
+{
+	const struct argp_option *found = command ? find_in(command->options, name, length) : NULL;
+
+	return found ?: find_in(global_options, name, length) ?: find_in(help_options, name, length);
+}

@@ -33,6 +33,17 @@ int64_t get_time(const json_t *object, const char *key)
 	return clock_parse_rfc3339(get_text(object, key), &wall_ms) < 0 ? 0 : wall_ms;
 }
 
+/* What says something: an empty value, or a port of 0, stands for "none". */
+static bool is_set(const char *key, const json_t *value)
+{
+	if (json_is_null(value) || (json_is_string(value) && !*json_string_value(value)))
+		return false;
+	if (strcmp(key, "port") == 0 && json_is_integer(value))
+		return json_integer_value(value) != 0;
+	return !(json_is_array(value) && !json_array_size(value)) && !(json_is_object(value) && !json_object_size(value)) &&
+	       !json_is_false(value);
+}
+
 static void print_value(FILE *to, const json_t *value)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -55,6 +66,8 @@ static void print_value(FILE *to, const json_t *value)
 		}
 	} else if (json_is_object(value)) {
 		json_object_foreach((json_t *)value, key, item) {
+			if (!is_set(key, item) || (json_is_real(item) && json_real_value(item) == 0))
+				continue;
 			fprintf(to, "%s%s ", separator, key);
 			print_value(to, item);
 			separator = ", ";
@@ -79,7 +92,7 @@ static void put_row(struct table *table, const char *key, const json_t *value)
 	table_put(table, PLAIN, "%s", text ?: "");
 }
 
-/* Objects in an array have a line each. */
+/* Only what is set. Objects in an array have a line each. */
 void print_object(const json_t *object, const struct style *style)
 {
 	struct table table = {.n_columns = 2};
@@ -87,6 +100,8 @@ void print_object(const json_t *object, const struct style *style)
 	json_t *value;
 
 	json_object_foreach((json_t *)object, key, value) {
+		if (!is_set(key, value))
+			continue;
 		if (!json_is_object(json_array_get(value, 0)))
 			put_row(&table, key, value);
 		for (size_t i = 0; json_is_object(json_array_get(value, i)); i++)

@@ -24,14 +24,6 @@ struct parse {
 
 /* ---- options of every command ---- */
 
-static const struct argp_option global_options[] = {
-	{"socket", OPTION_SOCKET, "PATH", 0, "Unix socket of the controller (default " SHUNT_SOCKET ")", -2},
-	{"url", OPTION_URL, "URL", 0, "Ask the controller at http://HOST:PORT instead", -2},
-	{"token-file", OPTION_TOKEN_FILE, "FILE", 0, "File with the bearer token for --url", -2},
-	{"json", OPTION_JSON, NULL, 0, "Print the API's own document", -2},
-	{},
-};
-
 static error_t parse_global(int key, char *argument, struct argp_state *state)
 {
 	struct parse *parse = state->input;
@@ -68,9 +60,7 @@ static error_t parse_top(int key, char *argument, struct argp_state *state)
 		state->child_inputs[0] = state->input;
 		return 0;
 	case ARGP_KEY_ARG:
-		for (const struct command *command = commands; command->name; command++)
-			if (strcmp(command->name, argument) == 0)
-				parse->command = command;
+		parse->command = command_find(argument);
 		parse->next = state->next - 1;
 		state->next = state->argc; /* the rest is the command's */
 		return 0;
@@ -98,7 +88,7 @@ static char *list_commands(int key, const char *text, void *userdata)
 	for (const struct command *command = commands; command->name; command++) {
 		int width = fprintf(to, "  %s %s", command->name, command->arguments);
 
-		fprintf(to, "%*s %s\n", 33 - width, "", command->summary);
+		fprintf(to, "%*s%s\n", 35 - width, "", command->summary);
 	}
 	fputs("\nExit status: 0 done, 1 refused or failed, 2 wrong usage, 3 controller not\n"
 	      "reached. 'shunt COMMAND --help' tells more of a command.", to);
@@ -147,6 +137,45 @@ static error_t parse_command(int key, char *argument, struct argp_state *state)
 			return 0;
 		}
 	return ARGP_ERR_UNKNOWN;
+}
+
+/* What argp would only call unrecognized. */
+static int unknown_option(const struct command *command, const char *name)
+{
+	const struct argp_option *const tables[] = {command ? command->options : NULL, global_options, help_options};
+	const char *names[64], *nearest;
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		for (const struct argp_option *option = tables[i]; option && option->name && n < 64; option++)
+			names[n++] = option->name;
+	nearest = nearest_name(name, names, n);
+	if (nearest)
+		return cli_fail(EXIT_USAGE, "no option \"--%s\"; did you mean \"--%s\"?", name, nearest);
+	return cli_fail(EXIT_USAGE, "no option \"--%s\"; 'shunt %s%s--help' lists them", name, command ? command->name : "",
+			command ? " " : "");
+}
+
+/* Before argp looks: long options that do not exist, in words up to the command's name or behind it. */
+static int check_options(const struct command *command, char **words)
+{
+	for (; *words && strcmp(*words, "--") != 0; words++) {
+		_cleanup_(freep) char *name = NULL;
+		const struct argp_option *option;
+		bool has_value = strchr(*words, '=');
+
+		if (strncmp(*words, "--", 2) != 0 && !command && **words != '-')
+			return EXIT_DONE; /* the command's name */
+		if (strncmp(*words, "--", 2) != 0)
+			continue;
+		name = strndup(*words + 2, strcspn(*words + 2, "="));
+		option = option_find(command, name ?: "", strlen(name ?: ""));
+		if (!option)
+			return unknown_option(command, name ?: "");
+		if (option->arg && !(option->flags & OPTION_ARG_OPTIONAL) && !has_value && words[1])
+			words++;
+	}
+	return EXIT_DONE;
 }
 
 static void parse_rest(struct parse *parse, int argc, char **argv)
@@ -202,16 +231,24 @@ int main(int argc, char **argv)
 	int r = EXIT_DONE;
 
 	setlocale(LC_CTYPE, "");
+	if (argc > 2 && strcmp(argv[1], "complete") == 0 && strcmp(argv[2], "--") == 0)
+		return complete(argc - 3, argv + 3);
 	argp_err_exit_status = EXIT_USAGE;
 	cli.style = style_of(stdout);
+	r = check_options(NULL, argv + 1);
+	if (r != EXIT_DONE)
+		return r;
 	argp_parse(&top, argc, argv, ARGP_IN_ORDER, NULL, &parse);
 	if (!parse.command)
 		return unknown_command(argv[parse.next]);
+	r = check_options(parse.command, argv + parse.next + 1);
+	if (r != EXIT_DONE)
+		return r;
 	parse_rest(&parse, argc, argv);
 	if (!parse.command->offline)
 		r = connect_client(&cli);
 	if (r == EXIT_DONE)
-		r = parse.command->run(&cli);
+		r = cli.option[OPTION_WATCH] ? watch_run(&cli, parse.command->run) : parse.command->run(&cli);
 	client_close(cli.client);
 	return flush(r);
 }

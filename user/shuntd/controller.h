@@ -287,6 +287,10 @@ char *reload_messages_text(const struct config_messages *messages, const char *p
 
 /* ---- foresee.c: what would move. 0 with a document, or what the command would be refused with ---- */
 int foresee_admin(struct controller *controller, const struct backend *backend, enum admin_state admin, json_t **ret_document);
+enum out_of { OUT_OF_NEW_FLOWS, OUT_OF_ORDER, OUT_OF_SERVICE }; /* drained, failed, in maintenance */
+/* Who would have the slot of the group's table if the backend were out: its id, 0: nobody; and the group's state then. */
+int foresee_slot(struct controller *controller, const struct backend *backend, enum out_of out, struct group *group, uint32_t slot,
+		 uint32_t *ret_id, enum failover_state *ret_state);
 int foresee_failover(struct controller *controller, struct group *group, struct failover_input input, json_t **ret_document);
 int foresee_reload(struct controller *controller, const struct config *config, json_t **ret_document);
 
@@ -533,6 +537,10 @@ int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr
 
 const char *explain_service_name(const struct controller *controller, uint32_t id); /* NULL: unknown */
 const char *explain_backend_name(const struct controller *controller, uint32_t id);
+
+/* ---- explain_next.c ---- */
+/* Adds "if_failed" and "if_drained" where that can be said. */
+void explain_next(struct controller *controller, uint8_t protocol, const struct shunt_explanation *answer, json_t *document);
 
 /* ---- flows.c ---- */
 int controller_flows(void *userdata, const char *backend, struct api_reply *reply); /* NULL: of all */

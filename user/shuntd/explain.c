@@ -180,5 +180,7 @@ int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr
 				    "new_flow_backend", text_or_null(is_answer ? NULL : explain_backend_name(c, fresh.backend)),
 				    "delivered_to", text_or_null(delivery(c, &answer, destination_port, to)),
 				    "reason", reason_with_clients(c, &answer, source));
+	if (reply->document)
+		explain_next(c, protocol, &answer, reply->document);
 	return reply->document ? 0 : -ENOMEM;
 }

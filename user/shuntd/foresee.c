@@ -106,7 +106,38 @@ static struct controller *what_if_of(const struct controller *c)
 	return what_if;
 }
 
-/* ---- drain, maint ---- */
+/* ---- drain, maint, and a failure ---- */
+
+static void take_out(struct controller *what_if, const struct backend *backend, enum out_of out)
+{
+	for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next) {
+		backend_set_put(&what_if->fit, endpoint->id, false);
+		if (out != OUT_OF_NEW_FLOWS)
+			backend_set_put(&what_if->alive, endpoint->id, false);
+		if (out == OUT_OF_SERVICE)
+			backend_set_put(&what_if->in_service, endpoint->id, false);
+	}
+}
+
+int foresee_slot(struct controller *c, const struct backend *backend, enum out_of out, struct group *group, uint32_t slot,
+		 uint32_t *ret_id, enum failover_state *ret_state)
+{
+	struct controller *what_if = what_if_of(c);
+	struct group copy = copy_of(group);
+	json_t *moves = json_array();
+	int r;
+
+	take_out(what_if, backend, out);
+	r = foresee(what_if, &copy, datapath_table(c->datapath, group->index), (struct failover_input){0}, moves);
+	if (r == 0) {
+		*ret_id = c->tables->targets[slot]; /* scratch that both share */
+		*ret_state = copy.failover.state;
+	}
+	end_copy(group, &copy);
+	json_decref(moves);
+	free(what_if);
+	return r;
+}
 
 int foresee_admin(struct controller *c, const struct backend *backend, enum admin_state admin, json_t **ret_document)
 {
@@ -115,14 +146,9 @@ int foresee_admin(struct controller *c, const struct backend *backend, enum admi
 	uint32_t flows = 0;
 	int r = 0;
 
-	for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next) {
-		backend_set_put(&what_if->fit, endpoint->id, false);
-		if (admin == ADMIN_MAINT) {
-			backend_set_put(&what_if->alive, endpoint->id, false);
-			backend_set_put(&what_if->in_service, endpoint->id, false);
-		}
+	take_out(what_if, backend, admin == ADMIN_MAINT ? OUT_OF_SERVICE : OUT_OF_NEW_FLOWS);
+	for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
 		flows += endpoint->flows;
-	}
 	for (size_t i = 0; i < c->n_groups && r == 0; i++)
 		for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
 			if (group_has(c->groups[i], endpoint))
