@@ -45,6 +45,7 @@ all: $(PROGRAMS) compile_commands.json ## build everything (default)
 $(O)/shuntd: $(call objects,$(SHUNTD_SRC)) $(LIBRARY)
 $(O)/shunt: $(call objects,$(CLI_SRC)) $(LIBRARY)
 $(O)/shunt-decap: $(call objects,$(DECAP_SRC)) $(LIBRARY)
+$(O)/shunt: LIBS += $(shell pkg-config --libs ncursesw)
 $(PROGRAMS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS)

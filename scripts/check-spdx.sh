@@ -12,7 +12,7 @@ while read -r file; do
 	*.json | *.hex | *.pcap | *.bin) continue ;;       # formats without comments
 	debian/rules | debian/*.prerm) ;;
 	debian/*) continue ;;                              # debian/copyright speaks for them
-	tests/fuzz/corpus/* | tests/packets/*) continue ;;
+	tests/fuzz/corpus/* | tests/packets/* | tests/golden/*) continue ;;
 	esac
 	if ! head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause'; then
 		echo "$file: no line \"SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause\" at its head"

@@ -29,12 +29,15 @@ start_system() {
 	END
 }
 
+widest() { screen | LC_ALL=C.UTF-8 wc -L; }
+
 # ---- completion ----
 
 shell() { # bash | zsh | fish: with completion as it is installed and a prompt to wait for
 	local completions=$SOURCE_DIR/contrib/completion
 	command -v "$1" >/dev/null || skip "$1 is not there"
 	mkdir -p "$T/home"
+	# shellcheck disable=SC2016 # zsh expands its $fpath
 	case $1 in
 	bash) printf 'PS1="ready> "\n. %s/shunt.bash\n' "$completions" >"$T/rc" ;;
 	zsh) printf 'PS1="ready> "\nunsetopt PROMPT_SP\nfpath=(%s $fpath)\nautoload -U compinit\ncompinit -u -D\n' "$completions" >"$T/home/.zshrc" ;;
@@ -96,7 +99,7 @@ watch_follows() {
 	shows 'cannot reach the controller' "the controller is gone"
 	start_shuntd
 	shows 'app active-passive' "it is back"
-	expect "$(screen | awk 'length > 80' | wc -l)" -eq 0 "wider than the terminal"
+	expect "$(widest)" -le 80 "columns of the widest line"
 	resize 60 24
 	shows 'app active-passive' "after a resize"
 	keys C-c
@@ -117,10 +120,142 @@ watch_elsewhere() {
 
 has_lines() { [ "$(wc -l <"$T/$1.log")" -ge "$2" ]; } # LABEL N
 
+# ---- top ----
+
+# A shell that says whether the terminal is as it was, with top in it.
+top() {
+	# shellcheck disable=SC2016 # for the inner shell
+	printf '#!/bin/bash\nstty -g >%s/before\necho begin\n"$@"; echo "ended $?"\nstty -g >%s/after\nexec cat\n' "$T" "$T" >"$T/within"
+	chmod +x "$T/within"
+	terminal "$T/within" "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" top "$@"
+	shows '^shunt .* on .* eth0' "top's head"
+}
+
+is_restored() {
+	shows '^ended 0' "the end"
+	expect "$(cat "$T/before")" = "$(cat "$T/after")" "the terminal's settings"
+	expect "$(in_tmux display-message -p '#{alternate_on}#{cursor_flag}')" = 01 "no alternate screen, a cursor"
+	screen_has '^begin$' || fail "what was on the screen before is gone: $(screen)"
+}
+
+fits() { # COLUMNS ROWS
+	expect "$(widest)" -le "$1" "columns of the widest line"
+	screen_has 'q quit' || fail "no keys at the foot: $(screen)"
+	[ -z "${SHUNT_SHOW:-}" ] || screen >&3
+}
+
+choose() { # NAME: goes down from the first line until it is the chosen one, a key at a time
+	local name
+	keys Home
+	for name in web mail app spare b1 b2 b3; do
+		wait_for 5 "$name is the chosen line" is_chosen "$name"
+		[ "$name" != "$1" ] || return 0
+		keys Down
+	done
+}
+
+is_chosen() { colours | grep -qE $'\e\\[([0-9]+;)*7m(\e\\[[0-9;]*m)*'"$1"; } # shown in reverse
+
+top_shows() {
+	start_system
+	connect_every 20 traffic $VIP 80
+	top --interval 300ms
+	shows 'web +192.0.2.10:80 +[1-9][0-9.]* ' "packets a second of the service"
+	shows 'app +normal, 2 up +[1-9]' "the group"
+	shows 'b1 +. up [0-9]+s +[1-9][0-9.]* ' "the backend that takes them"
+	shows 'LAST EVENTS' "events"
+	shows 'group app: b1: first decision' "an event"
+	fits 80 24
+	keys s
+	shows 'by name$' "the order"
+	keys r
+	shows 'by name, reversed$' "the other way round"
+	wait_for 5 "mail is below web no more" before 'web ' 'mail '
+	keys r
+	types '/b2'
+	keys Enter
+	shows '/b2 [0-9]' "the filter"
+	wait_for 5 "b3 is not shown" hides '^b3 '
+	keys Escape
+	shows '^b3 ' "all again"
+	keys p
+	shows 'PAUSED' "paused"
+	keys p
+	wait_for 5 "it goes on" hides PAUSED
+	keys 5
+	shows 'no_backend .*no fit backend' "reasons of drops"
+	keys 6
+	shows 'shuntd: version' "events, all of them"
+	keys 1
+	keys '?'
+	shows 'takes back drain and maint' "the help"
+	keys '?'
+	resize 120 40
+	wait_for 5 "it fills the larger terminal" at_line 40 'q quit'
+	fits 120 40
+	resize 60 12
+	wait_for 5 "it fits the smaller one" at_line 12 'q quit'
+	expect "$(widest)" -le 60 "columns of the widest line"
+	keys q
+	is_restored
+	stop_traffic traffic
+}
+
+at_line() { screen | sed -n "${1}p" | grep -q "$2"; }
+hides() { ! screen_has "$1"; }
+before() { # A B: A stands above B
+	[ "$(screen | grep -n "^$1" | cut -d: -f1)" -lt "$(screen | grep -n "^$2" | cut -d: -f1)" ]
+}
+
+top_commands() {
+	start_system
+	top
+	choose 'b1'
+	keys d
+	shows 'drain b1: .* y does it' "it asks first"
+	keys n
+	shows 'nothing was done' "and does nothing without a yes"
+	expect "$(backend b1 admin)" = ready "b1"
+	keys d
+	shows 'drain b1: .* y does it' "it asks first"
+	keys y
+	shows 'drain b1: done' "what came of it"
+	expect "$(backend b1 admin)" = drain "b1"
+	shows '^b1 +~ drain' "b1 drains"
+	keys y
+	shows 'ready b1: .* y does it' "ready asks, too"
+	keys y
+	shows '^b1 +. up' "b1 is back"
+	expect "$(active app)" = b2 "who is active, with failback by hand"
+	choose 'app'
+	keys b
+	shows 'failback app: .*y does it' "failback asks"
+	keys y
+	shows 'failback app: done' "what came of it"
+	expect "$(active app)" = b1 "who is active"
+	keys f
+	shows 'failover app: .*y does it' "failover asks"
+	keys y
+	shows 'failover app: done' "what came of it"
+	expect "$(active app)" = b2 "who is active"
+	shows '^app +failed-over, 2 up' "the group has failed over"
+	choose 'web'
+	keys d
+	shows 'drain is for a backend: choose one' "what a key is for"
+	kill_shuntd
+	shows 'not reached' "the controller is gone"
+	start_shuntd
+	wait_for 10 "it is back" hides 'not reached'
+	kill -TERM "$(pgrep -P "$(in_tmux display-message -p '#{pane_pid}')" -x shunt)"
+	is_restored
+}
+
 suite terminal
 run_test 'bash completes commands, options, names and files' completion_in bash
 run_test 'zsh completes commands, options, names and files' completion_in zsh
 run_test 'fish completes commands, options, names and files' completion_in fish
 run_test 'status --watch follows on a terminal, also through a restart of the controller' watch_follows
 run_test '--watch --json is a document a line, without escapes' watch_elsewhere
+run_test 'top shows rates, states, events, sorts, filters, pauses, resizes and leaves the terminal as it was' top_shows
+run_test 'top drains and fails over when it was told yes, and only then' top_commands
 finish

@@ -123,6 +123,7 @@ int command_services(struct cli *cli);
 int command_groups(struct cli *cli);
 int command_backends(struct cli *cli);
 int command_stats(struct cli *cli);
+int command_top(struct cli *cli);
 int command_drain(struct cli *cli);
 int command_maint(struct cli *cli);
 int command_ready(struct cli *cli);

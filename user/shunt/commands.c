@@ -23,6 +23,11 @@ static const struct argp_option watch_options[] = {
 	{},
 };
 
+static const struct argp_option top_options[] = {
+	{"interval", OPTION_WATCH, "D", 0, "Look again every D (default 1s)", 0},
+	{},
+};
+
 static const struct argp_option weight_options[] = {
 	FOR_A_TIME,
 	{},
@@ -123,6 +128,9 @@ const struct command commands[] = {
 	 "  shunt deny list 203.0.113.7\n"
 	 "  shunt deny del 203.0.113.0/24", deny_options, false, command_deny},
 	{"stats", "", 0, 0, "all counters once", NULL, watch_options, false, command_stats},
+	{"top", "", 0, 0, "all of it live, full screen",
+	 "Rates, health, moving slots, drops and events; sorts, filters, pauses; drains and fails over, after asking.\n"
+	 "? shows the keys.", top_options, false, command_top},
 	{"events", "", 0, 0, "the audit trail: what happened, and why", NULL, events_options, false, command_events},
 	{"flows", "", 0, 0, "live pinned flows, by backend and slot",
 	 "How many flows the data path remembers, how long they have been silent, and the state of their slots.",

@@ -248,7 +248,7 @@ int main(int argc, char **argv)
 	if (!parse.command->offline)
 		r = connect_client(&cli);
 	if (r == EXIT_DONE)
-		r = cli.option[OPTION_WATCH] ? watch_run(&cli, parse.command->run) : parse.command->run(&cli);
+		r = cli.option[OPTION_WATCH] && parse.command->run != command_top ? watch_run(&cli, parse.command->run) : parse.command->run(&cli);
 	client_close(cli.client);
 	return flush(r);
 }
