@@ -115,6 +115,7 @@ void print_object(const json_t *object, const struct style *style);
 /* ---- the commands, a file a family ---- */
 
 int command_check(struct cli *cli);
+int command_convert(struct cli *cli);
 int command_reload(struct cli *cli);
 int command_detach(struct cli *cli);
 int command_maps(struct cli *cli);

@@ -3,6 +3,7 @@
  * What may stand where the cursor is, for the shells' completion (contrib/completion): commands and options from the one
  * table, names from the running controller. Says nothing where it knows nothing; never an error in the middle of a line.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,7 +158,7 @@ static void offer_argument(struct line *line, const char *is, const char *begun,
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (strcmp(kinds[i].is, is) == 0)
 			kinds[i].offer(line, begun, before);
-	if (strchr(is, '|'))
+	if (strchr(is, '|') || islower(*is)) /* the word itself */
 		offer_alternatives(is, begun, before);
 }
 
