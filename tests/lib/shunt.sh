@@ -53,6 +53,19 @@ balance() { # config from stdin
 	wait_for 10 "every group has decided who serves" all_serve
 }
 
+# group_of N KEYS: a running shuntd with group app of b1 … bN, of these keys, and a service at $VIP.
+group_of() {
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		table_size: 4096
+		defaults: {health_check: $FAST_CHECK}
+		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
+		failover_groups: [{name: app, $2}]
+		$(some_backends "$1")
+	END
+}
+
 # Health is known a moment before groups have followed it.
 all_serve() { is true json 'all(.[]; .state == "down" or (.active | length > 0))' groups; }
 

@@ -6,19 +6,6 @@
 
 VIP=192.0.2.10
 
-# group_of N KEYS: group app of b1 … bN.
-group_of() {
-	balance <<-END
-		interfaces: [eth0]
-		flow_timeout: 2s
-		table_size: 4096
-		defaults: {health_check: $FAST_CHECK}
-		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
-		failover_groups: [{name: app, $2}]
-		$(some_backends "$1")
-	END
-}
-
 network() { # N
 	local i
 	# shellcheck disable=SC2046 # names

@@ -6,19 +6,6 @@
 
 VIP=192.0.2.10
 
-# group app of b1 … bN as $2 says; $1: how many there are.
-group_of() { # N KEYS
-	balance <<-END
-		interfaces: [eth0]
-		flow_timeout: 2s
-		table_size: 4096
-		defaults: {health_check: $FAST_CHECK}
-		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
-		failover_groups: [{name: app, $2}]
-		$(some_backends "$1")
-	END
-}
-
 start_all() { # N
 	local i
 	for i in $(seq "$1"); do serve "b$i"; done

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "base/word.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -313,6 +314,16 @@ static void levels_are_known_by_name(void **state)
 	assert_int_equal(level, LOG_LEVEL_DEBUG);
 }
 
+static void an_object_that_begins_with_its_kind_is_known(void **unused)
+{
+	(void)unused;
+	assert_true(begins_with_word("backend b2", "backend"));
+	assert_true(begins_with_word("backend", "backend"));
+	assert_false(begins_with_word("backends", "backend"));
+	assert_false(begins_with_word("group web", "failover"));
+	assert_false(begins_with_word("", "start"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +341,7 @@ int main(void)
 		cmocka_unit_test(an_event_is_one_line_with_its_level_first),
 		cmocka_unit_test(an_overlong_event_is_cut_and_still_one_line),
 		cmocka_unit_test(levels_are_known_by_name),
+		cmocka_unit_test(an_object_that_begins_with_its_kind_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
