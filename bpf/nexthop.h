@@ -49,7 +49,8 @@ static __always_inline bool exit_by_fib(struct packet *p, struct exit *exit)
 	return true;
 }
 
-stage bool find_exit(struct packet *p, struct exit *exit)
+/* What the controller knows of it. */
+stage bool known_exit(struct packet *p, struct exit *exit)
 {
 	__u64 word = *(const volatile __u64 *)&p->backend->next_hop;
 	struct shunt_next_hop next_hop;
@@ -59,13 +60,18 @@ stage bool find_exit(struct packet *p, struct exit *exit)
 	__builtin_memcpy(&next_hop, &word, sizeof(next_hop));
 	index = next_hop.link;
 	if (unlikely(!index) || !(link = bpf_map_lookup_elem(&links, &index)))
-		return exit_by_fib(p, exit);
+		return false;
 	__builtin_memcpy(&exit->destination, next_hop.mac, ETH_ALEN);
 	exit->source = *(const struct mac *)link->mac;
 	exit->ifindex = link->ifindex;
 	exit->link = index;
 	p->link = index;
 	return true;
+}
+
+stage bool find_exit(struct packet *p, struct exit *exit)
+{
+	return likely(known_exit(p, exit)) || exit_by_fib(p, exit);
 }
 
 stage int leave(const struct packet *p, const struct exit *exit)

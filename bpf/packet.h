@@ -23,6 +23,11 @@ enum verdict { SHUNT_NEXT = 0 };
 
 #define VLAN_TAGS_MAX 2
 
+/* Of IPv4's flags and fragment offset (RFC 791 section 3.1). */
+#define IPV4_DONT_FRAGMENT 0x4000
+#define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV4_FRAGMENT_OFFSET 0x1fff
+
 struct vlan_tag {
 	__be16 protocol, control;        /* TPID and TCI: priority and VLAN id */
 };

@@ -14,8 +14,6 @@
 #include "sanity.h"
 #include "vlan.h"
 
-#define IPV4_MORE_FRAGMENTS 0x2000
-#define IPV4_FRAGMENT_OFFSET 0x1fff
 #define ICMP_MIN_LEN 8 /* RFC 792, 4443: every message has as much */
 
 /* One branch for all: before each the compiler writes to the stack what it knows of the packet by then. */

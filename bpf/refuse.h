@@ -18,7 +18,6 @@
 #include "parse.h"
 #include "vlan.h"
 
-#define IPV4_DONT_FRAGMENT 0x4000
 #define IPV4_QUOTED 548                  /* bytes of the packet: the answer is 576 then (RFC 1812 section 4.3.2.3) */
 #define IPV6_QUOTED 1232                 /* the answer is IPv6's least MTU then (RFC 4443 section 3.2) */
 #define IPV6_MTU_MIN 1280                /* RFC 8200 section 5; hosts ignore less (RFC 8201 section 4) */

@@ -6,18 +6,7 @@
 #include "clients.h"
 #include "empty.h"
 #include "flow.h"
-
-stage __u64 flow_hash(const struct packet *p)
-{
-	__u32 ports = (__u32)p->source_port << 16 | p->destination_port;
-	__u64 salt = p->service->salt;
-
-	if (p->service->flags & SHUNT_SERVICE_SOURCE_IP)
-		ports = 0;
-	else if (cfg.features & SHUNT_FEATURE_PREFIXES && p->service->key.prefix)
-		salt = shunt_prefix_salt(salt, &p->destination);
-	return shunt_flow_hash(cfg.hash_key, &p->source, ports, salt);
-}
+#include "flow_hash.h"
 
 /* Only TCP and QUIC say where a flow begins; other protocols move with their slot unless the service asks for more. */
 stage bool is_tracked(const struct packet *p)

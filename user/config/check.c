@@ -13,12 +13,14 @@
 #define HEALTHY_DEFAULT 2
 #define UNHEALTHY_DEFAULT 3
 #define PATH_DEFAULT "/"
+#define PADDED_INTERVAL_DEFAULT_MS 60000
 
 /* ---- which key is for which type ---- */
 
 #define FOR(type) (1U << (type))
 #define WEB (FOR(CHECK_HTTP) | FOR(CHECK_HTTPS))
 #define COMPOSITE (FOR(CHECK_ALL) | FOR(CHECK_ANY))
+#define PATHS (FOR(CHECK_TCP) | FOR(CHECK_UDP) | FOR(CHECK_DNS) | WEB) /* what can be sent as traffic is */
 #define EVERY (FOR(CHECK_TYPE_COUNT) - 1)
 
 static const struct key {
@@ -51,6 +53,8 @@ static const struct key {
 	KEY(query_type, FOR(CHECK_DNS)),
 	KEY(rcode, FOR(CHECK_DNS)),
 	KEY(answer, FOR(CHECK_DNS)),
+	KEY(via, PATHS),
+	KEY(padded_interval, PATHS),
 #undef KEY
 };
 
@@ -190,6 +194,25 @@ static void require(struct report *report, const char *who, const struct draft_c
 			     "%shealth_check: answer is an address: ask for it with query_type A or AAAA", who);
 }
 
+static void validate_via(struct report *report, const char *who, const struct draft_check *own,
+			 const struct draft_check *merged)
+{
+	bool via = merged->via.ok && merged->via.number;
+	char padded[DURATION_TEXT_MAX], interval[DURATION_TEXT_MAX];
+
+	if (own->padded_interval.ok && !via)
+		report_error(report, own->padded_interval.at,
+			     "%shealth_check: padded_interval is for checks with via: service: remove it, or add that", who);
+	else if (own->padded_interval.ok && own->padded_interval.number < merged->interval.number)
+		report_error(report, own->padded_interval.at,
+			     "%shealth_check: padded_interval %s is shorter than interval %s: lengthen it", who,
+			     duration_format(own->padded_interval.number, padded),
+			     duration_format(merged->interval.number, interval));
+	if (via && merged->type.number == CHECK_UDP && !merged->expect.ok && !merged->expect_hex.ok)
+		report_error(report, own->via.at.line ? own->via.at : blame(own),
+			     "%shealth_check: via: service needs an answer to wait for: add \"expect\"", who);
+}
+
 static void validate_question(struct report *report, const char *who, const struct draft_check *own,
 			      const struct draft_check *merged)
 {
@@ -201,6 +224,7 @@ static void validate_question(struct report *report, const char *who, const stru
 	refuse_pair(report, who, &own->send, "send", &own->send_hex, "send_hex");
 	refuse_pair(report, who, &own->expect, "expect", &own->expect_hex, "expect_hex");
 	require(report, who, own, merged);
+	validate_via(report, who, own, merged);
 }
 
 static const struct items *parts_of(const struct draft_check *merged)
@@ -348,9 +372,14 @@ void check_build(struct report *report, const struct draft_check *merged, struct
 		.query_type = number_or(&draft.query_type, 0),
 		.rcode = number_or(&draft.rcode, 0),
 		.answer = draft.answer.address,
+		.via_service = draft.via.ok && draft.via.number,
 		.command = draft.type.number == CHECK_EXEC ? command_build(report, &draft.command) : NULL,
 	};
 	if (draft.status.ok && status_parse(draft.status.text, check->status, &check->n_status) < 0)
 		check->n_status = 0; /* never: it was parsed before */
+	if (check->via_service)
+		check->padded_interval_ms = number_or(&draft.padded_interval, PADDED_INTERVAL_DEFAULT_MS);
+	if (check->padded_interval_ms && check->padded_interval_ms < check->interval_ms)
+		check->padded_interval_ms = check->interval_ms;
 	build_parts(report, merged, check);
 }

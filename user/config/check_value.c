@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "config/command.h"
 #include "config/config.h"
 #include "config/words.h"
@@ -18,6 +19,7 @@ static const size_t texts[] = {
 	offsetof(struct config_check, method),   offsetof(struct config_check, sni),
 	offsetof(struct config_check, ca_file),  offsetof(struct config_check, certificate_file),
 	offsetof(struct config_check, key_file), offsetof(struct config_check, query),
+	offsetof(struct config_check, scope),
 };
 static const size_t bytes[] = {offsetof(struct config_check, send), offsetof(struct config_check, expect)};
 
@@ -51,6 +53,7 @@ static bool numbers_equal(const struct config_check *a, const struct config_chec
 	       a->timeout_ms == b->timeout_ms && a->healthy_threshold == b->healthy_threshold &&
 	       a->unhealthy_threshold == b->unhealthy_threshold && a->fast_interval_ms == b->fast_interval_ms &&
 	       a->n_status == b->n_status && a->http_version == b->http_version && a->no_verify == b->no_verify &&
+	       a->via_service == b->via_service && a->padded_interval_ms == b->padded_interval_ms &&
 	       a->query_type == b->query_type && a->rcode == b->rcode && a->n_parts == b->n_parts &&
 	       !memcmp(&a->health, &b->health, sizeof(a->health)) && !memcmp(&a->answer, &b->answer, sizeof(a->answer)) &&
 	       !memcmp(a->status, b->status, a->n_status * sizeof(a->status[0]));
@@ -147,6 +150,12 @@ uint64_t config_check_detection_ms(const struct config_check *check)
 	return check->interval_ms + (check->unhealthy_threshold - 1) * again_ms + check->timeout_ms;
 }
 
+/* The last good padded probe was made just before; the next one waits for the start of a check. */
+uint64_t config_check_mtu_detection_ms(const struct config_check *check)
+{
+	return check->via_service ? check->padded_interval_ms + config_check_detection_ms(check) : 0;
+}
+
 /* ---- in words ---- */
 
 static void describe_bytes(FILE *to, const char *key, const struct config_bytes *what)
@@ -201,6 +210,8 @@ static void describe_query(FILE *to, const struct config_check *check)
 /* NOLINTNEXTLINE(misc-no-recursion): parts have no parts */
 static void describe(FILE *to, const struct config_check *check)
 {
+	char padded[DURATION_TEXT_MAX];
+
 	fprintf(to, "%s", config_check_type_text(check->type));
 	describe_web(to, check);
 	if (check->query)
@@ -209,6 +220,8 @@ static void describe(FILE *to, const struct config_check *check)
 		fprintf(to, " %s", check->command[i]);
 	describe_bytes(to, "send", &check->send);
 	describe_bytes(to, "expect", &check->expect);
+	if (check->via_service)
+		fprintf(to, ", via service, padded every %s", duration_format(check->padded_interval_ms, padded));
 	for (size_t i = 0; i < check->n_parts; i++) {
 		fputs(i ? "; " : " of (", to);
 		describe(to, &check->parts[i]);

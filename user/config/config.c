@@ -138,6 +138,29 @@ bool config_service_reaches(const struct config *config, const struct config_ser
 	return reaches;
 }
 
+static bool same_way(const struct config_service *a, const struct config_service *b)
+{
+	return address_equal(&a->address, &b->address) && a->forward == b->forward && a->gue_port == b->gue_port;
+}
+
+size_t config_via_services(const struct config *config, size_t group, size_t ret_services[CONFIG_VIA_ADDRESSES_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_services; i++) {
+		bool known = !config_service_reaches(config, &config->services[i], group);
+
+		for (size_t k = 0; k < n && k < CONFIG_VIA_ADDRESSES_MAX && !known; k++)
+			known = same_way(&config->services[ret_services[k]], &config->services[i]);
+		if (known)
+			continue;
+		if (n < CONFIG_VIA_ADDRESSES_MAX)
+			ret_services[n] = i;
+		n++;
+	}
+	return n;
+}
+
 const struct config_client *config_client_of(const struct config_service *service, const struct shunt_addr *address)
 {
 	const struct config_client *best = NULL;

@@ -69,6 +69,7 @@ struct config_passive {
 };
 
 #define CONFIG_STATUS_RANGES_MAX 8
+#define CONFIG_VIA_ADDRESSES_MAX 8    /* of services, that one check goes to */
 
 struct config_status_range {
 	uint16_t first, last;
@@ -104,6 +105,9 @@ struct config_check {
 	uint8_t rcode;                /* DNS: the response code wanted */
 	struct shunt_addr answer;     /* DNS: an address that must be among the answers; all zero: none in particular */
 	char **command;               /* exec: program and arguments, ends with NULL */
+	bool via_service;             /* it goes to the services' addresses, as traffic does */
+	uint32_t padded_interval_ms;  /* of via_service: how often it is as large as traffic can be */
+	char *scope;                  /* of via_service: the group whose services those are, with no other of which it is shared */
 	struct config_check *parts;   /* of all and any */
 	size_t n_parts;
 	enum config_on_down on_down;  /* of the group: what becomes of the established flows of who fails the check */
@@ -365,6 +369,11 @@ void config_changes_clear(struct config_changes *changes);
 
 /* Whether packets of the service may come to the group: it is its own one, one of its clients', or a fallback of those. */
 bool config_service_reaches(const struct config *config, const struct config_service *service, size_t group);
+/*
+ * The services whose ways a check of the group with via: service takes: the first one of each address, forwarding mode and GUE
+ * port. Indexes; returns how many there are, of which no more than fit are given.
+ */
+size_t config_via_services(const struct config *config, size_t group, size_t ret_services[CONFIG_VIA_ADDRESSES_MAX]);
 
 /* The longest prefix of the service's clients that the address is in; NULL: none, the service's own group takes it. */
 const struct config_client *config_client_of(const struct config_service *service, const struct shunt_addr *address);
@@ -388,6 +397,8 @@ void config_check_clear(struct config_check *check); /* frees what it points to 
  * begins no sooner than that. 0: never noticed (type none).
  */
 uint64_t config_check_detection_ms(const struct config_check *check);
+/* The same of a path that has become too narrow for the largest packet; 0: never noticed. */
+uint64_t config_check_mtu_detection_ms(const struct config_check *check);
 /* What it asks for, as words after "health_check": "http /health, status 200-299". NULL without memory; to be freed. */
 char *config_check_describe(const struct config_check *check);
 

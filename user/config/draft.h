@@ -64,6 +64,7 @@ struct draft_check {
 	struct item path, host, method, status, http_version, send, send_hex, expect, expect_hex;
 	struct item sni, verify, ca_file, certificate_file, key_file;
 	struct item query, query_type, rcode, answer;
+	struct item via, padded_interval;
 	struct draft_health health;
 	struct items command;        /* struct draft_word */
 	struct items all, any;       /* struct draft_check, of the keys that say what is asked */

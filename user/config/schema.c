@@ -109,6 +109,8 @@ static const struct field check_fields[] = {
 	{"timeout", FIELD_DURATION, AT(draft_check, timeout), .min = 1, .max = MS_PER_HOUR},
 	{"healthy_threshold", FIELD_NUMBER, AT(draft_check, healthy_threshold), .min = 1, .max = THRESHOLD_MAX},
 	{"unhealthy_threshold", FIELD_NUMBER, AT(draft_check, unhealthy_threshold), .min = 1, .max = THRESHOLD_MAX},
+	{"via", FIELD_WORD, AT(draft_check, via), .words = via_words},
+	{"padded_interval", FIELD_DURATION, AT(draft_check, padded_interval), .min = 100, .max = 24 * MS_PER_HOUR},
 	{"slow_threshold", FIELD_DURATION, AT(draft_check, health.slow_threshold), .min = 1, .max = MS_PER_HOUR},
 	{"degraded_weight", FIELD_PERCENT, AT(draft_check, health.degraded_weight), .min = 1, .max = 100},
 	{"predict", FIELD_DURATION, AT(draft_check, health.predict), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},

@@ -198,6 +198,8 @@ void config_validate(const struct draft *draft, struct config *config, struct re
 		validate_groups(&v);
 	if (!report->out_of_memory)
 		validate_services(&v);
+	if (!report->out_of_memory)
+		validate_via_services(&v);
 	validate_protection(&v);
 	validate_hooks(&v);
 	if (!report->out_of_memory)

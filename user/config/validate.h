@@ -21,6 +21,7 @@ struct validation {
 /* The calls below build one part of the configuration each; validate_groups wants backends, validate_services both. */
 void validate_groups(struct validation *validation);
 void validate_services(struct validation *validation);
+void validate_via_services(struct validation *validation); /* wants services */
 void validate_dns(struct validation *validation);     /* wants groups */
 void validate_hooks(struct validation *validation);
 void validate_windows(struct validation *validation); /* wants backends and groups */

@@ -167,6 +167,8 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 	check_build(v->report, &check, &group->check);
 	passive_build(v->report, who(draft, before), &draft->passive, &group->passive);
 	health_build(v->report, who(draft, before), &draft->check, &v->draft->defaults.check, &group->check);
+	if (group->check.via_service)
+		group->check.scope = copy_text(v->report, draft->name.text);
 	group->check.on_down = number_or(&draft->on_down, ON_DOWN_MOVE);
 }
 
@@ -197,6 +199,24 @@ static void refuse_circle(struct validation *v, size_t index)
 		report_error(v->report, drafts[index].fallback.at,
 			     "%sfallback %s leads back to it: name a group that does not fall back on this one",
 			     who(&drafts[index], before), quote(drafts[index].fallback.text, name));
+}
+
+void validate_via_services(struct validation *v)
+{
+	const struct draft_group *drafts = v->draft->groups.list;
+	size_t services[CONFIG_VIA_ADDRESSES_MAX], n;
+	char before[WHO_MAX];
+
+	for (size_t i = 0; i < v->config->n_groups; i++) {
+		if (!v->config->groups[i].check.via_service)
+			continue;
+		n = config_via_services(v->config, i, services);
+		if (n > CONFIG_VIA_ADDRESSES_MAX)
+			report_error(v->report, drafts[i].at,
+				     "%shealth_check: via: service would go to %zu addresses of services, at most %d are possible: "
+				     "split the group",
+				     who(&drafts[i], before), n, CONFIG_VIA_ADDRESSES_MAX);
+	}
 }
 
 void validate_groups(struct validation *v)

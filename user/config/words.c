@@ -46,6 +46,7 @@ const struct word check_type_words[] = {
 	{"tcp", CHECK_TCP},   {"http", CHECK_HTTP}, {"https", CHECK_HTTPS}, {"udp", CHECK_UDP},   {"icmp", CHECK_ICMP},
 	{"dns", CHECK_DNS},   {"exec", CHECK_EXEC}, {"agent", CHECK_AGENT}, {"none", CHECK_NONE}, {}};
 static const struct word check_composite_words[] = {{"all", CHECK_ALL}, {"any", CHECK_ANY}, {}};
+const struct word via_words[] = {{"backend", false}, {"service", true}, {}};
 const struct word verify_words[] = {{"on", true}, {"off", false}, {}};
 const struct word http_version_words[] = {{"1.1", HTTP_VERSION_1_1}, {"2", HTTP_VERSION_2}, {}};
 /* RFC 1035 section 3.2.2, RFC 3596, RFC 2782; 0 is what nobody asked for, which is A. */

@@ -14,7 +14,7 @@ extern const struct word switch_words[];
 extern const struct word scheduler_words[], tracking_words[], on_empty_words[], group_mode_words[];
 extern const struct word dns_type_words[];
 extern const struct word mss_words[], on_down_words[], failover_words[], failback_words[], check_type_words[];
-extern const struct word hook_event_words[], verify_words[], http_version_words[], query_type_words[], rcode_words[];
+extern const struct word hook_event_words[], via_words[], verify_words[], http_version_words[], query_type_words[], rcode_words[];
 
 const char *word_text(const struct word *words, int value); /* "?" for a value without word */
 

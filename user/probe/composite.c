@@ -80,46 +80,36 @@ static void decide(struct probe *probe)
 	}
 }
 
-void composite_ended(struct probe *part)
+void parts_forget(struct probe *probe)
 {
-	part->ended = true;
-	if (!part->parent->starting)
-		decide(part->parent);
-}
-
-void composite_skipped(struct probe *part, int error)
-{
-	part->ended = true;
-	part->skip_error = error;
-	if (!part->parent->starting)
-		decide(part->parent);
+	for (size_t i = 0; i < probe->n_parts; i++) {
+		probe->parts[i].ended = false;
+		probe->parts[i].skip_error = 0;
+	}
 }
 
 /* Parts that end at once are heard when all have begun. */
 static void start(struct probe *probe)
 {
 	probe->starting = true;
-	for (size_t i = 0; i < probe->n_parts; i++) {
-		probe->parts[i].ended = false;
-		probe->parts[i].skip_error = 0;
-	}
+	parts_forget(probe);
 	for (size_t i = 0; i < probe->n_parts; i++)
 		probe_begin(&probe->parts[i]);
 	probe->starting = false;
 	decide(probe);
 }
 
-static void late(struct probe *probe)
+void parts_late(struct probe *probe)
 {
 	probe->starting = true;
 	for (size_t i = 0; i < probe->n_parts; i++)
-		if (!probe->parts[i].ended)
+		if (probe->parts[i].running)
 			probe_time_is_up(&probe->parts[i]);
 	probe->starting = false;
-	decide(probe);
+	probe->kind->decide(probe);
 }
 
-static void stop(struct probe *probe)
+void parts_stop(struct probe *probe)
 {
 	for (size_t i = 0; i < probe->n_parts; i++) {
 		struct probe *part = &probe->parts[i];
@@ -130,4 +120,4 @@ static void stop(struct probe *probe)
 	}
 }
 
-const struct probe_kind probe_composite = {.start = start, .late = late, .stop = stop};
+const struct probe_kind probe_composite = {.start = start, .late = parts_late, .stop = parts_stop, .decide = decide};

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
@@ -39,9 +40,10 @@ struct http_transfer {
  */
 static curl_socket_t open_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *to)
 {
-	struct http_transfer *transfer = userdata;
+	struct probe *probe = userdata;
+	struct http_transfer *transfer = probe->http;
 	const struct linger linger = {.l_onoff = 1, .l_linger = 0};
-	int fd = socket(to->family, to->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, to->protocol);
+	int fd = socket(to->family, to->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, to->protocol), r;
 
 	(void)purpose;
 	if (fd < 0) {
@@ -49,6 +51,12 @@ static curl_socket_t open_socket(void *userdata, curlsocktype purpose, struct cu
 		return CURL_SOCKET_BAD;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	r = probe_mark_socket(probe, fd, to->family);
+	if (r < 0) {
+		close(fd);
+		transfer->socket_error = -r;
+		return CURL_SOCKET_BAD;
+	}
 	return fd;
 }
 
@@ -97,16 +105,17 @@ static int set_url(struct probe *probe)
 	const struct config_check *check = &probe->check;
 	const char *name = is_https(probe) ? (check->sni ? check->sni : check->host) : NULL;
 	char where[ADDRESS_TEXT_MAX], url[HEADER_MAX];
+	const struct shunt_addr *named = address_is_zero(&probe->named) ? &probe->address : &probe->named;
 	bool has_port = name && (*name == '[' ? strstr(name, "]:") : strchr(name, ':')) != NULL;
 
-	address_port_format(&probe->address, probe->port, where);
+	address_port_format(named, probe->port, where);
 	if (!name)
 		snprintf(url, sizeof(url), "%s://%s/", is_https(probe) ? "https" : "http", where);
 	else if (snprintf(url, sizeof(url), has_port ? "https://%s/" : "https://%s:%u/", name, probe->port) >=
 		 (int)sizeof(url))
 		return -ENAMETOOLONG;
 	curl_easy_setopt(probe->http->easy, CURLOPT_URL, url);
-	snprintf(url, sizeof(url), "::%s", where);
+	snprintf(url, sizeof(url), "::%s", address_port_format(&probe->address, probe->port, where));
 	if (append(&probe->http->connect_to, url) < 0)
 		return -ENOMEM;
 	curl_easy_setopt(probe->http->easy, CURLOPT_CONNECT_TO, probe->http->connect_to);
@@ -159,7 +168,7 @@ static void set_options(struct probe *probe)
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, probe);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
 }

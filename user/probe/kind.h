@@ -13,6 +13,7 @@
 
 struct http_transfer;
 struct child;
+struct via;
 
 #define PROBE_ANSWER_MAX 16384 /* bytes of an answer that are looked at */
 #define PROBE_QUOTE_MAX 64
@@ -29,6 +30,8 @@ struct probe_kind {
 	void (*stop)(struct probe *probe);
 	/* What the attempt is at, for the result of a timeout. */
 	struct probe_stage (*stage)(struct probe *probe);
+	/* Of a check that has parts: some have ended, by their `result` or, if `skip_error`, for want of something here. */
+	void (*decide)(struct probe *probe);
 	/* Time is up: ends the attempt; NULL: as `stage` says. */
 	void (*late)(struct probe *probe);
 	/* Of what the kind keeps between attempts; NULL: nothing. */
@@ -42,7 +45,7 @@ struct probe_kind {
 };
 
 extern const struct probe_kind probe_tcp, probe_agent, probe_http, probe_udp, probe_icmp, probe_dns, probe_exec;
-extern const struct probe_kind probe_composite;
+extern const struct probe_kind probe_composite, probe_via;
 
 struct probe {
 	struct prober *prober;
@@ -66,6 +69,7 @@ struct probe {
 	struct probe *parent;            /* composite.c: whose part it is, or NULL */
 	struct probe *parts;
 	size_t n_parts;
+	uint32_t cost;                   /* how many checks under way it counts for */
 	bool starting;                   /* parts end while others are not started yet */
 	bool ended;                      /* a part: with this result, or not made for this error */
 	int skip_error;
@@ -82,6 +86,9 @@ struct probe {
 	size_t question_length;
 	uint64_t token;                  /* icmp.c, dns.c: what tells the answer to this attempt from others */
 	struct http_transfer *http;      /* http.c: kept between attempts */
+	struct via *via;                 /* via.c: its paths, and what they were last found to be like */
+	uint32_t mark;                   /* via.c, of a part: SO_MARK of its sockets; 0: none */
+	struct shunt_addr named;         /* via.c, of a part: the address that it is about, if it is not the socket's */
 	struct child *program;           /* exec.c */
 };
 
@@ -93,9 +100,12 @@ void probe_skip(struct probe *probe, int error);
 /* Ends it for an errno value of socket, connect, send …: as a failure, or as one of this host. */
 void probe_fail(struct probe *probe, int error, enum probe_reason otherwise);
 
-/* composite.c: a part has ended, by its `result` or for want of something on this host. */
-void composite_ended(struct probe *part);
-void composite_skipped(struct probe *part, int error);
+/* composite.c: forgets how parts ended; ends those under way; breaks them off. For via.c, too. */
+void parts_forget(struct probe *probe);
+void parts_late(struct probe *probe);
+void parts_stop(struct probe *probe);
+/* via.c: makes its parts; 0 or -ENOMEM. */
+int via_prepare(struct probe *probe, const struct probe_target *target);
 
 /* prober.c, for composite.c: begins an attempt now, without timer or turn. */
 void probe_begin(struct probe *probe);
@@ -117,6 +127,8 @@ struct probe_stage datagram_stage(struct probe *probe);
 
 /* A socket of the address's family, not blocking; -errno. */
 int probe_socket(const struct probe *probe, int type, int protocol);
+/* Marks one that is made already, if the probe is so marked. 0 or -errno. */
+int probe_mark_socket(const struct probe *probe, int fd, int family);
 bool probe_has(const struct config_bytes *wanted, const uint8_t *data, size_t length);
 /* Bytes as a harmless text in quotes, shortened. Returns `buffer`. */
 const char *probe_quote(const void *data, size_t length, char buffer[PROBE_QUOTE_MAX]);

@@ -85,10 +85,22 @@ void prober_close(struct prober *prober); /* after all its probes; NULL is fine 
 void prober_set_max_in_flight(struct prober *prober, uint32_t max); /* checks at a time, ≥ 1; the parts of one count */
 struct prober_stats prober_stats(const struct prober *prober);
 
+/* One way that traffic takes to the backend (`via: service`). Marks are what bpf/probe.bpf.c knows it by. */
+struct probe_path {
+	struct shunt_addr service;   /* the address that clients use */
+	struct shunt_addr peer;      /* what the socket is connected to in its place */
+	uint32_t mark, padded_mark, tunnel_mark; /* SO_MARK of each kind of probe; 0: there is none of that kind */
+	uint16_t packet_bytes;       /* of the padded probe as it leaves; 0: not known, there is none */
+	bool tunnelled;
+	char mode[8];                /* "l2" | "ipip" … */
+};
+
 struct probe_target {
 	const char *name;            /* of the backend; copied */
 	struct shunt_addr address;
 	uint16_t port;               /* host order */
+	const struct probe_path *paths; /* of a check with via_service; copied */
+	size_t n_paths;              /* 0: it asks the backend itself */
 };
 
 /*
@@ -104,6 +116,8 @@ void probe_next_in(struct probe *probe, uint32_t delay_ms);
  * manual 5.2, "fastinter"). To be called from the callback.
  */
 void probe_hurry(struct probe *probe, bool hurry);
+/* What has changed of its paths, which are as many as before. */
+void probe_update_paths(struct probe *probe, const struct probe_path *paths);
 void probe_free(struct probe *probe); /* stops it; NULL is fine */
 
 /* What follows from an agent's line of text (agent.c); good or not is left to `reason`. Pure. */

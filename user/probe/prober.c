@@ -11,7 +11,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "loop/child.h"
@@ -102,16 +104,11 @@ void probe_hurry(struct probe *probe, bool hurry)
 
 /* ---- turns ---- */
 
-static uint32_t cost(const struct probe *probe)
-{
-	return probe->n_parts ? probe->n_parts : 1;
-}
-
 static bool may_begin(const struct prober *prober, const struct probe *probe)
 {
 	const struct prober_stats *stats = &prober->stats;
 
-	return stats->in_flight == 0 || stats->in_flight + cost(probe) <= prober->max_in_flight;
+	return stats->in_flight == 0 || stats->in_flight + probe->cost <= prober->max_in_flight;
 }
 
 static void note_late(struct prober *prober, const struct probe *probe, uint64_t now)
@@ -142,7 +139,7 @@ static void launch(struct probe *probe)
 
 	note_late(probe->prober, probe, now);
 	probe->prober->stats.started++;
-	probe->prober->stats.in_flight += cost(probe);
+	probe->prober->stats.in_flight += probe->cost;
 	if (probe->kind)
 		arm(probe, now + (uint64_t)probe->check.timeout_ms * 1000);
 	probe_begin(probe);
@@ -201,10 +198,17 @@ static void end_attempt(struct probe *probe)
 	probe->running = false;
 	if (probe->parent)
 		return;
-	prober->stats.in_flight -= cost(probe);
+	prober->stats.in_flight -= probe->cost;
 	if (prober->queue)
 		sd_event_source_set_enabled(prober->turn, SD_EVENT_ONESHOT);
 	plan_next(probe);
+}
+
+static void end_part(struct probe *part)
+{
+	part->ended = true;
+	if (!part->parent->starting)
+		part->parent->kind->decide(part->parent);
 }
 
 void probe_finish(struct probe *probe, enum probe_reason reason, const char *format, ...)
@@ -230,7 +234,7 @@ void probe_finish(struct probe *probe, enum probe_reason reason, const char *for
 	memcpy(probe->text, text, sizeof(text));
 	probe->result = result;
 	probe->result.text = probe->text;
-	composite_ended(probe);
+	end_part(probe);
 }
 
 void probe_skip(struct probe *probe, int error)
@@ -242,8 +246,10 @@ void probe_skip(struct probe *probe, int error)
 			 address_port_format(&probe->address, probe->port, address), strerror(-error));
 	probe->skipping = true;
 	end_attempt(probe);
-	if (probe->parent)
-		composite_skipped(probe, error);
+	if (!probe->parent)
+		return;
+	probe->skip_error = error;
+	end_part(probe);
 }
 
 void probe_fail(struct probe *probe, int error, enum probe_reason otherwise)
@@ -298,6 +304,7 @@ int probe_prepare(struct probe *probe)
 
 	probe->kind = kinds[check->type];
 	probe->socket = -1;
+	probe->cost = check->n_parts ? check->n_parts : 1;
 	probe->parts = check->n_parts ? calloc(check->n_parts, sizeof(*probe->parts)) : NULL;
 	if (check->n_parts && !probe->parts)
 		return -ENOMEM;
@@ -366,7 +373,7 @@ int probe_start(struct prober *prober, const struct probe_target *target, const 
 	probe->name = strdup(target->name);
 	r = probe->name ? config_check_copy(check, &probe->check) : -ENOMEM;
 	if (r >= 0)
-		r = probe_prepare(probe);
+		r = target->n_paths ? via_prepare(probe, target) : probe_prepare(probe);
 	if (r >= 0)
 		r = add_timer(probe);
 	if (r < 0) {
@@ -383,7 +390,7 @@ void probe_free(struct probe *probe)
 		return;
 	leave_queue(probe);
 	if (probe->running)
-		probe->prober->stats.in_flight -= cost(probe);
+		probe->prober->stats.in_flight -= probe->cost;
 	probe_release(probe);
 	sd_event_source_disable_unref(probe->timer);
 	config_check_clear(&probe->check);
@@ -394,9 +401,31 @@ void probe_free(struct probe *probe)
 int probe_socket(const struct probe *probe, int type, int protocol)
 {
 	int family = address_is_ipv4(&probe->address) ? AF_INET : AF_INET6;
-	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol), r;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	r = probe_mark_socket(probe, fd, family);
+	if (r < 0)
+		close(fd);
+	return r < 0 ? r : fd;
+}
+
+/*
+ * Bound to a port of its own as well: of sockets that only connect the kernel gives one port to several, when their backends
+ * differ, and to the service's address those would be the same flow.
+ */
+int probe_mark_socket(const struct probe *probe, int fd, int family)
+{
+	const struct sockaddr_storage any = {.ss_family = family};
+	socklen_t length = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+
+	if (!probe->mark)
+		return 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &probe->mark, sizeof(probe->mark)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&any, length) < 0)
+		return -errno;
+	return 0;
 }
 
 /* ---- all of them ---- */

@@ -65,7 +65,7 @@ void backend_publish(struct controller *c, struct backend *backend)
 
 int endpoint_start(struct controller *c, struct endpoint *endpoint)
 {
-	const struct probe_target target = {
+	struct probe_target target = {
 		.name = endpoint->backend->name,
 		.address = endpoint->backend->address,
 		.port = endpoint->probe_port,
@@ -79,6 +79,9 @@ int endpoint_start(struct controller *c, struct endpoint *endpoint)
 		return 0;
 	}
 	endpoint->context = (struct endpoint_context){c, endpoint};
+	if (!via_is_ready(endpoint))
+		return 0;
+	via_target(endpoint, &target);
 	return probe_start(c->prober, &target, &endpoint->check, endpoint_probed, &endpoint->context, &endpoint->probe);
 }
 
@@ -89,6 +92,7 @@ void endpoint_free(struct controller *c, struct endpoint *endpoint)
 	if (!endpoint)
 		return;
 	probe_free(endpoint->probe);
+	via_forget(c, endpoint);
 	sd_event_source_disable_unref(endpoint->health_timer);
 	for (at = &endpoint->backend->endpoints; *at; at = &(*at)->next)
 		if (*at == endpoint) {
@@ -149,6 +153,7 @@ void backend_next_hop(struct controller *c, struct backend *backend)
 		datapath_backend_source(c->datapath, endpoint->id, &source);
 		datapath_backend_next_hop(c->datapath, endpoint->id, usable(backend) ? hop->ifindex : 0, hop->mac,
 					  hop->link_mac, hop->mtu);
+		via_next_hop(c, endpoint);
 	}
 }
 
@@ -156,6 +161,7 @@ void next_hop_changed(void *userdata, const struct shunt_addr *address, const st
 {
 	struct controller *c = userdata;
 
+	via_stand_in_moved(c, address, hop);
 	for (size_t i = 0; i < c->n_backends; i++) {
 		struct backend *backend = c->backends[i];
 		bool was_usable = backend->next_hop_known && usable(backend);

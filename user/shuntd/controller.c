@@ -134,6 +134,7 @@ void controller_stop(struct controller *c)
 		endpoint_free(c, c->endpoints[i]);
 	for (size_t i = 0; i < c->n_groups; i++)
 		group_free(c->groups[i]);
+	via_close(c);
 	release_data_path(c);
 	HASH_CLEAR(hh, c->by_name);
 	for (size_t i = 0; i < c->n_backends; i++)

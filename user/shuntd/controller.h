@@ -85,6 +85,7 @@ struct endpoint {
 	struct config_check check;         /* strings borrowed from the configuration in force */
 	uint16_t probe_port;
 	struct probe *probe;
+	struct via_paths *via;             /* via.c: the ways that its check goes; NULL: to the backend itself */
 	struct health health;
 	sd_event_source *health_timer;     /* of the next step of its slow start */
 	struct ejection ejection;          /* by passive detection, of any of its groups */
@@ -224,6 +225,7 @@ struct controller {
 	struct datapath *datapath;
 	struct prober *prober;
 	struct next_hops *next_hops;
+	struct paths *paths;               /* of checks with via: service; NULL: there are none */
 	struct api *api;
 	struct events *events;
 	struct hooks *hooks;
@@ -373,6 +375,23 @@ int answers_publish(struct controller *controller, const uint32_t *service_ids, 
 bool answers_taken(const struct controller *controller, const struct config *config, char **ret_error);
 /* Has the kernel resolve the next hops that packets miss, which `datapath`, the next one, tells. */
 void answers_watch_neighbours(struct controller *controller, const struct datapath *datapath);
+
+/* ---- via.c: checks that go the way of traffic ---- */
+/*
+ * What the configuration needs of the programs; `other`: the data path is another one now. 0 | -errno with *ret_error: what ran
+ * goes on.
+ */
+int via_open(struct controller *controller, const struct config *config, bool other, char **ret_error);
+void via_follow(struct controller *controller); /* they go when the configuration in force has no use for them */
+void via_close(struct controller *controller);
+/* The ways of an endpoint's check; false: they have changed, its probe is gone and has to be started. */
+bool via_match(struct controller *controller, struct endpoint *endpoint, const struct config *config, size_t group);
+void via_forget(struct controller *controller, struct endpoint *endpoint);
+/* Whether it is known where its probes leave: they are not started before. */
+bool via_is_ready(const struct endpoint *endpoint);
+void via_target(const struct endpoint *endpoint, struct probe_target *target);
+void via_next_hop(struct controller *controller, struct endpoint *endpoint);
+void via_stand_in_moved(struct controller *controller, const struct shunt_addr *address, const struct next_hop *hop);
 
 /* ---- backends.c ---- */
 /* (Re)starts its probe; in maintenance there is none, and its health is not known until it is back. */

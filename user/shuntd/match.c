@@ -209,7 +209,7 @@ static struct endpoint *match_endpoint(struct controller *c, const struct config
 		endpoint->health.returning = running;
 	if (!endpoint)
 		return NULL;
-	same = endpoint->probe && endpoint->probe_port == port && config_check_equal(&endpoint->check, check);
+	same = via_match(c, endpoint, config, group) && endpoint->probe && endpoint->probe_port == port && config_check_equal(&endpoint->check, check);
 	endpoint->check = *check;
 	endpoint->probe_port = port;
 	endpoint->wanted = true;

@@ -257,8 +257,12 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 
 	if (!first)
 		r = try_new_interfaces(c, config, ret_error);
+	if (r == 0 && !first)
+		r = via_open(c, config, false, ret_error);
 	if (r == 0 && other)
 		r = swap_datapath(c, &options, ret_error);
+	if (r == 0 && other)
+		r = via_open(c, config, true, ret_error);
 	if (r < 0)
 		return r;
 	set_scratch(c, config);
@@ -269,6 +273,7 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 		match_register_again(c);
 	match_all(c, config, first ? &restored : NULL);
 	state_free(&restored);
+	via_follow(c);
 	r = publish_all(c, config);
 	windows_follow(c, true);
 	if (r == 0 && first && fresh)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The hash of a packet's flow: its slot, its place in the flow table, and what spreads its outer headers. */
+#ifndef SHUNT_BPF_FLOW_HASH_H
+#define SHUNT_BPF_FLOW_HASH_H
+
+#include <shunt/hash.h>
+
+#include "packet.h"
+
+stage __u64 flow_hash(const struct packet *p)
+{
+	__u32 ports = (__u32)p->source_port << 16 | p->destination_port;
+	__u64 salt = p->service->salt;
+
+	if (p->service->flags & SHUNT_SERVICE_SOURCE_IP)
+		ports = 0;
+	else if (cfg.features & SHUNT_FEATURE_PREFIXES && p->service->key.prefix)
+		salt = shunt_prefix_salt(salt, &p->destination);
+	return shunt_flow_hash(cfg.hash_key, &p->source, ports, salt);
+}
+
+#endif
