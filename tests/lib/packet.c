@@ -198,6 +198,10 @@ static bool ip_checksums_right(uint8_t *at)
 		return ip_checksums_right(in.l4);
 	if (in.protocol == IPPROTO_UDP && get16(in.l4 + 2) == GUE_PORT && get16(in.l4 + 6) == 0)
 		return ip_checksums_right(in.l4 + UDP_LEN + GUE_LEN);
+	if (in.protocol == IPPROTO_UDP && !in.is_fragment) { /* what is behind the datagram is not its own (RFC 768) */
+		in.pseudo = in.pseudo - in.len + get16(in.l4 + 4);
+		in.len = get16(in.l4 + 4);
+	}
 	return !checksum_offset(in.protocol) || in.is_fragment || fold(sum(in.pseudo, in.l4, in.len)) == 0;
 }
 

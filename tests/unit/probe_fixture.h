@@ -218,7 +218,7 @@ static void on_result(void *userdata, const struct probe_result *result)
 
 static void start_at(struct client *client, const char *where, uint16_t port, struct config_check check)
 {
-	const struct probe_target target = {"a", address_of(where), port};
+	const struct probe_target target = {.name = "a", .address = address_of(where), .port = port};
 
 	assert_return_code(probe_start(prober, &target, &check, on_result, client, &client->probe), 0);
 	assert_int_equal(client->calls, 0);

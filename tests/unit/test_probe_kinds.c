@@ -578,7 +578,7 @@ static void on_result_hurry(void *userdata, const struct probe_result *result)
 static void hurried_probes_come_at_the_fast_interval(void **state)
 {
 	const struct config_check check = {.type = CHECK_TCP, .interval_ms = 600, .timeout_ms = 600, .fast_interval_ms = 20};
-	const struct probe_target target = {"a", address_of("127.0.0.1"), 9};
+	const struct probe_target target = {.name = "a", .address = address_of("127.0.0.1"), .port = 9};
 	struct client client = {0};
 	uint64_t first_ms, fifth_ms, sixth_ms;
 

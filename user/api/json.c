@@ -101,7 +101,7 @@ json_t *api_group_json(const struct snapshot_group *group)
 			json_array_append_new(active, text_json(group->members[i].backend));
 	}
 	json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o, "
-			 "s:o}",
+			 "s:o, s:o}",
 			 "name", text_json(group->name),
 			 "mode", text_json(group->mode),
 			 "primary", text_json(group->primary),
@@ -122,7 +122,9 @@ json_t *api_group_json(const struct snapshot_group *group)
 			 "resolving", (json_int_t)group->resolving,
 			 "last_resort", text_json(group->last_resort),
 			 "detection_ms",
-			 group->detection_ms ? json_integer((json_int_t)group->detection_ms) : json_null());
+			 group->detection_ms ? json_integer((json_int_t)group->detection_ms) : json_null(),
+			 "mtu_detection_ms",
+			 group->mtu_detection_ms ? json_integer((json_int_t)group->mtu_detection_ms) : json_null());
 	api_add_failover(json, group);
 	return json;
 }

@@ -54,6 +54,7 @@ struct snapshot_group {
 	uint64_t failovers;
 	int64_t last_failover;            /* Unix milliseconds, 0: never */
 	uint32_t healthy, failed;
+	uint64_t mtu_detection_ms;        /* the same from a path that is too narrow, seen by padded probes; 0: never */
 	uint64_t detection_ms;            /* worst case from a backend's failure to "down", by its configuration; 0: never */
 	struct snapshot_member *members;
 	size_t n_members;

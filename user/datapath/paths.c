@@ -13,6 +13,7 @@
 
 #include "datapath/internal.h"
 #include "datapath/paths.h"
+#include "net/clsact.h"
 #include "probe.skel.h"
 
 #define PRIORITY 0x5348 /* of our filters among others': what passes them goes on to those behind */
@@ -87,15 +88,21 @@ static bool is_our_filter(int ifindex, const struct direction *direction, uint32
 	return ours;
 }
 
+/* With our last filter goes the hook itself, when nobody else has one at it. */
 static void detach(int ifindex, uint32_t tag)
 {
+	LIBBPF_OPTS(bpf_tc_hook, both, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	bool detached = false;
+
 	for (size_t i = 0; i < N_DIRECTIONS; i++) {
 		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = directions[i].point);
 		LIBBPF_OPTS(bpf_tc_opts, filter, .handle = tag, .priority = PRIORITY);
 
 		if (is_our_filter(ifindex, &directions[i], tag))
-			bpf_tc_detach(&hook, &filter);
+			detached = bpf_tc_detach(&hook, &filter) == 0 || detached;
 	}
+	if (detached && clsact_is_empty(ifindex) == 1)
+		bpf_tc_hook_destroy(&both);
 }
 
 int paths_attach(struct paths *paths, int ifindex)

@@ -119,12 +119,14 @@ static void put_moving(const struct status *status, struct paragraph *line, cons
 /* The longest that the failure of one of its backends can go unnoticed, as its configuration has it (docs/checks.md). */
 static void put_detection(const struct status *status, struct paragraph *line, const json_t *group)
 {
-	int64_t detection_ms = get_number(group, "detection_ms");
+	int64_t detection_ms = get_number(group, "detection_ms"), mtu_detection_ms = get_number(group, "mtu_detection_ms");
 	char text[DURATION_TEXT_MAX];
 
 	if (detection_ms > 0)
 		paragraph_put(line, DIM, " %s a failure shows within %s", sign_text(status->style, SIGN_DOT),
 			      duration_format(detection_ms, text));
+	if (mtu_detection_ms > 0)
+		paragraph_put(line, DIM, ", a short MTU within %s", duration_format(mtu_detection_ms, text));
 }
 
 /* ---- a backend's row ---- */

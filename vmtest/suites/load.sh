@@ -23,7 +23,7 @@ tell_cost() {
 }
 
 # A service of either family for each kind of forwarding there is. PORT 0: every port; MORE: services that need features.
-configure_all() { # PORT MODE [MORE]
+configure_all() { # PORT MODE [MORE [CHECK]]
 	local forward rest number=20
 	config <<-END
 		interfaces: [{name: eth0, mode: $2}]
@@ -37,21 +37,32 @@ configure_all() { # PORT MODE [MORE]
 		${3:-}
 		failover_groups:
 		  - {name: app, mode: active-active, backends: [b1, b2], health_check: {type: tcp, port: 80}}
-		  - {name: other, mode: active-active, backends: [b3], health_check: {type: tcp, port: 80}, passive: {interval: 1s}}
+		  - {name: other, mode: active-active, backends: [b3], health_check: {type: tcp, port: 80${4:-}}, passive: {interval: 1s}}
 		backends: [{name: b1, address: 10.77.0.11}, {name: b2, address: "fd77::12"}, {name: b3, address: 10.77.0.12, port: 8080}]
 	END
 }
 
-loads() { # NAME PORT MODE [MORE]
+loads() { # NAME PORT MODE [MORE [CHECK]]
 	local id
 	net_make lb b1 b2
-	configure_all "$2" "$3" "${4:-}"
+	configure_all "$2" "$3" "${4:-}" "${5:-}"
 	start_shuntd --log-level debug # with the verifier's words, should it refuse
 	expect "$(json '.interfaces[0].mode' status)" = "$3" "XDP mode"
 	id=$(bpftool -j prog show pinned "$BPF_DIR/xdp_shunt" | jq .id)
 	tell_cost "xdp_shunt, $1" "$id" "$(verified_instructions shuntd "$id")"
+	[ -z "${5:-}" ] || probes_are_sent_as_traffic_is
 	stop_shuntd
 	shunt_is_attached || fail "the program stays without its controller"
+}
+
+# The programs of `via: service` load and attach, too.
+probes_are_sent_as_traffic_is() {
+	local name id
+	for name in probe_egress probe_ingress; do
+		id=$(on lb tc filter show dev eth0 "${name#probe_}" | sed -n "s/.*$name:\\[\\([0-9]*\\)\\].*/\\1/p")
+		[ -n "$id" ] || fail "$name is not on eth0: $(on lb tc filter show dev eth0 "${name#probe_}")"
+		tell_cost "$name" "$id" "$(verified_instructions shuntd "$id")"
+	done
 }
 
 # Services that together need every feature of the program (enum shunt_features).
@@ -90,6 +101,6 @@ decapsulator_loads() {
 suite load
 run_test 'the program loads and attaches in native mode, with services of one port' loads 'one port' 80 native
 run_test 'the program loads and attaches with services of every port, in generic mode' loads 'every port' 0 generic
-run_test 'the program loads and attaches with every feature' loads 'every feature' 0 native "$(features)"
+run_test 'the program loads and attaches with every feature' loads 'every feature' 0 native "$(features)" ', via: service'
 run_test 'the decapsulator loads and attaches' decapsulator_loads
 finish
