@@ -208,6 +208,7 @@ many_backends() {
 	net_make client lb b1
 	for i in $(seq "$n"); do echo "address add 10.77.1.$i/16 dev eth0"; done | ip -n "$NET-b1" -batch -
 	ip -n "$NET-lb" address add 10.77.0.2/16 dev eth0
+	on lb sysctl -qw net.ipv4.ip_local_port_range='40000 40399'
 	serve b1
 	balance <<-END
 		interfaces: [eth0]
@@ -264,6 +265,8 @@ one_service() { # VIA
 starts_and_ends() {
 	network ipip
 	one_service "via: service"
+	on lb "$SHUNT_BUILD/shunt" doctor -c "$CONFIG" >"$T/doctor" || true # of other lines others have their say
+	expect_contains "$(<"$T/doctor")" "checks can be sent as traffic is (clsact)" "doctor"
 	start_shuntd
 	wait_for 10 "b1 is up" all_up
 	expect_programs 1 "while it runs"

@@ -198,6 +198,8 @@ static struct config *parse_check(const char *defaults, const char *group)
 	.interval_ms = (interval), .timeout_ms = (timeout), .healthy_threshold = (healthy), \
 	.unhealthy_threshold = (unhealthy)
 
+#define VIA(padded_ms) .via_service = true, .padded_interval_ms = (padded_ms), .scope = "g"
+
 static void a_check_is_the_groups_keys_over_the_defaults(void **state)
 {
 	const struct {
@@ -237,6 +239,11 @@ static void a_check_is_the_groups_keys_over_the_defaults(void **state)
 		{"any: [{type: icmp}]", "", {WHAT(CHECK_ANY, 0, NULL, NULL), WHEN(1000, 500, 2, 3), .n_parts = 1,
 		  .parts = (struct config_check[]){{WHAT(CHECK_ICMP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}}}},
 		{"any: [{type: icmp}]", "path: /g", {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(1000, 500, 2, 3)}},
+		{"", "via: service", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(1000, 500, 2, 3), VIA(60000)}},
+		{"via: service, padded_interval: 5s", "path: /g", {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(1000, 500, 2, 3), VIA(5000)}},
+		{"via: service", "via: backend", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
+		{"via: service", "type: icmp", {WHAT(CHECK_ICMP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
+		{"via: service", "interval: 2m", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(120000, 500, 2, 3), VIA(120000)}},
 		{"unhealthy_threshold: 7", "interval: 3s", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(3000, 500, 2, 7)}},
 	};
 

@@ -113,6 +113,12 @@ static void bare_kernel(void)
 	facts_now.host.btf = facts_now.host.bpffs = false;
 }
 
+static void no_clsact(void)
+{
+	facts_now.via_service = true;
+	facts_now.clsact = DOCTOR_NO;
+}
+
 static void no_controller(void)
 {
 	facts_now.host.controller = false;
@@ -251,6 +257,8 @@ static const struct {
 		      "CONFIG_DEBUG_INFO_BTF, as Debian's\nfail BPF: programs are interpreted: several times slower → sysctl -w "
 		      "net.core.bpf_jit_enable=1\nfail bpffs: /sys/fs/bpf is not mounted, or hidden by `ip netns exec` → mount -t "
 		      "bpf bpf /sys/fs/bpf\n"},
+	{no_clsact, "fail BPF: no programs at clsact: checks with via: service cannot be sent as traffic is → modprobe sch_ingress "
+		    "cls_bpf, or boot a kernel that has them (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_ACT, CONFIG_NET_CLS_BPF)\n"},
 	{no_controller, "warn controller: shuntd does not answer: packets go on, but nobody checks the backends → systemctl start "
 			"shuntd\n"},
 	{clock_never_set, "fail clock: it was never set: certificates, maintenance windows and the audit trail will be wrong → apt "

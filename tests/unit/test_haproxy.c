@@ -91,7 +91,7 @@ static uint64_t play(const struct config_check *check, uint64_t failed_at_ms, bo
 
 static void the_stated_worst_case_is_the_worst(void **state)
 {
-	static const struct config_check checks[] = {
+	struct config_check checks[] = {
 		{.type = CHECK_TCP, .interval_ms = 1000, .timeout_ms = 500, .unhealthy_threshold = 3},
 		{.type = CHECK_TCP, .interval_ms = 100, .timeout_ms = 100, .unhealthy_threshold = 3, .fast_interval_ms = 20},
 		{.type = CHECK_HTTP, .interval_ms = 100, .timeout_ms = 15, .unhealthy_threshold = 4, .fast_interval_ms = 20},
@@ -111,6 +111,10 @@ static void the_stated_worst_case_is_the_worst(void **state)
 		assert_int_equal(config_check_detection_ms(&checks[i]), worst_ms + 1); /* it fails 1 ms after a check */
 	}
 	assert_int_equal(config_check_detection_ms(&(struct config_check){.type = CHECK_NONE}), 0);
+	assert_int_equal(config_check_mtu_detection_ms(&checks[0]), 0);
+	checks[0].via_service = true;
+	checks[0].padded_interval_ms = 60000; /* the last good padded probe began just before the path became narrow */
+	assert_int_equal(config_check_mtu_detection_ms(&checks[0]), 60000 + config_check_detection_ms(&checks[0]));
 }
 
 int main(void)

@@ -75,7 +75,7 @@ static void a_group_has_the_fields_of_the_contract(void **state)
 			"{\"name\":\"backend2\",\"role\":\"active\",\"why\":null,\"share\":1.0" DAMPED "},"
 			"{\"name\":\"backend3\",\"role\":\"standby\",\"why\":\"standby tier\",\"share\":0.0" DAMPED "}],"
 			"\"forced\":null,\"forced_until\":null,\"failback\":\"manual\",\"failing_back_at\":null,"
-			"\"slots\":{\"total\":65536,\"moving\":6000,\"resolving\":553},\"last_resort\":null,\"detection_ms\":3500,"
+			"\"slots\":{\"total\":65536,\"moving\":6000,\"resolving\":553},\"last_resort\":null,\"detection_ms\":3500,\"mtu_detection_ms\":null,"
 			"\"failover\":\"automatic\",\"proposal\":null,\"held_until\":null,\"rechecking\":false,"
 			"\"panic\":false,\"shifted_percent\":100,\"suppressed_until\":null}");
 }

@@ -18,7 +18,7 @@
 
 #define PRIORITY 0x5348 /* of our filters among others': what passes them goes on to those behind */
 #define INTERFACES_MAX 256
-#define CLSACT_REMEDY "a kernel with CONFIG_NET_CLS_ACT and CONFIG_NET_CLS_BPF is needed (modprobe sch_ingress cls_bpf)"
+#define CLSACT_REMEDY "modprobe sch_ingress cls_bpf, or see `shunt doctor`"
 
 struct paths {
 	struct probe_bpf *skeleton;

@@ -91,6 +91,8 @@ struct doctor_facts {
 	const char *config_path;           /* NULL: none was asked for, and the usual one is not there */
 	size_t config_errors;
 	bool config_read;                  /* valid; the rest is of it */
+	bool via_service;                  /* some check goes the way of traffic */
+	enum doctor_known clsact;          /* if it does: programs can be put there */
 	struct doctor_link *links;
 	size_t n_links;
 	struct doctor_backend *backends;

@@ -65,6 +65,18 @@ static void judge_bpf(const struct doctor_host *host, struct doctor_report *repo
 		doctor_add(report, DOCTOR_OK, "BPF", doctor_say("programs are compiled (JIT)"), NULL);
 }
 
+/* Programs on the way out and in, beside XDP, for `via: service`. */
+static void judge_clsact(const struct doctor_facts *facts, struct doctor_report *report)
+{
+	if (facts->via_service && facts->clsact == DOCTOR_NO)
+		doctor_add(report, DOCTOR_FAIL, "BPF",
+			   doctor_say("no programs at clsact: checks with via: service cannot be sent as traffic is"),
+			   doctor_say("modprobe sch_ingress cls_bpf, or boot a kernel that has them (CONFIG_NET_SCH_INGRESS, "
+				      "CONFIG_NET_CLS_ACT, CONFIG_NET_CLS_BPF)"));
+	else if (facts->via_service && facts->clsact == DOCTOR_YES)
+		doctor_add(report, DOCTOR_OK, "BPF", doctor_say("checks can be sent as traffic is (clsact)"), NULL);
+}
+
 static void judge_rights(const struct doctor_host *host, struct doctor_report *report)
 {
 	bool bpf = host->caps & DOCTOR_CAP_BPF, net = host->caps & DOCTOR_CAP_NET_ADMIN,
@@ -145,6 +157,7 @@ void judge_host(const struct doctor_facts *facts, struct doctor_report *report)
 	judge_controller(&facts->host, report);
 	judge_kernel(&facts->host, report);
 	judge_bpf(&facts->host, report);
+	judge_clsact(facts, report);
 	judge_rights(&facts->host, report);
 	judge_memory(facts, report);
 	judge_clock(&facts->host, report);

@@ -121,6 +121,14 @@ static uint64_t memory_free(void)
 	return kilobytes * 1024;
 }
 
+static bool has_via(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_groups; i++)
+		if (config->groups[i].check.via_service)
+			return true;
+	return false;
+}
+
 int doctor_read(const struct config *config, const char *bpf_dir, struct doctor_facts *ret_facts)
 {
 	struct doctor_facts facts = {0};
@@ -138,6 +146,8 @@ int doctor_read(const struct config *config, const char *bpf_dir, struct doctor_
 			facts.links[i].wanted = config->interfaces[i].mode;
 			read_link(&facts.links[i]);
 		}
+		facts.via_service = has_via(config);
+		facts.clsact = facts.via_service && facts.host.xdp == DOCTOR_YES ? read_clsact() : DOCTOR_UNKNOWN;
 		facts.memory_bytes = memory_of(config, facts.host.cpus);
 		facts.memory_free_bytes = memory_free();
 		r = read_backends(config, &facts);

@@ -188,7 +188,7 @@ static void decide(struct probe *probe)
 			return;
 	if (padded) {
 		via->narrow = false;
-		via->padded_due_ms = clock_monotonic_ms() + probe->check.padded_interval_ms;
+		via->padded_due_ms = probe->started_ns / 1000000 + probe->check.padded_interval_ms;
 	}
 	if (skip_error)
 		probe_skip(probe, skip_error);

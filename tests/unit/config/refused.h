@@ -546,6 +546,26 @@ static const struct refused {
 	 "or give such a type\n"},
 	{"a hurry that is none", CHECK("interval: 1s, fast_interval: 2s"),
 	 "3:107: group \"g\": health_check: fast_interval 2s is longer than interval 1s: shorten or remove it\n"},
+	{"a way of another kind", CHECK("via: tunnel"),
+	 "3:83: group \"g\": health_check: via must be backend or service, not \"tunnel\"\n"},
+	{"a way for an echo", CHECK("type: icmp, via: service"),
+	 "3:95: group \"g\": health_check: via is for tcp, http, https, udp or dns checks: remove it, or give such a type\n"},
+	{"a way without an answer", CHECK("type: udp, via: service"),
+	 "3:94: group \"g\": health_check: via: service needs an answer to wait for: add \"expect\"\n"},
+	{"a padded probe without its way", CHECK("padded_interval: 5s"),
+	 "3:95: group \"g\": health_check: padded_interval is for checks with via: service: remove it, or add that\n"},
+	{"padded probes more often than others", CHECK("via: service, interval: 5s, padded_interval: 1s"),
+	 "3:123: group \"g\": health_check: padded_interval 1s is shorter than interval 5s: lengthen it\n"},
+	{"more ways than there are marks", IFACE
+	 "services:\n"
+	 "  - {name: a, address: 192.0.2.1, port: 80, group: g}\n  - {name: b, address: 192.0.2.2, port: 80, group: g}\n"
+	 "  - {name: c, address: 192.0.2.3, port: 80, group: g}\n  - {name: d, address: 192.0.2.4, port: 80, group: g}\n"
+	 "  - {name: e, address: 192.0.2.5, port: 80, group: g}\n  - {name: f, address: 192.0.2.6, port: 80, group: g}\n"
+	 "  - {name: h, address: 192.0.2.7, port: 80, group: g}\n  - {name: i, address: 192.0.2.8, port: 80, group: g}\n"
+	 "  - {name: j, address: 192.0.2.8, port: 81, group: g}\n  - {name: k, address: 192.0.2.9, port: 80, group: g}\n"
+	 "failover_groups: [{name: g, mode: normal, backends: [b1, b2], health_check: {via: service}}]\n" BACKENDS,
+	 "13:19: group \"g\": health_check: via: service would go to 9 addresses of services, at most 8 are possible: split the "
+	 "group\n"},
 	{"all and any", CHECK("all: [{type: tcp}], any: [{type: icmp}]"),
 	 "3:103: group \"g\": health_check: all and any cannot stand together: remove one of them\n"},
 	{"a type beside all", CHECK("type: tcp, all: [{type: tcp}]"),
