@@ -57,13 +57,18 @@ goes_down() {
 	wait_for 10 "$backend is down: $what" is_health "$backend" down
 	took=$(($(now_ms) - started))
 	for text in "$@"; do
-		expect_contains "$(backend "$backend" check.last)" "$text" "$what"
+		says "$backend" "$text" "$what"
 	done
-	expect "$(backend "$backend" check.reason)" = path "reason of $what"
-	expect "$(backend "p${backend#b}" health)" = up "health by the plain check: $what"
+	wait_for 10 "the plain check finds the same host up: $what" is_health "p${backend#b}" up
 	note "$what: down after $took ms, stated $stated_ms ms: $(backend "$backend" check.last)"
 	expect "$took" -le $((stated_ms + LATE_MS)) "milliseconds until down: $what"
 }
+
+# Some result, though not each on a busy machine, is of the reason "path" and has the text.
+says() { # BACKEND TEXT WHAT
+	wait_for 10 "$3: $1 is down for the path and says: $2" said_of "$1" "$2"
+}
+said_of() { json '"\(.check.reason) \(.check.last)"' backends "$1" | grep -F "$2" | grep -q "^path "; }
 
 comes_back() { # BACKEND WHAT
 	local started
@@ -98,11 +103,11 @@ mtu_is_short() { # BYTES MODE
 every_fault() { # ip4|ip6 FORWARD ADDRESS LO-TEXT [TUNNEL-TEXT]
 	network "$2"
 	via_and_plain "$1" "$2" "$3"
-	expect_contains "$(backend b1 check.last)" "connected via $3" "what is said of a good path"
+	wait_for 10 "a good path is told of" has_text b1 "connected via $3"
 	lo_address_is_missing "$3" "$4"
 	[ -z "${5:-}" ] || tunnel_is_broken "$5"
 	mtu_is_short $NET_MTU "$2"
-	expect "$(backend b1 health) $(backend b2 health) $(backend b3 health)" = "up up up" "health in the end"
+	wait_for 10 "all are up in the end" all_up
 }
 
 # ---- every kind of check ----
@@ -131,19 +136,19 @@ kinds() {
 		backends:
 		$(for backend in http https tcp udp; do echo "  - {name: ${backend}1, address: $(ip4 b1)}"; done)
 	END
-	expect_contains "$(backend http1 check.last)" "status 200 via $VIP4" "http"
-	expect_contains "$(backend https1 check.last)" "status 200 via $VIP4" "https, with the service's address in the certificate"
+	wait_for 10 "http" has_text http1 "status 200 via $VIP4"
+	wait_for 10 "https, with the service's address in the certificate" has_text https1 "status 200 via $VIP4"
 	ip -n "$NET-b1" address del $VIP4/32 dev lo
 	for backend in http https tcp udp; do
 		wait_for 10 "$backend: the address is missing" is_health ${backend}1 down
-		wait_for 10 "$backend: the reason" is path backend ${backend}1 check.reason
+		says ${backend}1 "no answer from $VIP4 through ipip" "$backend"
 	done
 	ip -n "$NET-b1" address add $VIP4/32 dev lo
 	wait_for 10 "all are up again" all_up
 	ip -n "$NET-switch" link set p-b1 mtu 1400
 	for backend in http https tcp udp; do
 		wait_for 10 "$backend: the MTU is short" is_health ${backend}1 down
-		expect_contains "$(backend ${backend}1 check.last)" "no answer to $NET_MTU bytes" "$backend"
+		says ${backend}1 "no answer to $NET_MTU bytes (ipip)" "$backend"
 	done
 }
 
@@ -190,11 +195,11 @@ service_address_is_the_balancers_own() {
 		failover_groups: [{name: app, mode: active-active, backends: [b1, b2]}]
 		backends: [{name: b1, address: $(ip4 b1)}, {name: b2, address: "$(ip6 b2)"}]
 	END
-	expect_contains "$(backend b1 check.last)" "via 2 service addresses" "both addresses are asked"
+	wait_for 10 "both addresses are asked" has_text b1 "via 2 service addresses"
 	ip -n "$NET-b1" address del $VIP6/128 dev lo
 	wait_for 10 "one of two addresses is missing" is_health b1 down
-	expect_contains "$(backend b1 check.last)" "$VIP6" "which one"
-	expect "$(backend b2 health)" = up "the other backend"
+	says b1 "$VIP6" "which one"
+	wait_for 10 "the other backend is up" is_health b2 up
 }
 
 checks_made() { [ "$(json .checks.started status)" -ge "$1" ]; }
@@ -237,7 +242,7 @@ translated() {
 	END
 	ip -n "$NET-switch2" link set p-b1 mtu 1400
 	wait_for 10 "the MTU is short" is_health b1 down
-	expect_contains "$(backend b1 check.last)" "no answer to $NET_MTU bytes (nat)" "nat"
+	says b1 "no answer to $NET_MTU bytes (nat)" "nat"
 	ip -n "$NET-switch2" link set p-b1 mtu $NET_MTU
 	comes_back b1 "the MTU"
 }
@@ -302,7 +307,7 @@ has_text() { [[ $(backend "$1" check.last) == *"$2"* ]]; } # BACKEND TEXT
 
 # Reloads go on while probes are under way: the programs are replaced, other features come and go, and no check fails of it.
 reloads() {
-	local i
+	local i TIMES="interval: 300ms, timeout: 300ms, healthy_threshold: 2, unhealthy_threshold: 5" # a busy machine is no reload
 	network ipip
 	one_service "via: service"
 	start_shuntd
@@ -327,8 +332,8 @@ run_test 'ipip, IPv4 in IPv6: the same' every_fault ip6 ipip $VIP4 "on its lo?" 
 run_test 'gue: a missing address, a broken tunnel, a short MTU' every_fault ip4 gue $VIP4 "$OWN" "$OUT"
 run_test 'http, https, tcp and udp are sent as traffic is' kinds
 run_test 'nat: a short MTU is seen' translated
-run_test 'all addresses are asked, also where they are the balancer'"'"'s own, with strict reverse path filters' service_address_is_the_balancers_own
-run_test 'many backends of one service at once are not taken for each other' many_backends
+run_test 'all addresses are asked, even where they are the balancer'"'"'s own, with strict reverse path filters' service_address_is_the_balancers_own
+run_test 'a hundred backends of one service, and four hundred ports' many_backends
 run_test 'nothing is left behind, what a killed one left is replaced' starts_and_ends
 run_test 'reloads fail no check' reloads
 finish
