@@ -8,7 +8,7 @@ VIP4=192.0.2.10 VIP6=2001:db8::10
 PADDED_INTERVAL_MS=500
 TIMES="interval: 200ms, timeout: 200ms, healthy_threshold: 2, unhealthy_threshold: 3"
 VIA="via: service, padded_interval: ${PADDED_INTERVAL_MS}ms, $TIMES"
-LATE_MS=1500 # later than stated, on a busy machine: the fault itself, timers, the polling and the commands of this test
+LATE_MS=5000 # later than stated, on a machine that is busy with much else: commands and polling of this test count, too
 
 # via_and_plain ip4|ip6 FORWARD ADDRESS [CHECK [GROUPS]]: b1 to b3 are checked by the way of traffic to ADDRESS; p1 to p3 are the
 # same hosts, checked as such.

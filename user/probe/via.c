@@ -179,7 +179,8 @@ static void decide(struct probe *probe)
 	for (size_t i = 0; i < via->n_paths; i++) {
 		running = running || part_of(probe, i, SERVICE)->running || part_of(probe, i, PADDED)->running;
 		padded = padded || has_result(part_of(probe, i, PADDED));
-		skip_error = part_of(probe, i, SERVICE)->skip_error ?: skip_error;
+		if (part_of(probe, i, SERVICE)->skip_error)
+			skip_error = part_of(probe, i, SERVICE)->skip_error;
 	}
 	if (running)
 		return;
