@@ -178,7 +178,7 @@ __noinline int route_answer(struct xdp_md *ctx, const struct shunt_answer *answe
 	};
 	bool ipv4 = answer && shunt_addr_is_ipv4(&answer->address);
 	const void *destination;
-	int found;
+	int found, way;
 
 	destination = address_in((void *)(long)ctx->data + (l3_offset & FRAME_OFFSET_MAX), (void *)(long)ctx->data_end, ipv4, false);
 	if (!(cfg.features & SHUNT_FEATURE_NAT) || !answer || !destination)
@@ -195,9 +195,10 @@ __noinline int route_answer(struct xdp_md *ctx, const struct shunt_answer *answe
 		__builtin_memcpy(fib.ipv6_dst, destination, 16);
 	}
 	found = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
-	if (found != BPF_FIB_LKUP_RET_SUCCESS)
-		return judge_route(found, &fib, query.dry);
-	return query.fault ? refusal(query.fault, 0) : address_frame(ctx, &fib, l3_offset);
+	way = found == BPF_FIB_LKUP_RET_SUCCESS ? 1 : judge_route(found, &fib, query.dry || query.fault);
+	if (way != ANSWER_PASSES && query.fault)
+		return refusal(query.fault, 0); /* before anything else that may be wrong: nobody is told, nothing is asked for */
+	return way > 0 ? address_frame(ctx, &fib, l3_offset) : way;
 }
 
 /* The backend is told from this host's own address towards it. */
@@ -207,6 +208,21 @@ stage int refuse_answer(struct xdp_md *ctx, const struct shunt_answer *answer, _
 	const struct shunt_backend *backend = bpf_map_lookup_elem(&backends, &id);
 
 	return backend ? tell_sender(ctx, l3_offset | family << 16, reason, mtu, &backend->source) : reason;
+}
+
+/* What goes back: only of nat it passes here. */
+__noinline int count_answer(__u32 service_id, __u32 backend_id, __u32 frame_len)
+{
+	struct shunt_service_stats *service = bpf_map_lookup_elem(&service_stats, &service_id);
+	struct shunt_backend_stats *backend = bpf_map_lookup_elem(&backend_stats, &backend_id);
+
+	if (!(cfg.features & SHUNT_FEATURE_NAT) || !service || !backend)
+		return 0;
+	service->answer_packets++;
+	service->answer_bytes += frame_len;
+	backend->answer_packets++;
+	backend->answer_bytes += frame_len;
+	return 0;
 }
 
 /*
@@ -238,6 +254,8 @@ __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_w
 	reason = translate(ctx, &answer->address, place_word, change.word);
 	if (reason)
 		return -reason;
+	if (!query.dry)
+		count_answer(answer->service, answer->backend, ctx->data_end - ctx->data);
 	return exit == (int)ctx->ingress_ifindex ? XDP_TX : bpf_redirect(exit, 0);
 }
 

@@ -58,6 +58,7 @@ struct pick {
 	bool starts_flow;
 	bool tracked, always;            /* whether flows are looked up at all; whether every flow is pinned */
 	bool dry;
+	bool unknown;                    /* as if nobody had pinned the flow */
 };
 
 stage bool choose(struct pick *p, __u32 id, enum shunt_choice choice)
@@ -220,7 +221,7 @@ static __always_inline bool choose_tracked(struct pick *p)
 	if (!line)
 		return choose_default(p);
 	i = shunt_flow_find(line, fingerprint);
-	if (i >= 0) {
+	if (i >= 0 && !p->unknown) {
 		struct shunt_flow *at = &line->flow[i & (SHUNT_FLOWS_PER_LINE - 1)];
 		struct shunt_flow flow = shunt_flow_load(at);
 

@@ -124,7 +124,7 @@ SHUNT_COUNTERS(reject_quote, struct shunt_quote, 1);
 /* Packets only: when each CPU may send its next ICMP error (icmp_limit.h). Not pinned: it holds for a moment. */
 SHUNT_COUNTERS(icmp_limit, __u64, 1);
 
-/* xdp_explain writes, the controller reads right after running it. Not pinned. */
+/* The controller asks, xdp_explain answers, the controller reads right after running it. Not pinned. */
 SHUNT_ARRAY(explanation, struct shunt_explanation, 1, 0);
 
 /*

@@ -48,6 +48,7 @@ struct packet {
 	struct xdp_md *ctx;
 	bool dry;                        /* explain: find out, change nothing; constant at compile time */
 	bool traced;                     /* constant, too: somebody watches */
+	bool unknown;                    /* explain: as if nobody had pinned the flow */
 
 	/* parse */
 	struct shunt_addr source, destination;

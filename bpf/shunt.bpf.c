@@ -84,11 +84,13 @@ int xdp_explain(struct xdp_md *ctx)
 {
 	struct unusual unusual = {};
 	struct packet p = {.ctx = ctx, .dry = true, .unusual = in_memory(&unusual)};
-	__u32 verdict = run_stages(&p), first = 0;
+	__u32 verdict, first = 0;
 	struct shunt_explanation *answer = bpf_map_lookup_elem(&explanation, &first);
 
 	if (!answer)
 		return XDP_ABORTED;
+	p.unknown = answer->unknown;
+	verdict = run_stages(&p);
 	*answer = (struct shunt_explanation){
 		.verdict = verdict,
 		.reason = p.reason,

@@ -38,6 +38,7 @@ stage int pick_unsettled(struct packet *p, __u32 table, const struct placement *
 		.tracked = is_tracked(p),
 		.always = p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS,
 		.dry = p->dry || p->is_icmp_error,
+		.unknown = p->unknown,
 	};
 
 	if (!pick_slowly(&pick))

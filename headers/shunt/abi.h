@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define SHUNT_ABI_VERSION 3
+#define SHUNT_ABI_VERSION 4
 
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
 #define SHUNT_MAX_GROUPS 4096
@@ -283,12 +283,14 @@ struct shunt_service_stats {
 	__u64 packets;
 	__u64 bytes;                 /* whole frames, as received */
 	__u64 new_flows;             /* TCP SYNs */
+	__u64 answer_packets, answer_bytes; /* the way back, which only nat's passes here; bytes as above */
 };
 
 struct shunt_backend_stats {
 	__u64 packets;
 	__u64 bytes;                 /* whole frames, as received */
 	__u64 tcp, syns, resets;     /* packets; counted while some group has passive detection */
+	__u64 answer_packets, answer_bytes; /* as of services */
 };
 
 struct shunt_drop_stats {
@@ -369,6 +371,8 @@ struct shunt_explanation {
 	__u32 choice;                /* enum shunt_choice */
 	__u32 forward;               /* enum shunt_forward */
 	__u32 link;                  /* where it leaves, 0: asked bpf_fib_lookup */
+	__u32 unknown;               /* asked: as if nobody had pinned the flow */
+	__u32 pad;
 };
 
 /* ---- what xdp_shunt_trace hands over ---- */

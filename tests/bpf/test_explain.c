@@ -146,6 +146,32 @@ static void explain_says_what_the_packet_then_does_and_changes_nothing(void **st
 		assert_true(choices[i] > 30);
 }
 
+/* The same flow asked for twice: as it is known, and as if it began now. */
+static void explain_says_where_a_pinned_flow_would_go_if_it_began_now(void **state)
+{
+	struct fixture *f = *state;
+	struct shunt_explanation known, fresh;
+	struct datapath_flow flow = {.protocol = IPPROTO_TCP};
+	uint32_t group, other = below(BACKENDS - 1) + 2;
+
+	publish(f);
+	group = fixture_group(f, 1);
+	address_port_parse("198.51.100.1:1000", &flow.source, &flow.source_port);
+	address_port_parse(vip[0], &flow.destination, &flow.destination_port);
+	fixture_slots(f, group, moving(other, 1));
+	fixture_run_quietly(f, tcp("198.51.100.1:1000", vip[0], ACK)); /* older than the change: stays, and is pinned */
+	for (int i = 0; i < 2; i++, fixture_slots(f, group, resolving(other))) {
+		flow.starts = flow.unknown = false;
+		assert_int_equal(datapath_explain(f->datapath, &flow, &known), 0);
+		flow.starts = flow.unknown = true;
+		assert_int_equal(datapath_explain(f->datapath, &flow, &fresh), 0);
+		assert_int_equal(known.choice, SHUNT_CHOICE_PINNED);
+		assert_int_equal(known.backend, 1);
+		assert_int_equal(fresh.choice, SHUNT_CHOICE_NEW);
+		assert_int_equal(fresh.backend, other);
+	}
+}
+
 static void explain_names_group_and_mode_and_link(void **state)
 {
 	struct fixture *f = *state;
@@ -180,6 +206,7 @@ int main(void)
 #define test(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		test(explain_says_what_the_packet_then_does_and_changes_nothing),
+		test(explain_says_where_a_pinned_flow_would_go_if_it_began_now),
 		test(explain_names_group_and_mode_and_link),
 	};
 

@@ -298,12 +298,14 @@ static void a_mutated_packet_is_never_forwarded_if_a_careful_host_would_refuse_i
 }
 
 /* The code of all features, and every client is looked for on a list: a service that is not there denies their prefixes. */
-static int setup_every_feature(void **state)
+enum {
+	EVERY_FEATURE = SHUNT_FEATURE_DENY | SHUNT_FEATURE_ALLOW | SHUNT_FEATURE_LIMIT | SHUNT_FEATURE_CLIENTS | SHUNT_FEATURE_QUIC |
+			SHUNT_FEATURE_REJECT | SHUNT_FEATURE_PREFIXES | SHUNT_FEATURE_SCHEDULERS | SHUNT_FEATURE_FAIL_OPEN |
+			SHUNT_FEATURE_PASSIVE | SHUNT_FEATURE_NAT
+};
+
+static void deny_others(struct world *w)
 {
-	int r = world_setup_with(state, SHUNT_FEATURE_DENY | SHUNT_FEATURE_ALLOW | SHUNT_FEATURE_LIMIT | SHUNT_FEATURE_CLIENTS |
-						SHUNT_FEATURE_QUIC | SHUNT_FEATURE_REJECT | SHUNT_FEATURE_PREFIXES |
-						SHUNT_FEATURE_SCHEDULERS | SHUNT_FEATURE_FAIL_OPEN);
-	struct world *w = *state;
 	struct shunt_addr addresses[2];
 	struct shunt_list_key keys[2];
 
@@ -312,6 +314,23 @@ static int setup_every_feature(void **state)
 	keys[0] = datapath_prefix_key(&addresses[0], 24, SHUNT_MAX_SERVICES - 1);
 	keys[1] = datapath_prefix_key(&addresses[1], 48, SHUNT_MAX_SERVICES - 1);
 	assert_int_equal(datapath_set_prefixes(w->f.datapath, DATAPATH_DENY, keys, N(keys), false), 0);
+}
+
+static int setup_every_feature(void **state)
+{
+	int r = world_setup_with(state, EVERY_FEATURE);
+
+	deny_others(*state);
+	return r;
+}
+
+/* Every service is translated to backends, whose answers and errors come by as well. */
+static int setup_nat(void **state)
+{
+	int r = world_setup_with(state, EVERY_FEATURE);
+
+	golden_world(*state, "nat");
+	deny_others(*state);
 	return r;
 }
 
@@ -319,11 +338,14 @@ int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 #define test_of_every_feature(name) {#name " (every feature)", name, setup_every_feature, world_teardown, NULL}
+#define test_of_nat(name) {#name " (nat)", name, setup_nat, world_teardown, NULL}
 	const struct CMUnitTest tests[] = {
 		test(a_packet_cut_at_any_byte_is_never_forwarded_as_if_it_were_whole),
 		test(a_mutated_packet_is_never_forwarded_if_a_careful_host_would_refuse_it),
 		test_of_every_feature(a_packet_cut_at_any_byte_is_never_forwarded_as_if_it_were_whole),
 		test_of_every_feature(a_mutated_packet_is_never_forwarded_if_a_careful_host_would_refuse_it),
+		test_of_nat(a_packet_cut_at_any_byte_is_never_forwarded_as_if_it_were_whole),
+		test_of_nat(a_mutated_packet_is_never_forwarded_if_a_careful_host_would_refuse_it),
 	};
 	int failed;
 

@@ -198,6 +198,8 @@ struct counters fixture_counters(const struct fixture *f)
 		counters.service.packets += stats.packets;
 		counters.service.bytes += stats.bytes;
 		counters.service.new_flows += stats.new_flows;
+		counters.service.answer_packets += stats.answer_packets;
+		counters.service.answer_bytes += stats.answer_bytes;
 	}
 	for (uint32_t id = 0; id < 64; id++) {
 		struct shunt_backend_stats stats;
@@ -205,6 +207,8 @@ struct counters fixture_counters(const struct fixture *f)
 		datapath_backend_stats(f->datapath, id, &stats);
 		counters.backend.packets += stats.packets;
 		counters.backend.bytes += stats.bytes;
+		counters.backend.answer_packets += stats.answer_packets;
+		counters.backend.answer_bytes += stats.answer_bytes;
 	}
 	return counters;
 }

@@ -55,10 +55,10 @@ static void one_down(struct world *w)
 	datapath_backend_alive(w->f.datapath, w->v6, false);
 }
 
-/* Its program has the code of features that the others do not load. Nothing of world_setup() stays. */
+/* Its program has the code of features that the others do not load. Nothing of world_setup() stays but its features. */
 static void reopen_with(struct world *w, uint32_t features)
 {
-	struct datapath_options options = fixture_defaults;
+	struct datapath_options options = w->f.options;
 
 	options.features |= features;
 	fixture_close(&w->f);

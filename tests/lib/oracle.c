@@ -10,6 +10,7 @@
 
 #include "net/address.h"
 #include "oracle.h"
+#include "oracle_nat.h"
 #include "strict_parser.h"
 
 enum { ICMP_ECHO = 8, ICMPV6_ECHO = 128 };
@@ -107,7 +108,18 @@ static unsigned int allowed_icmp(const struct strict *s)
 	return MAY_PASS;
 }
 
-static unsigned int allowed_flow(const struct oracle *o, const struct strict *s)
+/* Where there is nat, a service's packets pass a router, and what comes from its backends is the service's answer. */
+static bool translates(const struct oracle *o)
+{
+	return o->fixture->n_answers > 0;
+}
+
+static bool ends_at_a_router(const struct frame *in, const struct strict *s)
+{
+	return in->byte[s->l3 + (s->ipv4 ? 8 : 7)] == 1;
+}
+
+static unsigned int allowed_flow(const struct oracle *o, const struct frame *in, const struct strict *s)
 {
 	unsigned int fate;
 
@@ -118,22 +130,34 @@ static unsigned int allowed_flow(const struct oracle *o, const struct strict *s)
 		return MAY_PASS;
 	if (s->refused || s->suspicious)
 		return MAY_DROP;
+	if (translates(o) && ends_at_a_router(in, s))
+		return MAY_DROP | MAY_ANSWER; /* RFC 1812 5.3.1 */
 	if (s->ip_len > SURELY_FITS)
 		fate |= MAY_DROP | MAY_ANSWER;
 	return fate;
 }
 
-static unsigned int allowed(const struct oracle *o, const struct strict *s)
+/* What is for no service: where it may be an answer it may go on, unless a careful host refuses it. */
+static unsigned int allowed_otherwise(const struct oracle *o, const struct frame *in, const struct strict *s)
 {
-	if (s->kind == STRICT_FOREIGN || !is_ours(o, s))
+	if (!translates(o) || s->kind == STRICT_BROKEN || !nat_may_answer(o->fixture, in, s))
 		return MAY_PASS;
+	return MAY_PASS | MAY_DROP | (s->refused || s->suspicious ? 0 : MAY_ANSWER);
+}
+
+static unsigned int allowed(const struct oracle *o, const struct frame *in, const struct strict *s)
+{
+	if (s->kind == STRICT_FOREIGN)
+		return MAY_PASS;
+	if (!is_ours(o, s))
+		return allowed_otherwise(o, in, s);
 	if (s->kind == STRICT_BROKEN)
 		return MAY_DROP;
 	/* How much of these is read is a matter of policy; to forward what is wrong is not. */
 	if (s->kind == STRICT_FRAGMENT || s->n_extensions)
 		return MAY_PASS | MAY_DROP | (s->refused || s->suspicious ? 0 : MAY_FORWARD | MAY_ANSWER);
 	if (s->kind == STRICT_FLOW)
-		return allowed_flow(o, s);
+		return allowed_flow(o, in, s);
 	if (s->kind == STRICT_ICMP)
 		return allowed_icmp(s);
 	return s->refused || s->suspicious ? MAY_PASS | MAY_DROP : MAY_PASS;
@@ -176,10 +200,18 @@ static const char *objects_to_answer(const struct strict *was, const struct fram
 	return NULL;
 }
 
+/* An answer that goes to whom it was for, and not one of our own to who sent it. */
+static bool goes_on(const struct oracle *o, const struct strict *was, const struct frame *out)
+{
+	struct strict is = strict_parse(out->byte, out->len);
+
+	return translates(o) && !is_ours(o, was) && memcmp(is.destination, was->destination, 16) == 0;
+}
+
 const char *oracle_objects(const struct oracle *o, const struct frame *in, int verdict, const struct frame *out)
 {
 	struct strict s = strict_parse(in->byte, in->len);
-	unsigned int fate = fate_of(verdict, out), may = allowed(o, &s);
+	unsigned int fate = fate_of(verdict, out), may = allowed(o, in, &s);
 
 	if (!(fate & may)) {
 		if ((fate == MAY_FORWARD || fate == MAY_ANSWER) && s.refused)
@@ -189,6 +221,8 @@ const char *oracle_objects(const struct oracle *o, const struct frame *in, int v
 	if ((fate == MAY_PASS || fate == MAY_DROP) && !frames_equal(in, out))
 		return "it was changed";
 	if (fate == MAY_FORWARD)
-		return objects_to_forwarded(in, &s, out);
-	return fate == MAY_ANSWER ? objects_to_answer(&s, out) : NULL;
+		return translates(o) ? nat_objects(o->fixture, in, &s, out, false) : objects_to_forwarded(in, &s, out);
+	if (fate != MAY_ANSWER)
+		return NULL;
+	return goes_on(o, &s, out) ? nat_objects(o->fixture, in, &s, out, true) : objects_to_answer(&s, out);
 }

@@ -60,7 +60,7 @@ struct packet_case {
 	enum shunt_drop_reason reason; /* of XDP_DROP, and of an answer that is counted as one */
 	struct frame *out; /* NULL: unchanged */
 	const struct frame *flow; /* a plain frame of the flow when `in` does not show it; NULL: it does */
-	bool answered; /* sent back, not forwarded: no service and no backend counts it */
+	bool answered; /* sent back, not forwarded: no service and no backend counts it, but as an answer of nat's */
 };
 
 struct packet_case passes(const char *sentence, struct frame *in);

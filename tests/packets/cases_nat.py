@@ -290,6 +290,13 @@ def refused():
           world="nat")
     drops("nat, an answer: too big, may be fragmented",
           frame(ip(4, source=V4.address, destination=NARROW[4]) / udp(4000, DELIVERED) / data(1400)), "too_big", world="nat")
+    for family, header in (4, 20), (6, 40):
+        back = {"source": BY_FAMILY[family].address, "flags": "DF"}
+        drops("nat, an answer: IPv%d, impossible TCP flags, and too big for the client" % family,
+              frame(ip(family, destination=NARROW[family], **back) / tcp(4000, "FR", DELIVERED) / data(1401 - header - 20)),
+              "tcp_flags", world="nat")
+        drops("nat, an answer: IPv%d, impossible TCP flags, and to a next hop that is not resolved" % family,
+              frame(ip(family, destination=UNRESOLVED[family], **back) / tcp(4000, "FR", DELIVERED)), "tcp_flags", world="nat")
     drops("nat, an answer: impossible TCP flags", frame(ip(4, source=V4.address, destination=CLIENT[4]) /
                                                        tcp(4000, "SF", DELIVERED)), "tcp_flags", world="nat")
 

@@ -49,6 +49,34 @@ nothing_but_a_default_route() { # ip4|ip6 ADDRESS
 	expect "$(all_drops)" -eq 0 "packets dropped"
 }
 
+# Both directions are counted: what passed the backend's own interface is what shunt says of it.
+both_ways_are_counted() {
+	local answers bytes
+	translated_net client b1
+	serve b1 8080
+	translate 1 ip4 | balance
+	on client "$FLOWS" connect $VIP4 80 --every 3ms --count 50 >"$T/tcp" || fail "TCP: $(tail -n 4 "$T/tcp")"
+	on client "$FLOWS" connect $VIP4 53 --udp --every 3ms --count 40 >"$T/udp" || fail "UDP: $(tail -n 4 "$T/udp")"
+	expect "$(json .answer_packets services dns)" -eq 40 "answers of the UDP service"
+	wait_for 5 "services, backends and metrics say the same" answers_agree 40
+	answers=$(json .answer_packets services web) bytes=$(json .answer_bytes services web)
+	expect "$answers" -ge 100 "answers of the TCP service: a SYN-ACK and data of each connection, at least"
+	expect "$bytes" -ge $((answers * 54)) "bytes of them"
+	expect_contains "$(shunt stats)" "ANSWERS" "stats"
+	note "50 connections and 40 datagrams: $(json .packets services web) packets there, $answers back"
+}
+
+answers_agree() { # N: of the UDP service; the last packets of connections may still be on their way
+	local answers metrics
+	answers=$(json .answer_packets services web)
+	[ "$(backend b1 answer_packets)" -eq $((answers + $1)) ] || return 1
+	metrics=$(http_metrics)
+	grep -qx "shunt_service_answer_packets_total{service=\"web\"} $answers" <<<"$metrics" &&
+		grep -qx "shunt_backend_answer_packets_total{backend=\"b1\"} $((answers + $1))" <<<"$metrics"
+}
+
+http_metrics() { curl -sSf --unix-socket "$RUN_DIR/shunt.sock" http://shunt/metrics; }
+
 # One switch for all: a backend reaches clients by the balancer only, as its address is a network of its own.
 one_network() {
 	local host
@@ -299,6 +327,7 @@ timeouts() { on "$1" nstat -asz TcpExtTCPTimeouts | awk '/Timeouts/ { print $2 }
 suite nat
 run_test 'nothing but a default route, IPv4' nothing_but_a_default_route ip4 $VIP4
 run_test 'nothing but a default route, IPv6' nothing_but_a_default_route ip6 $VIP6
+run_test 'both ways are counted, of services and of backends' both_ways_are_counted
 run_test 'clients and backends on one network' one_network
 run_test 'web pages by curl and ab' web_pages
 run_test 'connections outlive drains, crashes, restarts and reloads' long_lived ip4 $VIP4

@@ -59,7 +59,8 @@ static struct snapshot_backend fixture_backend(const char *name, const char *add
 		.name = name, .address = fixture_address(address), .port = port, .weight = 100,
 		.configured_weight = 100, .effective_weight = 100, .health = "up", .admin = "ready", .check_type = "tcp",
 		.check_last = "connected", .check_reason = "ok", .check_lag_ms = -1, .check_latency_ms = 0.4, .check_since = since,
-		.next_hop = "via eth0 02:00:00:00:00:02", .next_hop_ok = true, .stats = {.packets = 1000, .bytes = 64000},
+		.next_hop = "via eth0 02:00:00:00:00:02", .next_hop_ok = true,
+		.stats = {.packets = 1000, .bytes = 64000, .answer_packets = 900, .answer_bytes = 90000},
 		.score = {85, 20, 2, 2, 0.5, 3}, .breaker = "closed",
 	};
 }
@@ -129,7 +130,7 @@ static inline void fixture_fill(struct snapshot *snapshot)
 		.name = "web", .group = "app-servers", .forward = "ipip", .hash = "5-tuple", .tracking = "auto", .on_empty = "reject",
 		.scheduler = "round-robin", .group_state = "settled",
 		.address = fixture_address("192.0.2.10"), .protocol = IPPROTO_TCP, .port = 80,
-		.stats = {1234567, 987654321, 4321},
+		.stats = {1234567, 987654321, 4321, 4711, 815000},
 	};
 	fixture_services[1] = (struct snapshot_service){
 		.name = "dns", .group = "resolvers", .forward = "l2", .hash = "source-ip", .tracking = "never", .on_empty = "drop",

@@ -42,7 +42,8 @@ static void a_service_has_the_fields_of_the_contract(void **state)
 	assert_document(api_service_json(&snapshot.services[0]),
 			"{\"name\":\"web\",\"address\":\"192.0.2.10\",\"protocol\":\"tcp\",\"port\":80,"
 			"\"group\":\"app-servers\",\"forward\":\"ipip\",\"hash\":\"5-tuple\",\"tracking\":\"auto\","
-			"\"packets\":1234567,\"bytes\":987654321,\"new_flows\":4321,\"on_empty\":\"reject\",\"scheduler\":\"round-robin\","
+			"\"packets\":1234567,\"bytes\":987654321,\"new_flows\":4321,"
+			"\"answer_packets\":4711,\"answer_bytes\":815000,\"on_empty\":\"reject\",\"scheduler\":\"round-robin\","
 			"\"clients\":[],\"group_state\":\"settled\"}");
 }
 
@@ -115,6 +116,7 @@ static void a_backend_has_the_fields_of_the_contract(void **state)
 			"{\"name\":\"backend2\",\"address\":\"10.0.1.12\",\"weight\":100,\"health\":\"up\","
 			"\"admin\":\"ready\",\"flows\":14,\"check\":{\"type\":\"tcp\",\"last\":\"connected\","
 			"\"latency_ms\":0.4,\"since\":\"TTTTTTTTTTTTTTTTTTTTTTTT\",\"reason\":\"ok\",\"lag_ms\":null},\"packets\":1000,\"bytes\":64000,"
+			"\"answer_packets\":900,\"answer_bytes\":90000,"
 			"\"port\":8080,\"configured_weight\":100,\"drained\":false,\"drain_until\":null,"
 			"\"removed\":false,\"next_hop\":\"via eth0 02:00:00:00:00:02\",\"next_hop_ok\":true,\"admin_by\":null,\"window_until\":null,"
 			"\"effective_weight\":100,\"score\":{\"percent\":85,\"results\":20,\"bad\":2,\"slow\":2,\"mean_ms\":0.5,\"worst_ms\":3.0},"
@@ -195,6 +197,11 @@ static void metrics_have_every_name_with_help_and_type(void **state)
 		"# TYPE shunt_service_packets_total counter", "shunt_service_packets_total{service=\"web\"} 1234567",
 		"shunt_service_bytes_total{service=\"web\"} 987654321",
 		"shunt_service_new_flows_total{service=\"web\"} 4321",
+		"# TYPE shunt_service_answer_packets_total counter",
+		"shunt_service_answer_packets_total{service=\"web\"} 4711",
+		"shunt_service_answer_bytes_total{service=\"web\"} 815000",
+		"shunt_backend_answer_packets_total{backend=\"backend2\"} 900",
+		"shunt_backend_answer_bytes_total{backend=\"backend2\"} 90000",
 		"shunt_backend_packets_total{backend=\"backend2\"} 1000",
 		"shunt_backend_bytes_total{backend=\"backend2\"} 64000",
 		"# TYPE shunt_backend_up gauge", "shunt_backend_up{backend=\"backend1\"} 0",

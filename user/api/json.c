@@ -61,7 +61,7 @@ json_t *api_service_json(const struct snapshot_service *service)
 	address_format(&service->address, address);
 	if (service->prefix)
 		snprintf(address + strlen(address), sizeof(address) - strlen(address), "/%u", service->prefix);
-	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
 			 "name", text_json(service->name),
 			 "address", address,
 			 "protocol", protocol_text(service->protocol),
@@ -73,6 +73,8 @@ json_t *api_service_json(const struct snapshot_service *service)
 			 "packets", (json_int_t)service->stats.packets,
 			 "bytes", (json_int_t)service->stats.bytes,
 			 "new_flows", (json_int_t)service->stats.new_flows,
+			 "answer_packets", (json_int_t)service->stats.answer_packets,
+			 "answer_bytes", (json_int_t)service->stats.answer_bytes,
 			 "on_empty", text_json(service->on_empty),
 			 "scheduler", text_json(service->scheduler),
 			 "clients", clients_json(service),
@@ -147,7 +149,7 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 {
 	char address[ADDRESS_TEXT_MAX];
 
-	json_t *json = json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o, s:o, s:o}, s:I, s:I, "
+	json_t *json = json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o, s:o, s:o}, s:I, s:I, s:I, s:I, "
 			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o, s:I, s:o, s:b, s:o, s:o, s:o}",
 			 "name", text_json(backend->name),
 			 "address", address_format(&backend->address, address),
@@ -164,6 +166,8 @@ json_t *api_backend_json(const struct snapshot_backend *backend)
 			 "lag_ms", backend->check_lag_ms < 0 ? json_null() : json_integer(backend->check_lag_ms),
 			 "packets", (json_int_t)backend->stats.packets,
 			 "bytes", (json_int_t)backend->stats.bytes,
+			 "answer_packets", (json_int_t)backend->stats.answer_packets,
+			 "answer_bytes", (json_int_t)backend->stats.answer_bytes,
 			 "port", (int)backend->port,
 			 "configured_weight", (json_int_t)backend->configured_weight,
 			 "drained", (int)backend->drained,

@@ -78,8 +78,12 @@ typedef void (*samples)(FILE *to, const char *metric, const struct snapshot *sna
 SERVICE_COUNTER(packets)
 SERVICE_COUNTER(bytes)
 SERVICE_COUNTER(new_flows)
+SERVICE_COUNTER(answer_packets)
+SERVICE_COUNTER(answer_bytes)
 BACKEND_NUMBER(packets, backend->stats.packets)
 BACKEND_NUMBER(bytes, backend->stats.bytes)
+BACKEND_NUMBER(answer_packets, backend->stats.answer_packets)
+BACKEND_NUMBER(answer_bytes, backend->stats.answer_bytes)
 BACKEND_NUMBER(up, strcmp(backend->health, "up") == 0 || strcmp(backend->health, "degraded") == 0)
 BACKEND_NUMBER(weight, backend->weight)
 BACKEND_NUMBER(effective_weight, backend->effective_weight)
@@ -245,8 +249,13 @@ static const struct {
 	{"shunt_service_packets_total", "counter", "Packets to the service.", service_packets},
 	{"shunt_service_bytes_total", "counter", "Bytes to the service, whole frames as received.", service_bytes},
 	{"shunt_service_new_flows_total", "counter", "Flows that began at the service.", service_new_flows},
+	{"shunt_service_answer_packets_total", "counter", "Answers that passed on the way back (nat).", service_answer_packets},
+	{"shunt_service_answer_bytes_total", "counter", "Bytes of these answers, whole frames.", service_answer_bytes},
 	{"shunt_backend_packets_total", "counter", "Packets sent to the backend.", backend_packets},
 	{"shunt_backend_bytes_total", "counter", "Bytes sent to the backend, whole frames as received.", backend_bytes},
+	{"shunt_backend_answer_packets_total", "counter", "Answers of the backend that passed on the way back (nat).",
+	 backend_answer_packets},
+	{"shunt_backend_answer_bytes_total", "counter", "Bytes of these answers, whole frames.", backend_answer_bytes},
 	{"shunt_backend_up", "gauge", "Whether the backend passes its check.", backend_up},
 	{"shunt_backend_weight", "gauge", "Weight in force.", backend_weight},
 	{"shunt_backend_effective_weight", "gauge", "What health, slow start and agent leave of it.", backend_effective_weight},

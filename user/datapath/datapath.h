@@ -163,6 +163,7 @@ struct datapath_flow {
 	struct shunt_addr source, destination;
 	uint16_t source_port, destination_port;
 	bool starts;
+	bool unknown; /* as if nobody had pinned it */
 };
 int datapath_explain(struct datapath *datapath, const struct datapath_flow *flow, struct shunt_explanation *ret_explanation);
 

@@ -167,14 +167,18 @@ static size_t write_frame(uint8_t frame[EXPLAIN_FRAME_MAX], const struct datapat
 int datapath_explain(struct datapath *d, const struct datapath_flow *flow, struct shunt_explanation *ret_explanation)
 {
 	uint8_t frame[EXPLAIN_FRAME_MAX] = {0}, out[EXPLAIN_FRAME_MAX * 2];
+	struct shunt_explanation asked = {.unknown = flow->unknown};
+	int map = bpf_map__fd(d->skeleton->maps.explanation), r;
 	uint32_t first = 0;
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_out = out, .data_size_out = sizeof(out), .repeat = 1);
-	int r;
 
 	run.data_size_in = write_frame(frame, flow);
+	r = bpf_map_update_elem(map, &first, &asked, BPF_ANY);
+	if (r < 0)
+		return datapath_fail(r, "the program cannot be asked: %s", strerror(-r));
 	r = bpf_prog_test_run_opts(bpf_program__fd(d->skeleton->progs.xdp_explain), &run);
 	if (r < 0)
 		return datapath_fail(r, "the kernel does not run the program: %s", strerror(-r));
-	r = bpf_map_lookup_elem(bpf_map__fd(d->skeleton->maps.explanation), &first, ret_explanation);
+	r = bpf_map_lookup_elem(map, &first, ret_explanation);
 	return r < 0 ? datapath_fail(r, "the answer cannot be read: %s", strerror(-r)) : 0;
 }

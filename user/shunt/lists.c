@@ -240,13 +240,26 @@ int command_groups(struct cli *cli)
 
 /* ---- stats: whole numbers, for comparing by hand and by script ---- */
 
+/* Whether answers pass here: those of nat. */
+static bool any_answered(const json_t *list)
+{
+	json_t *object;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, object)
+		if (get_number(object, "answer_packets") > 0)
+			return true;
+	return false;
+}
+
 static void print_counters(const struct cli *cli, const json_t *list, const char *title, const char *last_title,
 			   const char *last_key)
 {
+	bool answered = any_answered(list);
 	struct table table = {
-		.n_columns = 4,
-		.header = {title, "PACKETS", "BYTES", last_title},
-		.right = {false, true, true, true},
+		.n_columns = answered ? 6 : 4,
+		.header = {title, "PACKETS", "BYTES", last_title, "ANSWERS", "ANSWER BYTES"},
+		.right = {false, true, true, true, true, true},
 	};
 	json_t *object;
 	size_t i;
@@ -256,6 +269,10 @@ static void print_counters(const struct cli *cli, const json_t *list, const char
 		table_put(&table, PLAIN, "%" PRId64, get_number(object, "packets"));
 		table_put(&table, PLAIN, "%" PRId64, get_number(object, "bytes"));
 		table_put(&table, PLAIN, "%" PRId64, get_number(object, last_key));
+		if (!answered)
+			continue;
+		table_put(&table, PLAIN, "%" PRId64, get_number(object, "answer_packets"));
+		table_put(&table, PLAIN, "%" PRId64, get_number(object, "answer_bytes"));
 	}
 	table_print(&table, &cli->style, stdout);
 	putchar('\n');

@@ -42,7 +42,24 @@ static const char *drop_text(uint32_t reason)
 	return reason < SHUNT_DROP_REASON_COUNT ? text[reason] : "unknown reason";
 }
 
-static json_t *reason_text(const struct controller *c, const struct shunt_explanation *answer)
+/* A flow that is known: where it stays, and where it would go if it began now, as `fresh` says. */
+static json_t *pinned_text(const struct controller *c, const struct shunt_explanation *answer,
+			   const struct shunt_explanation *fresh)
+{
+	static const char *const state[] = {[ADMIN_READY] = "", [ADMIN_DRAIN] = " (draining)", [ADMIN_MAINT] = " (in maintenance)"};
+	const struct endpoint *pinned = c->endpoint_of[answer->backend];
+	const char *name = pinned ? pinned->backend->name : "a backend that was removed", *now = explain_backend_name(c, fresh->backend);
+	const char *admin = pinned ? state[backend_admin(pinned->backend)] : "";
+
+	if (fresh->backend == answer->backend)
+		return json_sprintf("slot %u is %s and the flow is pinned to %s%s", answer->slot,
+				    slot_state_text(answer->word.state), name, admin);
+	return json_sprintf("slot %u is %s and the flow is pinned to %s%s; a new flow would go to %s", answer->slot,
+			    slot_state_text(answer->word.state), name, admin, now ? now : "nobody");
+}
+
+static json_t *reason_text(const struct controller *c, const struct shunt_explanation *answer,
+			   const struct shunt_explanation *fresh)
 {
 	const char *now = explain_backend_name(c, answer->word.now), *was = explain_backend_name(c, answer->word.was);
 
@@ -64,8 +81,7 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 		return json_sprintf("slot %u is moving from %s to %s: a flow older than the change stays, a new one goes to %s",
 				    answer->slot, was ? was : "nobody", now ? now : "nobody", now ? now : "nobody");
 	case SHUNT_CHOICE_PINNED:
-		return json_sprintf("slot %u is %s and the flow is pinned to %s", answer->slot, slot_state_text(answer->word.state),
-				    explain_backend_name(c, answer->backend));
+		return pinned_text(c, answer, fresh);
 	case SHUNT_CHOICE_SCHEDULED:
 		return json_sprintf("a new flow: the service's scheduler picks slot %u, which has %s", answer->slot,
 				    now ? now : "nobody");
@@ -94,11 +110,11 @@ static const struct config_service *config_service_of(const struct controller *c
 
 /* The same, and why it is that group's slot, where it is not the one of every client. */
 static json_t *reason_with_clients(const struct controller *c, const struct shunt_explanation *answer,
-				   const struct shunt_addr *source)
+				   const struct shunt_explanation *fresh, const struct shunt_addr *source)
 {
 	const struct config_service *service = config_service_of(c, answer->service);
 	const struct config_client *client = service ? config_client_of(service, source) : NULL;
-	json_t *reason = reason_text(c, answer), *longer;
+	json_t *reason = reason_text(c, answer, fresh), *longer;
 	char prefix[CONFIG_ADDRESS_TEXT_MAX];
 
 	if (!client || !answer->backend || !json_is_string(reason))
@@ -155,13 +171,13 @@ int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr
 		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply)
 {
 	struct controller *c = userdata;
-	struct datapath_flow flow = {protocol, *source, *destination, source_port, destination_port, false};
+	struct datapath_flow flow = {protocol, *source, *destination, source_port, destination_port, false, false};
 	struct shunt_explanation answer, fresh;
 	bool has_slot, is_answer;
 	char to[ADDRESS_TEXT_MAX];
 	int r = datapath_explain(c->datapath, &flow, &answer);
 
-	flow.starts = true;
+	flow.starts = flow.unknown = true;
 	if (r == 0)
 		r = datapath_explain(c->datapath, &flow, &fresh);
 	if (r < 0) {
@@ -171,15 +187,17 @@ int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr
 	name_answer(c, &flow, &answer);
 	is_answer = answer.choice == SHUNT_CHOICE_ANSWER;
 	has_slot = answer.service && !is_answer;
-	reply->document = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	reply->document = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 				    "service", text_or_null(explain_service_name(c, answer.service)),
 				    "group", text_or_null(has_slot ? group_name(c, answer.group) : NULL),
 				    "slot", has_slot ? json_integer(answer.slot) : json_null(),
 				    "slot_state", text_or_null(has_slot ? slot_state_text(answer.word.state) : NULL),
 				    "backend", text_or_null(explain_backend_name(c, answer.backend)),
+				    "pinned_backend",
+				    text_or_null(answer.choice == SHUNT_CHOICE_PINNED ? explain_backend_name(c, answer.backend) : NULL),
 				    "new_flow_backend", text_or_null(is_answer ? NULL : explain_backend_name(c, fresh.backend)),
 				    "delivered_to", text_or_null(delivery(c, &answer, destination_port, to)),
-				    "reason", reason_with_clients(c, &answer, source));
+				    "reason", reason_with_clients(c, &answer, &fresh, source));
 	if (reply->document)
 		explain_next(c, protocol, &answer, reply->document);
 	return reply->document ? 0 : -ENOMEM;

@@ -36,6 +36,8 @@ static void sum_endpoints(const struct controller *c, const struct backend *back
 		datapath_backend_stats(c->datapath, endpoint->id, &stats);
 		to->stats.packets += stats.packets;
 		to->stats.bytes += stats.bytes;
+		to->stats.answer_packets += stats.answer_packets;
+		to->stats.answer_bytes += stats.answer_bytes;
 		to->flows += endpoint->flows;
 		to->drained = to->drained && !endpoint->in_slots && endpoint->flows == 0;
 	}
