@@ -211,12 +211,20 @@ stage int refuse_answer(struct xdp_md *ctx, const struct shunt_answer *answer, _
 }
 
 /* What goes back: only of nat it passes here. */
-__noinline int count_answer(__u32 service_id, __u32 backend_id, __u32 frame_len)
+__noinline int count_answer(struct xdp_md *ctx, const struct shunt_answer *answer)
 {
-	struct shunt_service_stats *service = bpf_map_lookup_elem(&service_stats, &service_id);
-	struct shunt_backend_stats *backend = bpf_map_lookup_elem(&backend_stats, &backend_id);
+	__u64 frame_len = ctx->data_end - ctx->data;
+	struct shunt_service_stats *service;
+	struct shunt_backend_stats *backend;
+	__u32 service_id, backend_id;
 
-	if (!(cfg.features & SHUNT_FEATURE_NAT) || !service || !backend)
+	if (!(cfg.features & SHUNT_FEATURE_NAT) || !answer)
+		return 0;
+	service_id = answer->service;
+	backend_id = answer->backend;
+	service = bpf_map_lookup_elem(&service_stats, &service_id);
+	backend = bpf_map_lookup_elem(&backend_stats, &backend_id);
+	if (!service || !backend)
 		return 0;
 	service->answer_packets++;
 	service->answer_bytes += frame_len;
@@ -233,7 +241,6 @@ __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_w
 {
 	union nat_place place = {.word = place_word};
 	union nat_change change = {.word = flow_word};
-	union answer_query query = {.word = query_word};
 	int line = find_answer(ctx, place_word, flow_word), exit, reason;
 	const struct shunt_answer *answer;
 
@@ -244,7 +251,7 @@ __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_w
 		return XDP_PASS;
 	if (exit < 0) {
 		reason = -exit & REFUSAL_REASON;
-		if (!query.dry && !(change.flags & NAT_ERROR)) /* errors are never answered */
+		if (!(change.flags & (NAT_DRY | NAT_ERROR))) /* errors are never answered */
 			reason = refuse_answer(ctx, answer, place.l3, reason, -exit >> REFUSAL_MTU_SHIFT);
 		return -reason;
 	}
@@ -254,8 +261,8 @@ __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_w
 	reason = translate(ctx, &answer->address, place_word, change.word);
 	if (reason)
 		return -reason;
-	if (!query.dry)
-		count_answer(answer->service, answer->backend, ctx->data_end - ctx->data);
+	if (!(change.flags & NAT_DRY))
+		count_answer(ctx, answer);
 	return exit == (int)ctx->ingress_ifindex ? XDP_TX : bpf_redirect(exit, 0);
 }
 

@@ -116,8 +116,8 @@ static __always_inline void follow(struct packet *p)
 	}
 	if (quoted.protocol != IPPROTO_TCP && quoted.protocol != IPPROTO_UDP)
 		return; /* not a service's: an echo reply of ours, or the kernel's own */
-	if (source_is_martian(p)) {
-		p->fault = SHUNT_DROP_MARTIAN;
+	if (source_is_martian(p) || source_is_destination(p)) { /* admit() sees the flow's addresses in their place */
+		p->fault = source_is_martian(p) ? SHUNT_DROP_MARTIAN : SHUNT_DROP_LAND;
 		return;
 	}
 	p->source = quoted.destination;

@@ -29,6 +29,7 @@ enum nat_flags {
 	NAT_SOURCE = 1 << 1,             /* the source is to change, else the destination */
 	NAT_PORTS = 1 << 2,              /* TCP or UDP begins at l4 */
 	NAT_ERROR = 1 << 3,              /* an ICMP error begins at l4, which quotes TCP or UDP at quoted_l4 */
+	NAT_DRY = 1 << 4,                /* nobody is told, nothing is counted (explain) */
 };
 
 union nat_change {
@@ -251,7 +252,8 @@ stage union nat_change nat_change_of(const struct packet *p, __be16 port)
 	return (union nat_change){
 		.port = port,
 		.protocol = p->protocol,
-		.flags = (p->family == ETH_P_IP ? NAT_IPV4 : 0) | (p->is_icmp_error ? NAT_ERROR : later ? 0 : NAT_PORTS),
+		.flags = (p->family == ETH_P_IP ? NAT_IPV4 : 0) | (p->is_icmp_error ? NAT_ERROR : later ? 0 : NAT_PORTS) |
+			 (p->dry ? NAT_DRY : 0),
 	};
 }
 

@@ -320,6 +320,9 @@ def untouched():
         passes("nat: IPv%d, an error about a check of our own" % family,
                frame(ip(family, source=INSIDE_ROUTER[family], destination=BALANCER_ADDRESS[family]) / errors(family)[1][1] /
                      Raw(forwarded)), world="nat")
+        ours = raw(ip(family, source=CLIENT[family], destination=backend.address) / tcp(DELIVERED, "S"))
+        passes("nat: IPv%d, an error from whom it is for" % family,
+               frame(ip(family, source=CLIENT[family], destination=CLIENT[family]) / errors(family)[1][1] / Raw(ours)), world="nat")
         other = raw(ip(family, source=CLIENT[family], destination=backend.address) / tcp(22, "S"))
         passes("nat: IPv%d, an error about nothing of ours" % family,
                frame(ip(family, source=INSIDE_ROUTER[family], destination=CLIENT[family]) / errors(family)[1][1] / Raw(other)),

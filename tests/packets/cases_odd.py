@@ -94,6 +94,11 @@ def icmp_errors():
         little = Raw(raw(quoted(family, tcp(4000, "A", L2)))[:24])
         drops("an error that quotes too little, IPv%d" % family,
               frame(ip(family, source=ROUTER_ADDRESS[family]) / error / little), "icmp_error")
+        answer = quoted(family, tcp(4000, "A", L2) / data(100))
+        drops("an error from the service's own address, IPv%d" % family, frame(ip(family, source=VIP[family]) / error / answer),
+              "land")
+        drops("an error from a source that nobody has, IPv%d" % family,
+              frame(ip(family, source={4: "127.0.0.1", 6: "::1"}[family]) / error / answer), "martian")
         passes("an error about another port, IPv%d" % family,
                frame(ip(family, source=ROUTER_ADDRESS[family]) / error / quoted(family, tcp(4000, "A", UNUSED))))
 

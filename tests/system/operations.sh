@@ -390,12 +390,12 @@ has_more_lines() { [ "$(grep -c '^connections ' "$T/$1.log")" -gt "$2" ]; }
 # b1 drains and every living flow is pinned: those of b1 stay, and would go elsewhere if they began now.
 explain_tells_the_pinned_from_the_new() { # LABEL
 	local source destination new
-	read -r _ source destination _ < <(grep '^flow .* b1$' "$T/$1.log" | tail -n 1)
+	read -r source destination < <(awk '$1 == "flow" && $4 == "b1" { flow = $2 " " $3 } END { print flow }' "$T/$1.log")
 	expect "$(json .pinned_backend explain tcp "$source" "$destination")" = b1 "who has the flow"
 	new=$(json .new_flow_backend explain tcp "$source" "$destination")
 	expect_contains "b2 b3" "$new" "who would have it if it began now"
-	expect_contains "$(shunt explain tcp "$source" "$destination")" \
-		"is pinned to b1 (draining); a new flow would go to $new" "explain for people"
+	expect_contains "$(json .reason explain tcp "$source" "$destination")" \
+		"is pinned to b1 (draining); a new flow would go to $new" "the reason"
 	expect "$(json .pinned_backend explain tcp 10.77.0.1:999 $VIP:80)" = null "who has a flow that is not known"
 }
 
@@ -406,15 +406,15 @@ explain() {
 	hold hold6 30 $VIP6 80 --every 20ms --list
 	list_flows hold
 	list_flows hold6
-	explain_agrees hold 60
-	explain_agrees hold6 30
+	explain_agrees hold 20
+	explain_agrees hold6 10
 	shunt drain b1
 	wait_for 3 "b1 takes no new flows" is_active app 'b2 b3'
-	explain_agrees hold 60
-	explain_agrees hold6 30
+	explain_agrees hold 20
+	explain_agrees hold6 10
 	wait_for 8 "every living flow is pinned" no_slot_moves
-	explain_agrees hold 60
-	explain_agrees hold6 30
+	explain_agrees hold 20
+	explain_agrees hold6 10
 	explain_tells_the_pinned_from_the_new hold
 	expect "$(json .service explain tcp 10.77.0.1:999 $VIP:80)" = web "service"
 	expect "$(json .group explain tcp 10.77.0.1:999 $VIP:80)" = app "group"
