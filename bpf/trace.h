@@ -16,10 +16,10 @@ static __always_inline __u32 trace_copy(struct xdp_md *ctx, __u8 to[SHUNT_TRACE_
 {
 	__u32 length = ctx->data_end - ctx->data, copied = length < SHUNT_TRACE_BYTES ? length : SHUNT_TRACE_BYTES;
 
-	asm volatile("" : "+r"(copied)); /* bounds that the verifier sees, on the register that is used */
-	if (copied == 0 || copied > SHUNT_TRACE_BYTES || bpf_xdp_load_bytes(ctx, 0, to, copied) < 0)
-		return 0;
-	return length;
+	/* Bounds that the verifier sees on the register that is used; of a comparison with 0 Linux 6.1 learns nothing. */
+	asm volatile("" : "+r"(copied));
+	copied = ((copied - 1) & (SHUNT_TRACE_BYTES - 1)) + 1;
+	return bpf_xdp_load_bytes(ctx, 0, to, copied) < 0 ? 0 : length;
 }
 
 /* Whether there is room in this CPU's share of the rate: then the packet is kept as it is now. */

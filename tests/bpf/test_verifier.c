@@ -21,14 +21,15 @@ static void the_verifier_walks_less_than_its_limit_for_every_set_of_features(voi
 	uint32_t none_bytes = 0;
 
 	(void)state;
-	print_message("  %-22s %12s %12s %12s %12s\n", "features", "verified", "of explain", "xlated", "jited");
+	print_message("  %-22s %12s %12s %12s %12s %12s\n", "features", "verified", "of explain", "of trace", "xlated", "jited");
 	for (size_t i = 0; i < n_feature_sets; i++) {
 		struct program_size size = program_size(feature_sets[i].features);
 
-		print_message("  %-22s %12u %12u %12u %12u\n", feature_sets[i].name, size.verified, size.verified_explain,
-			      size.xlated, size.jited);
+		print_message("  %-22s %12u %12u %12u %12u %12u\n", feature_sets[i].name, size.verified, size.verified_explain,
+			      size.verified_trace, size.xlated, size.jited);
 		assert_in_range(size.verified, 1, VERIFIED_MAX - 1);
 		assert_in_range(size.verified_explain, 1, VERIFIED_MAX - 1);
+		assert_in_range(size.verified_trace, 1, VERIFIED_MAX - 1);
 		/* What is not in use is not there. */
 		none_bytes = none_bytes ?: size.xlated;
 		if (i > 0)

@@ -39,10 +39,16 @@ static struct bpf_prog_info info_of(const struct bpf_program *program)
 	return info;
 }
 
+static void on_packet(void *userdata, const struct shunt_trace *event)
+{
+	(void)userdata;
+	(void)event;
+}
+
 struct program_size program_size(uint32_t features)
 {
 	struct datapath_options options = fixture_defaults;
-	struct bpf_prog_info packets, explain;
+	struct bpf_prog_info packets, explain, trace;
 	struct fixture f;
 
 	options.features = features;
@@ -50,10 +56,14 @@ struct program_size program_size(uint32_t features)
 	fixture_open(&f, &options);
 	packets = info_of(f.datapath->skeleton->progs.xdp_shunt);
 	explain = info_of(f.datapath->skeleton->progs.xdp_explain);
+	assert_int_equal(datapath_trace_start(f.datapath, on_packet, NULL), 0); /* as `shunt trace` has it loaded */
+	trace = info_of(attached_skeleton(f.datapath)->progs.xdp_shunt_trace);
+	datapath_trace_stop(f.datapath);
 	fixture_close(&f);
 	return (struct program_size){
 		.verified = packets.verified_insns,
 		.verified_explain = explain.verified_insns,
+		.verified_trace = trace.verified_insns,
 		.xlated = packets.xlated_prog_len,
 		.jited = packets.jited_prog_len,
 	};

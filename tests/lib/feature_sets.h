@@ -15,7 +15,7 @@ extern const struct feature_set feature_sets[]; /* the first has none, the last 
 extern const size_t n_feature_sets;
 
 struct program_size {
-	uint32_t verified, verified_explain; /* instructions that the verifier walked, of xdp_shunt and of xdp_explain */
+	uint32_t verified, verified_explain, verified_trace; /* instructions that the verifier walked, of each program */
 	uint32_t xlated, jited; /* of xdp_shunt, bytes */
 };
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "golden.h"
+#include "net/address.h"
 
 /* ---- worlds ---- */
 
@@ -152,6 +153,48 @@ static void translating(struct world *w)
 	}
 }
 
+static struct shunt_list_key listed(const char *prefix, uint32_t service)
+{
+	struct shunt_addr address;
+	uint8_t length;
+
+	assert_int_equal(address_prefix_parse(prefix, &address, &length), 0);
+	return datapath_prefix_key(&address, length, service);
+}
+
+/* Of either family: a service that denies, one that allows, and two of one new flow a minute, in all and of each client. */
+static void guarded(struct world *w)
+{
+	enum { MINUTE_US = 60 * 1000000 };
+	static const char *const banned[] = {"203.0.113.0/24", "2001:db8:bad::/48"};
+	static const char *const near[] = {"198.51.100.0/24", "2001:db8:c::/64"}, *const client[] = {"198.51.100.7/32", "2001:db8:c::7/128"};
+	struct shunt_limit of_all = {.interval_ns = MINUTE_US * 1000ULL}, of_each = {.client_interval_us = MINUTE_US};
+	struct shunt_list_key deny[6], allow[2];
+
+	w->f.options.client_table_size = 1024;
+	reopen_with(w, SHUNT_FEATURE_DENY | SHUNT_FEATURE_ALLOW | SHUNT_FEATURE_LIMIT);
+	memset(of_each.client_mask, 255, sizeof(of_each.client_mask));
+	for (size_t i = 0; i < 2; i++) {
+		uint32_t group = group_to(w, 1 + i, i ? "fd00::1:12" : "10.0.1.11", LINK_IN), service[5];
+
+		service[0] = fixture_service(&w->f, IPPROTO_TCP, i ? VIP6("90") : VIP("90"), group, SHUNT_FORWARD_L2, SHUNT_SERVICE_DENY);
+		service[1] = fixture_service(&w->f, IPPROTO_UDP, i ? VIP6("90") : VIP("90"), group, SHUNT_FORWARD_L2, SHUNT_SERVICE_DENY);
+		service[2] = fixture_service(&w->f, IPPROTO_TCP, i ? VIP6("91") : VIP("91"), group, SHUNT_FORWARD_L2, SHUNT_SERVICE_ALLOW);
+		service[3] = fixture_service(&w->f, IPPROTO_TCP, i ? VIP6("92") : VIP("92"), group, SHUNT_FORWARD_L2, SHUNT_SERVICE_LIMIT);
+		service[4] = fixture_service(&w->f, IPPROTO_TCP, i ? VIP6("93") : VIP("93"), group, SHUNT_FORWARD_L2, SHUNT_SERVICE_LIMIT);
+		deny[3 * i] = listed(banned[i], 0);
+		deny[3 * i + 1] = listed(near[i], service[0]);
+		deny[3 * i + 2] = listed(near[i], service[1]);
+		allow[i] = listed(client[i], service[2]);
+		datapath_set_limit(w->f.datapath, service[3], &of_all);
+		if (i)
+			of_each.client_mask[1] = 0; /* a /64 */
+		datapath_set_limit(w->f.datapath, service[4], &of_each);
+	}
+	assert_int_equal(datapath_set_prefixes(w->f.datapath, DATAPATH_DENY, deny, N(deny), false), 0);
+	assert_int_equal(datapath_set_prefixes(w->f.datapath, DATAPATH_ALLOW, allow, N(allow), false), 0);
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct world *w);
@@ -165,6 +208,7 @@ static const struct {
 	{"prefixes", prefixes},
 	{"quic", quic},
 	{"nat", translating},
+	{"guarded", guarded},
 };
 
 const char *golden_world_name(size_t i)

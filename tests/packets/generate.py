@@ -204,13 +204,14 @@ TAGS = [("an 802.1Q tag", [(0x8100, 3, 0, 100)]), ("a priority tag", [(0x8100, 5
 def sections():
     """In the order of the file: the functions that the modules tests/packets/cases_*.py list."""
     import cases_forward
+    import cases_guarded
     import cases_nat
     import cases_odd
     import cases_other
     import cases_quic
     import cases_tunnels
     return [*cases_forward.SECTIONS, *cases_other.SECTIONS, *cases_odd.SECTIONS, *cases_tunnels.SECTIONS,
-            *cases_quic.SECTIONS, *cases_nat.SECTIONS]
+            *cases_quic.SECTIONS, *cases_nat.SECTIONS, *cases_guarded.SECTIONS]
 
 
 def text():

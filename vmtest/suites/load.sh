@@ -51,6 +51,7 @@ loads() { # NAME PORT MODE [MORE [CHECK]]
 	id=$(bpftool -j prog show pinned "$BPF_DIR/xdp_shunt" | jq .id)
 	tell_cost "xdp_shunt, $1" "$id" "$(verified_instructions shuntd "$id")"
 	[ -z "${5:-}" ] || probes_are_sent_as_traffic_is
+	tracing_loads "$1"
 	stop_shuntd
 	shunt_is_attached || fail "the program stays without its controller"
 }
@@ -64,6 +65,20 @@ probes_are_sent_as_traffic_is() {
 		tell_cost "$name" "$id" "$(verified_instructions shuntd "$id")"
 	done
 }
+
+# The program of `shunt trace`, in the place of the first one until its watcher has left.
+tracing_loads() { # NAME
+	local id
+	spawn trace lb "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" trace
+	wait_for 60 "tracing is on" runs xdp_shunt_trace
+	id=$(program_on .id)
+	tell_cost "xdp_shunt_trace, $1" "$id" "$(verified_instructions shuntd "$id")"
+	stop trace
+	wait_for 60 "nobody watches, the first program is back" runs xdp_shunt
+}
+
+program_on() { on lb ip -j -d link show eth0 | jq -r ".[0].xdp | (.prog // .attached[0].prog) | $1"; } # FILTER
+runs() { [ "$(program_on .name)" = "$1" ]; }                                                            # PROGRAM
 
 # Services that together need every feature of the program (enum shunt_features).
 features() {
