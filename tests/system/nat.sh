@@ -217,6 +217,20 @@ checks_and_explain() {
 	expect_contains "$(json .reason explain tcp "$(behind4 b1):8080" 10.77.0.1:4000)" "an answer of backend b1" "the reason"
 }
 
+# Where the kernel does not forward, answers are lost: doctor and status say so, with the remedy.
+forwarding_is_off() {
+	translated_net client b1
+	serve b1 8080
+	translate 1 ip4 | balance
+	on lb sysctl -qw net.ipv4.ip_forward=0
+	! on client "$FLOWS" connect $VIP4 80 --count 2 --timeout 400ms >"$T/tcp" 2>&1 || fail "answers come without forwarding"
+	expect_contains "$(shunt status | tr -s ' \n' ' ')" "eth1 does not forward IPv4: answers of nat backends are lost" "status"
+	expect_exit 1 on lb "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" doctor -c "$CONFIG"
+	expect_contains "$(tr -s ' \n' ' ' <"$T/out")" "does not forward IPv4: answers of nat backends are lost" "doctor"
+	on lb sysctl -qw net.ipv4.ip_forward=1
+	on client "$FLOWS" connect $VIP4 80 --count 2 >"$T/tcp" || fail "once mended: $(tail -n 4 "$T/tcp")"
+}
+
 # The next hop of an answer that nobody has resolved: packets miss it, and the kernel is asked to find it.
 next_hops_are_found() {
 	translated_net client client2 b1
@@ -336,6 +350,7 @@ run_test 'a dead primary fails over' fails_over
 run_test 'a removed backend answers for its service while flows live' removed_backends_answer
 run_test 'answers keep their service while flows live' answers_keep_their_service
 run_test 'explain knows both ways' checks_and_explain
+run_test 'where the kernel does not forward doctor and status say so' forwarding_is_off
 run_test 'next hops that answers miss are found' next_hops_are_found
 for family in 4 6; do
 	vip=$VIP4 backend=10.4.0.2

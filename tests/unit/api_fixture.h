@@ -65,7 +65,7 @@ static struct snapshot_backend fixture_backend(const char *name, const char *add
 	};
 }
 
-static struct snapshot_interface fixture_interfaces[] = {{"eth0", "native", "direct"}};
+static struct snapshot_interface fixture_interfaces[] = {{"eth0", "native", "direct", {1, -1}}};
 static struct snapshot_service fixture_services[2];
 static struct snapshot_group fixture_groups[3];
 static struct snapshot_backend fixture_backends[6];

@@ -252,6 +252,10 @@ static void status_says_what_an_operator_did_and_what_comes(void **state)
 	fixture_interfaces[0].mode = "generic";
 	assert_status_has(fixture, " ! eth0 runs in generic mode, several times slower than native\n");
 	fixture_interfaces[0].mode = "native";
+	fixture_services[0].forward = "nat";
+	fixture_interfaces[0].forwards[0] = 0;
+	assert_status_has(fixture, " ! eth0 does not forward IPv4: answers of nat backends are lost (sysctl -w\n");
+	fixture_services[0].forward = "ipip";
 	fixture->snapshot.problem = "state directory: no space left on device";
 	assert_status_has(fixture, " ! state directory: no space left on device\n");
 	fixture->snapshot.flow_entries = 1000000;

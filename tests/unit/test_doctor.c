@@ -208,6 +208,19 @@ static void small_ring(void)
 	link_now.rp_filter = 1;
 }
 
+static void translated(void)
+{
+	backends_now[0].modes = backends_now[1].modes = 1U << SHUNT_FORWARD_NAT;
+	link_now.ipv4_forwarding = link_now.ipv6_forwarding = DOCTOR_NO;
+}
+
+static void translated_over_ipv6(void)
+{
+	translated();
+	assert_int_equal(address_parse("fd00::1:11", &backends_now[0].address), 0);
+	link_now.ipv4_forwarding = DOCTOR_YES;
+}
+
 static void no_route(void)
 {
 	backends_now[1].route = (struct netlink_route){.kind = NETLINK_ROUTE_NONE};
@@ -285,6 +298,9 @@ static const struct {
 	{small_ring, "warn eth0: receive ring of 256, the card has 8192: bursts are lost before XDP sees them → ethtool -G eth0 rx "
 		     "8192\nwarn eth0: rp_filter is strict: what the kernel gets of clients by another way than back is dropped → "
 		     "sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=2\n"},
+	{translated, "fail eth0: the kernel does not forward IPv4: answers of nat backends are lost → sysctl -w net.ipv4.ip_forward=1\n"},
+	{translated_over_ipv6, "fail eth0: the kernel does not forward IPv6: answers of nat backends are lost → sysctl -w "
+			       "net.ipv6.conf.all.forwarding=1\n"},
 	{no_route, "fail backend web2: no next hop for 10.0.1.12: no route → ip route get 10.0.1.12\n"},
 	{own_address, "fail backend web1: no next hop for 10.0.1.11: its address is this host's own → ip route get 10.0.1.11\n"},
 	{unresolved, "warn backend web1: neighbour 10.0.1.11 on eth1 is not resolved: nothing talked to it yet, or it does not answer "

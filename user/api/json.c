@@ -268,15 +268,25 @@ static json_t *names_json(const struct snapshot *snapshot)
 	return list;
 }
 
+static json_t *known_json(int known)
+{
+	return known < 0 ? json_null() : json_boolean(known);
+}
+
 static json_t *interfaces_json(const struct snapshot *snapshot)
 {
 	json_t *all = json_array();
 
-	for (size_t i = 0; i < snapshot->n_interfaces; i++)
-		json_array_append_new(all, json_pack("{s:o, s:o, s:o}",
-						     "name", text_json(snapshot->interfaces[i].name),
-						     "mode", text_json(snapshot->interfaces[i].mode),
-						     "attach", text_json(snapshot->interfaces[i].attach)));
+	for (size_t i = 0; i < snapshot->n_interfaces; i++) {
+		const struct snapshot_interface *interface = &snapshot->interfaces[i];
+
+		json_array_append_new(all, json_pack("{s:o, s:o, s:o, s:{s:o, s:o}}",
+						     "name", text_json(interface->name),
+						     "mode", text_json(interface->mode),
+						     "attach", text_json(interface->attach),
+						     "forwards", "ipv4", known_json(interface->forwards[0]),
+						     "ipv6", known_json(interface->forwards[1])));
+	}
 	return all;
 }
 

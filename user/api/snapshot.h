@@ -142,6 +142,7 @@ struct snapshot_interface {
 	const char *name;
 	const char *mode;                 /* "native" | "generic" */
 	const char *attach;               /* "dispatcher" | "direct" */
+	int forwards[2];                  /* the kernel does, IPv4 and IPv6: 1, 0; negative: not known */
 };
 
 struct snapshot {

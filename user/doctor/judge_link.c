@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "doctor/judge.h"
+#include "net/address.h"
 
 static bool will_be_native(const struct doctor_link *link)
 {
@@ -133,8 +134,45 @@ static void judge_queues(const struct doctor_facts *facts, const struct doctor_l
 			   NULL);
 }
 
+/* Whether some backend of the family is translated to (nat). */
+static bool is_translated(const struct doctor_facts *facts, bool ipv4)
+{
+	for (size_t i = 0; i < facts->n_backends; i++)
+		if (facts->backends[i].modes & 1U << SHUNT_FORWARD_NAT && address_is_ipv4(&facts->backends[i].address) == ipv4)
+			return true;
+	return false;
+}
+
+/* Where answers of nat go only the kernel knows, and it says so only where it forwards. True: there is nat. */
+static bool judge_forwarding(const struct doctor_facts *facts, const struct doctor_link *link, struct doctor_report *report)
+{
+	const struct {
+		bool ipv4;
+		enum doctor_known forwards;
+		const char *family, *remedy;
+	} families[] = {
+		{true, link->ipv4_forwarding, "IPv4", "sysctl -w net.ipv4.ip_forward=1"},
+		{false, link->ipv6_forwarding, "IPv6", "sysctl -w net.ipv6.conf.all.forwarding=1"},
+	};
+	bool any = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (!is_translated(facts, families[i].ipv4))
+			continue;
+		any = true;
+		if (families[i].forwards == DOCTOR_NO)
+			doctor_add(report, DOCTOR_FAIL, link->name,
+				   doctor_say("the kernel does not forward %s: answers of nat backends are lost", families[i].family),
+				   strdup(families[i].remedy));
+		else if (families[i].forwards == DOCTOR_YES)
+			doctor_add(report, DOCTOR_OK, link->name, doctor_say("the kernel forwards %s, as nat needs", families[i].family),
+				   NULL);
+	}
+	return any;
+}
+
 /* Strict reverse path checks drop what answers past the balancer and what a tunnel brings. */
-static void judge_kernel_path(const struct doctor_link *link, struct doctor_report *report)
+static void judge_kernel_path(const struct doctor_facts *facts, const struct doctor_link *link, struct doctor_report *report)
 {
 	if (link->rp_filter == 1)
 		doctor_add(report, DOCTOR_WARN, link->name,
@@ -143,6 +181,8 @@ static void judge_kernel_path(const struct doctor_link *link, struct doctor_repo
 	else if (link->rp_filter >= 0)
 		doctor_add(report, DOCTOR_OK, link->name,
 			   doctor_say("rp_filter is %s", link->rp_filter ? "loose" : "off"), NULL);
+	if (judge_forwarding(facts, link, report))
+		return;
 	if (link->ipv4_forwarding == DOCTOR_NO)
 		doctor_add(report, DOCTOR_OK, link->name,
 			   doctor_say("the kernel forwards nothing: shunt does not need it, but for the instant before a next hop is "
@@ -163,5 +203,5 @@ void judge_link(const struct doctor_facts *facts, const struct doctor_link *link
 	judge_sharing(link, report);
 	judge_offloads(link, report);
 	judge_queues(facts, link, report);
-	judge_kernel_path(link, report);
+	judge_kernel_path(facts, link, report);
 }

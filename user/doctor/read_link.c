@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "doctor/read.h"
+#include "net/links.h"
 
 static bool ask(int fd, const char *interface, unsigned long request, void *data, struct ifreq *ret_answer)
 {
@@ -170,13 +171,11 @@ static void read_xdp(struct doctor_link *link, int ifindex)
 
 /* ---- the kernel's own path ---- */
 
-static enum doctor_known flag_of(int family, const char *name, const char *key)
+static enum doctor_known forwards(const char *name, bool ipv4)
 {
-	uint64_t value;
+	int r = link_forwards(name, ipv4);
 
-	if (read_number(&value, "/proc/sys/net/ipv%d/conf/%s/%s", family, name, key) < 0)
-		return DOCTOR_UNKNOWN;
-	return value ? DOCTOR_YES : DOCTOR_NO;
+	return r < 0 ? DOCTOR_UNKNOWN : r ? DOCTOR_YES : DOCTOR_NO;
 }
 
 /* The kernel takes the larger of the two. */
@@ -207,8 +206,8 @@ void read_link(struct doctor_link *link)
 		read_xdp(link, ifindex);
 		read_native(ifindex, &link->native, &link->redirect);
 		link->rp_filter = rp_filter_of(link->name);
-		link->ipv4_forwarding = flag_of(4, link->name, "forwarding");
-		link->ipv6_forwarding = flag_of(6, link->name, "forwarding");
+		link->ipv4_forwarding = forwards(link->name, true);
+		link->ipv6_forwarding = forwards(link->name, false);
 	}
 	if (fd >= 0)
 		close(fd);

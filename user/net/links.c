@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "net/links.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <uthash.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
 
 struct link {
 	int ifindex;
@@ -88,4 +92,16 @@ void links_clear(struct links *links)
 		HASH_DEL(links->by_ifindex, link);
 		free(link);
 	}
+}
+
+int link_forwards(const char *name, bool ipv4)
+{
+	_cleanup_(freep) char *text = NULL;
+	char path[128];
+	size_t length;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv%c/conf/%s/forwarding", ipv4 ? '4' : '6', name);
+	r = file_read(path, 64, &text, &length);
+	return r < 0 ? r : text[0] != '0';
 }

@@ -18,4 +18,7 @@ bool links_drop(struct links *links, int ifindex);                       /* true
 int links_reload(struct links *links, struct netlink *netlink);          /* on error the old ones stay */
 void links_clear(struct links *links);
 
+/* Whether the kernel forwards what comes by the interface, in this family: 1 yes, 0 no, -errno. */
+int link_forwards(const char *name, bool ipv4);
+
 #endif

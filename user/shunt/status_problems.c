@@ -163,10 +163,40 @@ static void interfaces_slow(const struct status *status, struct problems *proble
 			    get_text(interface, "name"));
 }
 
+/* Families of the services that translate: bit 0 IPv4, bit 1 IPv6. */
+static unsigned int translated_families(const struct status *status)
+{
+	unsigned int families = 0;
+	json_t *service;
+	size_t i;
+
+	json_array_foreach(json_object_get(status->document, "services"), i, service)
+		if (strcmp(get_text(service, "forward"), "nat") == 0)
+			families |= strchr(get_text(service, "address"), ':') ? 2 : 1;
+	return families;
+}
+
+/* Answers of nat take the kernel's word for where they go, which it gives only where it forwards. */
+static void answers_stuck(const struct status *status, struct problems *problems)
+{
+	static const char *const name[] = {"ipv4", "ipv6"}, *const text[] = {"IPv4", "IPv6"},
+				 *const remedy[] = {"net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"};
+	unsigned int families = translated_families(status);
+	json_t *interface;
+	size_t i;
+
+	json_array_foreach(json_object_get(status->document, "interfaces"), i, interface)
+		for (size_t f = 0; f < 2; f++)
+			if (families & 1U << f && json_is_false(json_object_get(json_object_get(interface, "forwards"), name[f])))
+				add(problems, RED, "%s does not forward %s: answers of nat backends are lost (sysctl -w %s)",
+				    get_text(interface, "name"), text[f], remedy[f]);
+}
+
 void status_problems(const struct status *status, struct problems *ret_problems)
 {
 	static void (*const rules[])(const struct status *, struct problems *) = {
 		whole, groups_down, groups_waiting, groups_impaired, backends_bad, names_unanswered, interfaces_slow,
+		answers_stuck,
 	};
 
 	*ret_problems = (struct problems){};

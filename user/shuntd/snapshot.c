@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "base/clock.h"
+#include "net/links.h"
 #include "shuntd/controller.h"
 
 /* ---- backends ---- */
@@ -222,6 +223,7 @@ static int snapshot_interfaces(const struct controller *c, struct snapshot *to)
 			.name = list[i].name,
 			.mode = list[i].native ? "native" : "generic",
 			.attach = list[i].dispatcher ? "dispatcher" : "direct",
+			.forwards = {link_forwards(list[i].name, true), link_forwards(list[i].name, false)},
 		};
 	return to->interfaces ? 0 : -ENOMEM;
 }
