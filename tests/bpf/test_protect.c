@@ -2,9 +2,11 @@
 /* Who is denied, who is allowed, and how many new flows a service and each of its clients may begin. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 #include <cmocka.h>
@@ -337,6 +339,91 @@ static void a_limited_client_does_not_use_up_what_the_service_has_for_others(voi
 	check_cases(&g->w, cases, N(cases));
 }
 
+/* ---- how exact a client's limit is ---- */
+
+enum { CLIENTS = 32, RATE = 200, BURST = 150, ACCURACY_MS = 2000 };
+
+struct accuracy {
+	uint64_t passed[CLIENTS], began_ns, ended_ns, before_ns, longest_gap_ns;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/* One SYN of each client, of any address of its prefix (of the IPv6 client's /64), from any port. */
+static void a_round(struct guarded_world *g, struct accuracy *a, bool ipv4, uint32_t round)
+{
+	char from[64];
+
+	for (uint32_t i = 0; i < CLIENTS; i++) {
+		if (ipv4)
+			snprintf(from, sizeof(from), "198.51.100.%u:%u", i + 1, 1024 + round % 60000);
+		else
+			snprintf(from, sizeof(from), "[2001:db8:c:%x::%x]:%u", i + 1, round * 7919 & 0xffff, 1024 + round % 60000);
+		a->passed[i] += fixture_run_quietly(&g->w.f, tcp(from, ipv4 ? VIP(GUARDED) : VIP6(GUARDED), SYN)) == XDP_TX;
+	}
+	frames_free();
+}
+
+/* As fast as it goes, many times the rate of each. The longest time between two rounds says whether none had to wait. */
+static struct accuracy flood_by_all(struct guarded_world *g, bool ipv4)
+{
+	struct accuracy a = {.began_ns = now_ns()};
+
+	a.before_ns = a.began_ns;
+	for (uint32_t round = 0; a.ended_ns < a.began_ns + ACCURACY_MS * 1000000ULL; round++) {
+		a_round(g, &a, ipv4, round);
+		a.ended_ns = now_ns();
+		if (a.ended_ns - a.before_ns > a.longest_gap_ns)
+			a.longest_gap_ns = a.ended_ns - a.before_ns;
+		a.before_ns = a.ended_ns;
+	}
+	return a;
+}
+
+/*
+ * Rate times time and the burst, no more; and no less, unless the test itself did not come to send for as long as the burst
+ * lasts. Both ends of the time are known to a round.
+ */
+static void each_client_has_its_rate_and_no_more(struct guarded_world *g, bool ipv4)
+{
+	struct accuracy a = flood_by_all(g, ipv4);
+	double seconds = (a.ended_ns - a.began_ns) / 1e9, round = a.longest_gap_ns / 1e9, ideal = BURST + RATE * seconds;
+	uint64_t least = UINT64_MAX, most = 0;
+
+	for (uint32_t i = 0; i < CLIENTS; i++) {
+		least = a.passed[i] < least ? a.passed[i] : least;
+		most = a.passed[i] > most ? a.passed[i] : most;
+	}
+	print_message("  IPv%c: %d clients, %d a second each, burst %d, for %.3f s: %" PRIu64 " to %" PRIu64 " passed, ideal %.1f "
+		      "(%+.2f %% to %+.2f %%)\n",
+		      ipv4 ? '4' : '6', CLIENTS, RATE, BURST, seconds, least, most, ideal, (least / ideal - 1) * 100,
+		      (most / ideal - 1) * 100);
+	assert_true(most <= ideal + 1);
+	if (round < (double)BURST / RATE)
+		assert_true(least >= ideal - RATE * round - 2);
+	else
+		print_message("  the machine was too busy to say what is least: %.0f ms without a packet\n", round * 1000);
+}
+
+static void every_client_has_its_rate_whatever_the_others_do(void **state)
+{
+	struct guarded_world *g = *state;
+	struct shunt_limit limit = {.client_interval_us = 1000000 / RATE, .client_burst_us = (BURST - 1) * (1000000 / RATE)};
+
+	memset(limit.client_mask, 255, 16);
+	datapath_set_limit(g->w.f.datapath, g->guarded[0], &limit);
+	limit.client_mask[1] = 0; /* of IPv6 a /64 */
+	datapath_set_limit(g->w.f.datapath, g->guarded[1], &limit);
+	each_client_has_its_rate_and_no_more(g, true);
+	each_client_has_its_rate_and_no_more(g, false);
+}
+
 static void a_flood_of_clients_that_come_once_does_not_free_the_one_that_came_often(void **state)
 {
 	struct guarded_world *g = *state;
@@ -403,6 +490,7 @@ int main(void)
 		test(over_its_limit_a_service_begins_no_more_flows, setup_limiting),
 		test(over_its_limit_a_client_begins_no_more_flows_while_others_do, setup_limiting),
 		test(a_limited_client_does_not_use_up_what_the_service_has_for_others, setup_limiting),
+		test(every_client_has_its_rate_whatever_the_others_do, setup_limiting),
 		test(a_flood_of_clients_that_come_once_does_not_free_the_one_that_came_often, setup_limiting),
 		test(explaining_takes_nothing_from_a_limit, setup_limiting),
 		test(a_program_without_these_features_looks_nothing_up, setup_without),

@@ -152,14 +152,16 @@ three_scheduled() { # SCHEDULER
 }
 
 expect_shares() { # LOG N: b1 has a half, the others a quarter each, give or take two fifths of that
-	local name expected count
+	local name expected count told=''
 	for name in b1 b2 b3; do
 		expected=$(($2 / 4))
 		[ $name != b1 ] || expected=$(($2 / 2))
 		count=$(awk -v name=$name '$1 == "server" && $2 == name { print $3 }' "$1")
 		expect "${count:-0}" -ge $((expected * 3 / 5)) "flows of $name of $2"
 		expect "${count:-0}" -le $((expected * 7 / 5)) "flows of $name of $2"
+		told="$told, $name $(awk -v n="$count" -v all="$2" 'BEGIN { printf "%.1f", 100 * n / all }') %"
 	done
+	note "of $2 flows${told}; by weight 50, 25 and 25 %"
 }
 
 scheduled() { # SCHEDULER
@@ -181,6 +183,49 @@ scheduled() { # SCHEDULER
 	expect "$(servers $VIP 80)" = "b1 b2 b3" "who answers after a restart"
 	stop_traffic through
 	expect_unbroken through
+}
+
+# ---- hash: source-ip ----
+
+SOURCES=160 # addresses of the client
+
+# sources_served FILE: a line "ADDRESS SERVER" for each of two connections of each address.
+sources_served() {
+	local get="echo \"\$1 \$(curl -sSf -m 5 --interface \"\$1\" http://$VIP/)\""
+	for _ in 1 2; do
+		seq -f 10.80.0.%.0f $SOURCES | xargs -P 4 -I{} nsenter --net="/run/netns/$NET-client" -- sh -c "$get" sh {} 2>"$T/curl.err"
+	done | sort >"$1"
+	expect "$(grep -c ' b[123]$' "$1")" -eq $((2 * SOURCES)) "pages ($(tail -n 1 "$T/curl.err"))"
+}
+
+# All connections of an address go to one server, whose share is its weight; when one dies its addresses alone move.
+addresses_keep_their_server() {
+	local host count
+	net_make client lb b1 b2 b3
+	seq $SOURCES | sed 's|.*|address add 10.80.0.&/32 dev lo|' | ip -n "$NET-client" -batch -
+	for host in b1 b2 b3; do
+		ip -n "$NET-$host" route add 10.80.0.0/24 via "$(ip4 client)"
+		serve_http "$host"
+	done
+	balance <<-END
+		interfaces: [eth0]
+		defaults: {health_check: $FAST_CHECK}
+		services: [{name: web, address: $VIP, port: 80, group: app, hash: source-ip}]
+		failover_groups: [{name: app, mode: active-active, backends: [b1, b2, b3], health_check: {port: 80}}]
+		backends: [{name: b1, address: $(ip4 b1), weight: 200}, {name: b2, address: $(ip4 b2)}, {name: b3, address: $(ip4 b3)}]
+	END
+	sources_served "$T/first"
+	expect "$(uniq "$T/first" | wc -l)" -eq $SOURCES "pairs of address and server"
+	uniq "$T/first" | awk '{ n[$2]++ } END { for (name in n) print "server", name, n[name] }' >"$T/shares"
+	expect_shares "$T/shares" $SOURCES
+	kill_shuntd
+	start_shuntd
+	shunt maint b3
+	wait_for 5 "b3 is out" is "b1 b2" active app
+	sources_served "$T/second"
+	expect "$(uniq "$T/second" | wc -l)" -eq $SOURCES "pairs without b3"
+	count=$(join <(uniq "$T/first") <(uniq "$T/second") | awk '$2 != "b3" && $2 != $3' | wc -l)
+	expect "$count" -eq 0 "addresses that changed their server although it lives"
 }
 
 # b1 has all connections; two others come: they take the next ones.
@@ -287,6 +332,7 @@ run_test 'round-robin holds weights, flows stay, drains and restarts lose nothin
 run_test 'random holds weights, flows stay, drains and restarts lose nothing' scheduled random
 run_test 'least-connections holds weights, flows stay, drains and restarts lose nothing' scheduled least-connections
 run_test 'least-connections gives new flows to who has few' least_connections_level_out
+run_test 'hash: source-ip keeps all connections of an address on one server, by weight' addresses_keep_their_server
 run_test 'the way back from a scheduler to maglev has to be forced' back_to_maglev
 run_test 'a service for a whole prefix serves all its addresses, the more specific wins' whole_prefixes
 finish
