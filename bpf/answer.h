@@ -13,6 +13,7 @@
 
 #include <shunt/hash.h>
 
+#include "mss.h"
 #include "nat.h"
 #include "nexthop.h"
 #include "refuse.h"
@@ -210,6 +211,25 @@ stage int refuse_answer(struct xdp_md *ctx, const struct shunt_answer *answer, _
 	return backend ? tell_sender(ctx, l3_offset | family << 16, reason, mtu, &backend->source) : reason;
 }
 
+/*
+ * A SYN-ACK says how large segments of the client may be. Only of nat it passes here: then `mss` holds both ways, and `auto`
+ * is what the way to the backend takes.
+ */
+__noinline int limit_answer_mss(struct xdp_md *ctx, const struct shunt_answer *answer, __u32 l4_offset)
+{
+	struct tcphdr *tcp = (void *)(long)ctx->data + (l4_offset & TCP_OFFSET_MAX);
+	const struct shunt_backend *backend;
+	__u32 id;
+
+	if (!(cfg.features & SHUNT_FEATURE_NAT) || !(cfg.features & SHUNT_FEATURE_MSS) || !answer || !answer->mss)
+		return 0;
+	id = answer->backend;
+	backend = bpf_map_lookup_elem(&backends, &id);
+	if (!backend || answer->key.protocol != IPPROTO_TCP || (void *)(tcp + 1) > (void *)(long)ctx->data_end || !tcp->syn)
+		return 0;
+	return lower_mss(ctx, l4_offset, answer->mss, backend->mtu, shunt_addr_is_ipv4(&answer->address) ? ETH_P_IP : ETH_P_IPV6);
+}
+
 /* What goes back: only of nat it passes here. */
 __noinline int count_answer(struct xdp_md *ctx, const struct shunt_answer *answer)
 {
@@ -261,6 +281,8 @@ __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_w
 	reason = translate(ctx, &answer->address, place_word, change.word);
 	if (reason)
 		return -reason;
+	if (change.flags & NAT_PORTS)
+		limit_answer_mss(ctx, answer, place.l4);
 	if (!(change.flags & NAT_DRY))
 		count_answer(ctx, answer);
 	return exit == (int)ctx->ingress_ifindex ? XDP_TX : bpf_redirect(exit, 0);

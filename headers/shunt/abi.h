@@ -122,7 +122,7 @@ struct shunt_answer {
 	struct shunt_service_key key; /* the backend's address, port (0: every port) and protocol */
 	struct shunt_addr address;   /* the service's, which becomes the source */
 	__be16 port;                 /* the service's, 0: as it is */
-	__u16 pad;
+	__u16 mss;                   /* the service's: most that the MSS option of a SYN-ACK may say */
 	__u32 service;               /* id */
 	__u32 backend;               /* id */
 	__u32 reserved[3];

@@ -252,6 +252,15 @@ uint32_t fixture_nat(struct fixture *f, uint8_t protocol, const char *address, u
 	return id;
 }
 
+void fixture_nat_mss(struct fixture *f, uint32_t service, uint16_t mss)
+{
+	fixture_tunnel(f, service, 6080, mss);
+	for (size_t i = 0; i < f->n_answers; i++)
+		if (f->answers[i].service == service)
+			f->answers[i].mss = mss;
+	assert_int_equal(datapath_set_answers(f->datapath, f->answers, f->n_answers), 0);
+}
+
 void fixture_routes(void)
 {
 	shell("for link in all lo in0 out0; do "

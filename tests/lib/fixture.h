@@ -56,6 +56,7 @@ uint32_t fixture_service(struct fixture *f, uint8_t protocol, const char *addres
 void fixture_scheduler(struct fixture *f, uint32_t service, enum shunt_scheduler scheduler);
 /* By nat to this backend and port, 0: the client's; its answers are the service's. */
 uint32_t fixture_nat(struct fixture *f, uint8_t protocol, const char *address, uint32_t group, uint32_t backend, uint16_t port);
+void fixture_nat_mss(struct fixture *f, uint32_t service, uint16_t mss); /* of its SYNs and of its answers' SYN-ACKs */
 /*
  * Forwarding, and where answers go: clients of 198.51.100.0/24 and 2001:db8:c::/64 behind a router by LINK_IN
  * (02:00:00:00:00:01), of 198.51.101.0/24 and 2001:db8:d::/64 behind one by LINK_OUT (02:00:00:00:00:04), of 198.51.102.0/24

@@ -153,6 +153,18 @@ static void translating(struct world *w)
 	}
 }
 
+/* TCP over IPv4 with segments of 1,000 bytes at most, over IPv6 with what fits the way to the backend. */
+static void translating_limited(struct world *w)
+{
+	translating(w);
+	for (size_t i = 0; i < w->f.n_services; i++) {
+		const struct shunt_service *service = &w->f.services[i];
+
+		if (service->key.protocol == IPPROTO_TCP && service->key.port == htons(80))
+			fixture_nat_mss(&w->f, service->id, address_is_ipv4(&service->key.address) ? 1000 : SHUNT_MSS_AUTO);
+	}
+}
+
 static struct shunt_list_key listed(const char *prefix, uint32_t service)
 {
 	struct shunt_addr address;
@@ -208,6 +220,7 @@ static const struct {
 	{"prefixes", prefixes},
 	{"quic", quic},
 	{"nat", translating},
+	{"nat, mss", translating_limited},
 	{"guarded", guarded},
 };
 

@@ -57,19 +57,19 @@ def translated(packet, address, port=None, source=False):
     return without_sums(out)
 
 
-def goes(name, packet, backend, port, tags=(), pad=0, **more):
-    """Towards the backend."""
+def goes(name, packet, backend, port, tags=(), pad=0, world="nat", limited=lambda packet: packet, **more):
+    """Towards the backend; `limited`: with a lower MSS."""
     given = frame(packet, tags, pad=pad)
-    out = frame(translated(packet, backend.address, port), tags, destination=backend.mac, source=backend.from_mac, pad=pad)
-    case("nat: " + name, given, backend.way, out, world="nat", **more)
+    out = frame(limited(translated(packet, backend.address, port)), tags, destination=backend.mac, source=backend.from_mac, pad=pad)
+    case(world + ": " + name, given, backend.way, out, world=world, **more)
 
 
-def returns(name, packet, service, far=False, tags=(), pad=0, **more):
+def returns(name, packet, service, far=False, tags=(), pad=0, world="nat", limited=lambda packet: packet, **more):
     """Back to the client, as the service's answer. Service: (address, port)."""
     given = frame(packet, tags, pad=pad)
     to = {"destination": ROUTER_OUT, "source": OUT} if far else {"destination": ROUTER, "source": BALANCER}
-    out = frame(translated(packet, *service, source=True), tags, pad=pad, **to)
-    case("nat, an answer: " + name, given, "answer-out" if far else "answer", out, world="nat", **more)
+    out = frame(limited(translated(packet, *service, source=True)), tags, pad=pad, **to)
+    case(world + ", an answer: " + name, given, "answer-out" if far else "answer", out, world=world, **more)
 
 
 def to_service(transport, port, source_port=4000):
@@ -301,6 +301,31 @@ def refused():
                                                        tcp(4000, "SF", DELIVERED)), "tcp_flags", world="nat")
 
 
+def segments():
+    """The MSS option is lowered both ways: in SYNs, and in SYN-ACKs, which pass here as well (RFC 9293 3.7.1)."""
+    for family, limit in (4, 1000), (6, 1500 - 60):
+        backend = BY_FAMILY[family]
+        back = {"source": backend.address, "destination": CLIENT[family]}
+
+        def lowered(packet, limit=limit):
+            packet = packet.copy()
+            packet.getlayer(TCP).options = [(name, min(value, limit) if name == "MSS" else value)
+                                            for name, value in packet.getlayer(TCP).options]
+            return without_sums(packet)
+        for words, options in (("large", [("MSS", 8960)]), ("as large as may be", [("MSS", limit)]), ("small", [("MSS", 536)]),
+                               ("one too large", [("MSS", limit + 1)]),
+                               ("behind others, at an odd place", [("NOP", None), ("MSS", 8960), ("SAckOK", b""), ("WScale", 7)]),
+                               ("none", [("SAckOK", b""), ("NOP", None), ("NOP", None)])):
+            more = {"world": "nat, mss", "limited": lowered}
+            goes("IPv%d, a SYN, MSS %s" % (family, words), ip(family) / tcp(WEB, "S", options=options), backend, DELIVERED, **more)
+            returns("IPv%d, a SYN-ACK, MSS %s" % (family, words), ip(family, **back) / tcp(4000, "SA", DELIVERED, options=options),
+                    (VIP[family], WEB), **more)
+            more["limited"] = lambda packet: packet
+            goes("IPv%d, an ACK, MSS %s" % (family, words), ip(family) / tcp(WEB, "A", options=options), backend, DELIVERED, **more)
+            returns("IPv%d, an ACK, MSS %s" % (family, words), ip(family, **back) / tcp(4000, "A", DELIVERED, options=options),
+                    (VIP[family], WEB), **more)
+
+
 def untouched():
     """What is for the host itself, answers to its checks among it, and what is no answer."""
     for family in 4, 6:
@@ -329,4 +354,4 @@ def untouched():
                world="nat")
 
 
-SECTIONS = [both_ways, sizes_and_fields, checksums, fragments, icmp_errors, refused, untouched]
+SECTIONS = [both_ways, sizes_and_fields, checksums, fragments, icmp_errors, refused, segments, untouched]

@@ -108,6 +108,7 @@ static void add_members(struct answer_list *answers, const struct config_service
 			.key = key_of(service, &endpoint->backend->address, config_nat_port(service, &backend)),
 			.address = service->address,
 			.port = htons(service->port),
+			.mss = service->mss,
 			.service = id,
 			.backend = endpoint->id,
 		};

@@ -66,19 +66,23 @@ probes_are_sent_as_traffic_is() {
 	done
 }
 
-# The program of `shunt trace`, in the place of the first one until its watcher has left.
+# The program of `shunt trace`, in the place of the first one until its watcher has left; a dispatcher may stand before it.
 tracing_loads() { # NAME
 	local id
 	spawn trace lb "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" trace
-	wait_for 60 "tracing is on" runs xdp_shunt_trace
-	id=$(program_on .id)
+	wait_for 60 "tracing is on" said shuntd 'trace: on'
+	id=$(program_of shuntd xdp_shunt_trace | head -n 1) # libxdp holds a copy
+	[ -n "$id" ] || fail "shuntd holds no program of that name"
 	tell_cost "xdp_shunt_trace, $1" "$id" "$(verified_instructions shuntd "$id")"
 	stop trace
-	wait_for 60 "nobody watches, the first program is back" runs xdp_shunt
+	wait_for 60 "nobody watches, the first program is back" said shuntd 'trace: off'
 }
 
-program_on() { on lb ip -j -d link show eth0 | jq -r ".[0].xdp | (.prog // .attached[0].prog) | $1"; } # FILTER
-runs() { [ "$(program_on .name)" = "$1" ]; }                                                            # PROGRAM
+program_of() { # LABEL NAME: id of the program that this process holds
+	sed -n 's/^prog_id:\t*//p' "/proc/$(pid_of "$1")/fdinfo/"* | sort -u | while read -r id; do
+		bpftool -j prog show id "$id" | jq -r --arg name "$2" 'select(.name == $name) | .id'
+	done
+}
 
 # Services that together need every feature of the program (enum shunt_features).
 features() {
