@@ -217,6 +217,20 @@ checks_and_explain() {
 	expect_contains "$(json .reason explain tcp "$(behind4 b1):8080" 10.77.0.1:4000)" "an answer of backend b1" "the reason"
 }
 
+# SYN and SYN-ACK both pass here: neither side sends larger segments. ss tells them less the 12 bytes of timestamps.
+segments_are_limited() { # ip4|ip6 ADDRESS
+	translated_net client b1
+	serve b1 8080
+	translate 1 "$1" | sed 's/port: 80, group: app/&, mss: 1000/' | balance
+	hold streams 1 "$2" 80 --every 20ms --block 3000
+	wait_for 5 "the client sends segments of 1000 bytes at most" sends client dport 80
+	wait_for 5 "the backend sends segments of 1000 bytes at most" sends b1 sport 8080
+	stop_traffic streams
+	expect_unbroken streams
+}
+
+sends() { on "$1" ss -Htin state established "$2 = :$3" | grep -q ' mss:988 '; } # HOST sport|dport PORT
+
 # Where the kernel does not forward, answers are lost: doctor and status say so, with the remedy.
 forwarding_is_off() {
 	translated_net client b1
@@ -350,6 +364,8 @@ run_test 'a dead primary fails over' fails_over
 run_test 'a removed backend answers for its service while flows live' removed_backends_answer
 run_test 'answers keep their service while flows live' answers_keep_their_service
 run_test 'explain knows both ways' checks_and_explain
+run_test 'mss limits what both sides send, IPv4' segments_are_limited ip4 $VIP4
+run_test 'mss limits what both sides send, IPv6' segments_are_limited ip6 $VIP6
 run_test 'where the kernel does not forward doctor and status say so' forwarding_is_off
 run_test 'next hops that answers miss are found' next_hops_are_found
 for family in 4 6; do
