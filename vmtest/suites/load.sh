@@ -80,7 +80,7 @@ tracing_loads() { # NAME
 
 program_of() { # LABEL NAME: id of the program that this process holds
 	sed -n 's/^prog_id:\t*//p' "/proc/$(pid_of "$1")/fdinfo/"* | sort -u | while read -r id; do
-		bpftool -j prog show id "$id" | jq -r --arg name "$2" 'select(.name == $name) | .id'
+		{ bpftool -j prog show id "$id" || true; } 2>/dev/null | jq -r --arg name "$2" 'select(.name == $name) | .id' # it may be gone
 	done
 }
 
