@@ -16,7 +16,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
 , := ,
-PACKAGES := libbpf libxdp libsystemd libcurl libmicrohttpd yaml-0.1 jansson libmnl libcares
+PACKAGES := libbpf libxdp libsystemd libcurl libmicrohttpd gnutls yaml-0.1 jansson libmnl libcares
 WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith
 CFLAGS ?= -O2 -g
 CPPFLAGS_ALL := -D_GNU_SOURCE -DSHUNT_VERSION='"$(VERSION)"' -Iuser -Iheaders -I$(O) $(shell pkg-config --cflags $(PACKAGES))

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 BUILD="gcc make clang llvm bpftool pkg-config libc6-dev linux-libc-dev libbpf-dev libxdp-dev libelf-dev zlib1g-dev
-	libsystemd-dev libcurl4-openssl-dev libmicrohttpd-dev libyaml-dev libjansson-dev libmnl-dev libc-ares-dev
+	libsystemd-dev libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libyaml-dev libjansson-dev libmnl-dev libc-ares-dev
 	libncurses-dev uthash-dev"
 DEMO="iproute2 iputils-ping ethtool procps util-linux curl jq nginx-light nftables"
 TESTS="libcmocka-dev libpcap-dev libclang-rt-14-dev apache2-utils dnsmasq-base haproxy hping3 iperf3 openssl socat tcpdump shellcheck

@@ -29,6 +29,7 @@ struct fixture {
 	char directory[64], socket_path[128], token_file[128];
 	char listen[64];           /* "" : no TCP */
 	bool use_token;
+	const char *read_token_file, *certificate_file, *key_file; /* NULL: none */
 	struct snapshot snapshot;
 	int snapshots_alive;       /* taken and not freed */
 	int result;                /* what commands return */
@@ -466,8 +467,14 @@ static inline void *fixture_serve(void *userdata)
 	assert(sd_event_new(&event) >= 0);
 	fixture->event = event;
 	assert(sd_event_add_io(event, NULL, fixture->stop_fd, EPOLLIN, fixture_on_stop, NULL) >= 0);
-	fixture->opened = api_open(event, fixture->socket_path, *fixture->listen ? fixture->listen : NULL,
-				   fixture->use_token ? fixture->token_file : NULL, &fixture_handlers, fixture, &api);
+	fixture->opened = api_open(event, &(struct api_options){
+		.socket_path = fixture->socket_path,
+		.listen = *fixture->listen ? fixture->listen : NULL,
+		.token_file = fixture->use_token ? fixture->token_file : NULL,
+		.read_token_file = fixture->read_token_file,
+		.certificate_file = fixture->certificate_file,
+		.key_file = fixture->key_file,
+	}, &fixture_handlers, fixture, &api);
 	assert(write(fixture->ready_fd, &one, sizeof(one)) == sizeof(one));
 	if (fixture->opened == 0)
 		assert(sd_event_loop(event) >= 0);

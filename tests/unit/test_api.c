@@ -522,7 +522,8 @@ static int try_open(const struct fixture *fixture, const char *listen, const cha
 	int r;
 
 	assert_true(sd_event_new(&event) >= 0);
-	r = api_open(event, fixture->socket_path, listen, token_file, &fixture_handlers, NULL, &api);
+	r = api_open(event, &(struct api_options){.socket_path = fixture->socket_path, .listen = listen, .token_file = token_file},
+		     &fixture_handlers, NULL, &api);
 	api_close(api);
 	sd_event_unref(event);
 	return r;
@@ -540,6 +541,8 @@ static void what_cannot_be_listened_on_is_refused(void **state)
 	assert_int_equal(try_open(&fixture, "127.0.0.1:0", fixture.token_file), -ENOENT);
 	fixture_write_token(&fixture, " \n");
 	assert_int_equal(try_open(&fixture, "127.0.0.1:0", fixture.token_file), -EINVAL);
+	fixture_write_token(&fixture, "s3cret");
+	assert_int_equal(try_open(&fixture, "0.0.0.0:0", fixture.token_file), -EPERM); /* without TLS */
 	assert_int_equal(try_open(&fixture, "127.0.0.1:0", NULL), 0);
 	assert_int_equal(file_write_atomically(fixture.socket_path, "x", 1, 0600), 0);
 	assert_int_equal(try_open(&fixture, NULL, NULL), -EEXIST);

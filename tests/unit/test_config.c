@@ -97,8 +97,8 @@ static void the_example_means_what_it_says(void **state)
 	assert_int_equal(config->flow_timeout_ms, 900000);
 	assert_int_equal(config->flow_table_size, 1048576);
 	assert_int_equal(config->on_exit, ON_EXIT_KEEP);
-	assert_string_equal(config->api_listen, "127.0.0.1:8080");
-	assert_string_equal(config->api_token_file, "/etc/shunt/token");
+	assert_string_equal(config->api.listen, "127.0.0.1:8080");
+	assert_string_equal(config->api.token_file, "/etc/shunt/token");
 
 	assert_int_equal(config->n_services, 1);
 	assert_string_equal(config->services[0].name, "web");
@@ -160,8 +160,8 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(config->table_size, 65536);
 	assert_int_equal(config->flow_timeout_ms, 900000);
 	assert_int_equal(config->flow_table_size, 1048576);
-	assert_null(config->api_listen);
-	assert_null(config->api_token_file);
+	assert_null(config->api.listen);
+	assert_null(config->api.token_file);
 	assert_int_equal(config->services[0].protocol, IPPROTO_TCP);
 	assert_int_equal(config->services[0].forward, SHUNT_FORWARD_L2);
 	assert_int_equal(group->mode, GROUP_ACTIVE_PASSIVE);

@@ -48,13 +48,20 @@ static bool equal_in_constant_time(const char *token, const char *given)
 	return !difference;
 }
 
-bool access_has_token(const char *token_file, const char *authorization)
+static bool has_token(const char *token_file, const char *given)
 {
 	_cleanup_(freep) char *token = NULL;
 
-	if (!authorization || strncasecmp(authorization, "Bearer ", 7) != 0 || read_token(token_file, &token) < 0)
-		return false;
-	return equal_in_constant_time(token, authorization + 7);
+	return read_token(token_file, &token) == 0 && equal_in_constant_time(token, given);
+}
+
+enum api_access access_of_token(const char *token_file, const char *read_token_file, const char *authorization)
+{
+	if (!authorization || strncasecmp(authorization, "Bearer ", 7) != 0)
+		return API_NONE;
+	if (has_token(token_file, authorization + 7))
+		return API_WRITE;
+	return read_token_file && has_token(read_token_file, authorization + 7) ? API_READ : API_NONE;
 }
 
 static bool names_an_address(const char *host)
@@ -74,9 +81,11 @@ static bool names_an_address(const char *host)
 	return address_parse(bare, &address) == 0;
 }
 
-bool access_is_local(const char *host, const char *origin)
+bool access_is_local(const char *host, const char *origin, bool is_tls)
 {
+	const char *scheme = is_tls ? "https://" : "http://";
+
 	if (host && !names_an_address(host))
 		return false;
-	return !origin || (host && strncmp(origin, "http://", 7) == 0 && strcmp(origin + 7, host) == 0);
+	return !origin || (host && strncmp(origin, scheme, strlen(scheme)) == 0 && strcmp(origin + strlen(scheme), host) == 0);
 }

@@ -88,9 +88,17 @@ struct api_handlers {
 
 struct api;
 
-/* socket_path: replaced when nobody listens on it any more (-EADDRINUSE otherwise), mode 0660. listen NULL: no TCP. */
-int api_open(sd_event *event, const char *socket_path, const char *listen, const char *token_file,
-	     const struct api_handlers *handlers, void *userdata, struct api **ret_api);
+struct api_options {
+	const char *socket_path;          /* replaced when nobody listens on it any more (-EADDRINUSE otherwise), mode 0660 */
+	const char *listen;               /* address:port; NULL: no TCP */
+	const char *token_file;           /* NULL: whoever is on this host */
+	const char *read_token_file;      /* for reading alone; NULL: none */
+	const char *certificate_file, *key_file; /* TLS; NULL: without */
+};
+
+/* 0 | -errno: -EPERM where TCP beyond this host lacks a token or a certificate. What is wrong with a file is logged. */
+int api_open(sd_event *event, const struct api_options *options, const struct api_handlers *handlers, void *userdata,
+	     struct api **ret_api);
 void api_close(struct api *api); /* removes the socket */
 
 /* Rendering, usable without a server: new references, NULL without memory. */

@@ -41,7 +41,7 @@ static size_t on_answer(char *data, size_t size, size_t n, void *userdata)
 	return length;
 }
 
-static int set_up(struct client *client, const char *socket_path, const char *token)
+static int set_up(struct client *client, const struct client_options *options)
 {
 	_cleanup_(freep) char *authorization = NULL;
 	struct curl_slist *more;
@@ -50,8 +50,8 @@ static int set_up(struct client *client, const char *socket_path, const char *to
 	more = curl_slist_append(client->headers, "Expect:");
 	if (!client->headers || !more)
 		return -ENOMEM;
-	if (token) {
-		if (asprintf(&authorization, "Authorization: Bearer %s", token) < 0)
+	if (options->token) {
+		if (asprintf(&authorization, "Authorization: Bearer %s", options->token) < 0)
 			return -ENOMEM;
 		if (!curl_slist_append(client->headers, authorization))
 			return -ENOMEM;
@@ -64,15 +64,18 @@ static int set_up(struct client *client, const char *socket_path, const char *to
 	curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
 	curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	if (socket_path) { /* a proxy of the environment must not be asked for the host "shunt" */
+	if (options->ca_file)
+		curl_easy_setopt(client->curl, CURLOPT_CAINFO, options->ca_file);
+	if (!options->url) { /* a proxy of the environment must not be asked for the host "shunt" */
 		curl_easy_setopt(client->curl, CURLOPT_NOPROXY, "*");
-		curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+		curl_easy_setopt(client->curl, CURLOPT_UNIX_SOCKET_PATH, options->socket_path);
 	}
 	return 0;
 }
 
-int client_open(const char *socket_path, const char *url, const char *token, struct client **ret_client)
+int client_open(const struct client_options *options, struct client **ret_client)
 {
+	const char *url = options->url;
 	struct client *client;
 	size_t length;
 	int r = -ENOMEM;
@@ -85,7 +88,7 @@ int client_open(const char *socket_path, const char *url, const char *token, str
 	client->curl = curl_easy_init();
 	client->base = strdup(url ?: "http://shunt");
 	if (client->curl && client->base)
-		r = set_up(client, url ? NULL : socket_path, token);
+		r = set_up(client, options);
 	if (r < 0) {
 		client_close(client);
 		return r;

@@ -7,8 +7,14 @@
 
 struct client;
 
-/* One of socket_path and url. token NULL: none. 0 | -ENOMEM | -EINVAL (not an http or https URL). */
-int client_open(const char *socket_path, const char *url, const char *token, struct client **ret_client);
+struct client_options {
+	const char *socket_path, *url; /* url, when given, is asked */
+	const char *token;             /* NULL: none */
+	const char *ca_file;           /* PEM: whose certificates are trusted; NULL: those that the system trusts */
+};
+
+/* 0 | -ENOMEM | -EINVAL (not an http or https URL). */
+int client_open(const struct client_options *options, struct client **ret_client);
 void client_close(struct client *client);
 
 /*

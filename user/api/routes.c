@@ -519,7 +519,11 @@ void api_route(const struct api_handlers *handlers, void *userdata, const struct
 			continue;
 		if (method_matches(routes[i].method, request->method)) {
 			*ret_response->allow = '\0';
-			routes[i].serve(&call);
+			if (request->access == API_WRITE || strcmp(routes[i].method, "GET") == 0)
+				routes[i].serve(&call);
+			else
+				api_response_error(ret_response, 403, "this token may only read: %s %s needs that of token_file",
+						   routes[i].method, request->path);
 			return;
 		}
 		allow(routes[i].method, ret_response->allow, sizeof(ret_response->allow));

@@ -3,6 +3,7 @@
 #ifndef SHUNT_API_ROUTES_H
 #define SHUNT_API_ROUTES_H
 
+#include "api/access.h"
 #include "api/api.h"
 
 #define API_BODY_MAX (1 << 20) /* bytes of a request's body: ten thousand prefixes to deny, and twice as much */
@@ -10,8 +11,6 @@
 #define API_NAME_MAX 256
 #define API_EVENTS_MAX 1000    /* in one answer; who wants more asks again with the last id */
 #define API_MAPS_MAX 64
-
-enum api_access { API_READ, API_WRITE };
 
 struct api_parameter {
 	const char *key, *value;   /* value "" for a key alone */

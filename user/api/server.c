@@ -14,11 +14,15 @@
 #include "api/page.h"
 #include "api/routes.h"
 #include "api/stream_response.h"
+#include "api/tls.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/number.h"
 
 #define CONNECTIONS_MAX 64
 #define IDLE_TIMEOUT_SECONDS 5
+/* TLS 1.2 and 1.3 alone (RFC 8996). */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 /* A body over API_BODY_MAX is read and thrown away up to here, so that the client gets its 413 and not a reset. */
 #define BODY_SWALLOW_MAX (4 << 20)
 
@@ -37,12 +41,15 @@ struct api {
 	dev_t socket_device;
 	ino_t socket_inode;
 	char *token_file;            /* NULL: TCP is for this host, without a token */
+	char *read_token_file;       /* NULL: none */
+	struct tls *tls;             /* NULL: TCP is without */
 	const struct api_handlers *handlers;
 	void *userdata;
 };
 
 /* One request while it comes in. */
 struct upload {
+	enum api_access access;
 	unsigned refused;            /* status code: the body is thrown away; 0: go on */
 	char *body;
 	size_t length, seen;         /* bytes kept; bytes that came */
@@ -119,15 +126,17 @@ static enum MHD_Result send_refusal(struct listener *listener, struct MHD_Connec
 	return send_response(listener, connection, &response);
 }
 
-static bool may_come_in(const struct listener *listener, struct MHD_Connection *connection)
+static enum api_access access_of(const struct listener *listener, struct MHD_Connection *connection)
 {
+	const struct api *api = listener->api;
+
 	if (!listener->is_tcp)
-		return true;
-	if (listener->api->token_file)
-		return access_has_token(listener->api->token_file,
-					MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization"));
+		return API_WRITE;
+	if (api->token_file)
+		return access_of_token(api->token_file, api->read_token_file,
+				       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization"));
 	return access_is_local(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host"),
-			       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin"));
+			       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin"), api->tls) ? API_WRITE : API_NONE;
 }
 
 static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *connection, const char *method,
@@ -140,7 +149,8 @@ static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *c
 	if (!upload)
 		return MHD_NO;
 	*request_state = upload;
-	if (!page_is_asked(method, url) && !may_come_in(listener, connection))
+	upload->access = access_of(listener, connection);
+	if (upload->access == API_NONE && !page_is_asked(method, url))
 		upload->refused = 401;
 	else if (text && number_parse(text, 0, API_BODY_MAX, &length) < 0)
 		upload->refused = 413;
@@ -202,7 +212,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	request.body = upload->body;
 	request.body_length = upload->length;
 	request.last_event_id = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Last-Event-ID");
-	request.access = API_WRITE;
+	request.access = upload->access;
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_parameter, &request);
 	api_route(listener->api->handlers, listener->api->userdata, &request, &response);
 	return send_response(listener, connection, &response);
@@ -261,6 +271,26 @@ static size_t unescape(void *userdata, struct MHD_Connection *connection, char *
 	return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
 }
 
+static struct MHD_Daemon *start_daemon(struct listener *listener, int fd)
+{
+	const struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)tls_certificate},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, TLS_PRIORITIES},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	bool is_tls = listener->is_tcp && listener->api->tls;
+
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (is_tls ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request,
+				listener,
+				MHD_OPTION_LISTEN_SOCKET, fd,
+				MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+				MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_SECONDS,
+				MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+				MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+				MHD_OPTION_ARRAY, is_tls ? tls : tls + 2, MHD_OPTION_END);
+}
+
 /* Takes the socket, also when it fails. */
 static int listener_open(struct api *api, int take_fd, bool is_tcp, struct listener *listener)
 {
@@ -268,13 +298,7 @@ static int listener_open(struct api *api, int take_fd, bool is_tcp, struct liste
 	int r;
 
 	*listener = (struct listener){.api = api, .is_tcp = is_tcp};
-	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, listener,
-					    MHD_OPTION_LISTEN_SOCKET, take_fd,
-					    MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-					    MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_SECONDS,
-					    MHD_OPTION_STRICT_FOR_CLIENT, 1,
-					    MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-					    MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+	listener->daemon = start_daemon(listener, take_fd);
 	if (!listener->daemon) {
 		close(take_fd);
 		return -ENOMEM;
@@ -312,31 +336,42 @@ static int open_unix(struct api *api, const char *path)
 	return listener_open(api, fd, false, &api->unix_listener);
 }
 
-static int open_tcp(struct api *api, const char *listen, const char *token_file)
+static int take_token_file(const char *path, char **ret_path)
+{
+	int r = access_check_file(path);
+
+	if (r < 0) {
+		log_error("api: token file %s: %s", path, r == -EINVAL ? "no token is in it" : strerror(-r));
+		return r;
+	}
+	*ret_path = strdup(path);
+	return *ret_path ? 0 : -ENOMEM;
+}
+
+static int open_tcp(struct api *api, const struct api_options *options)
 {
 	bool is_loopback;
-	int fd, r;
+	int fd, r = 0;
 
-	if (token_file) {
-		r = access_check_file(token_file);
-		if (r < 0)
-			return r;
-		api->token_file = strdup(token_file);
-		if (!api->token_file)
-			return -ENOMEM;
-	}
-	r = listen_tcp(listen, &fd, &is_loopback);
+	if (options->token_file)
+		r = take_token_file(options->token_file, &api->token_file);
+	if (r == 0 && options->read_token_file)
+		r = take_token_file(options->read_token_file, &api->read_token_file);
+	if (r == 0 && options->certificate_file)
+		r = tls_open(options->certificate_file, options->key_file, &api->tls);
+	if (r == 0)
+		r = listen_tcp(options->listen, &fd, &is_loopback);
 	if (r < 0)
 		return r;
-	if (!token_file && !is_loopback) {
+	if (!is_loopback && !(api->token_file && api->tls)) {
 		close(fd);
 		return -EPERM;
 	}
 	return listener_open(api, fd, true, &api->tcp_listener);
 }
 
-int api_open(sd_event *event, const char *socket_path, const char *listen, const char *token_file,
-	     const struct api_handlers *handlers, void *userdata, struct api **ret_api)
+int api_open(sd_event *event, const struct api_options *options, const struct api_handlers *handlers, void *userdata,
+	     struct api **ret_api)
 {
 	struct api *api = calloc(1, sizeof(*api));
 	int r;
@@ -348,9 +383,9 @@ int api_open(sd_event *event, const char *socket_path, const char *listen, const
 	api->userdata = userdata;
 	r = stream_new(event, handlers, userdata, &api->stream);
 	if (r >= 0)
-		r = open_unix(api, socket_path);
-	if (r >= 0 && listen)
-		r = open_tcp(api, listen, token_file);
+		r = open_unix(api, options->socket_path);
+	if (r >= 0 && options->listen)
+		r = open_tcp(api, options);
 	if (r < 0) {
 		api_close(api);
 		return r;
@@ -381,6 +416,8 @@ void api_close(struct api *api)
 	stream_free(api->stream);
 	sd_event_unref(api->event);
 	free(api->socket_path);
+	tls_close(api->tls);
 	free(api->token_file);
+	free(api->read_token_file);
 	free(api);
 }

@@ -113,8 +113,11 @@ void config_free(struct config *config)
 	free(config->services);
 	free(config->groups);
 	free(config->backends);
-	free(config->api_listen);
-	free(config->api_token_file);
+	free(config->api.listen);
+	free(config->api.token_file);
+	free(config->api.read_token_file);
+	free(config->api.certificate_file);
+	free(config->api.key_file);
 	free(config);
 }
 

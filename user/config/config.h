@@ -291,6 +291,13 @@ struct config_besides {
 	size_t n_groups;
 };
 
+/* The API over TCP; NULL: not given. */
+struct config_api {
+	char *listen;                 /* "address:port" */
+	char *token_file, *read_token_file;
+	char *certificate_file, *key_file; /* both or none */
+};
+
 struct config {
 	struct config_interface *interfaces;
 	size_t n_interfaces;
@@ -305,8 +312,7 @@ struct config {
 	uint32_t client_table_size;   /* clients whose limits are kept; a power of two */
 	enum config_on_exit on_exit;
 	uint32_t max_checks_in_flight; /* at a time, of all backends */
-	char *api_listen;             /* "address:port" or NULL */
-	char *api_token_file;         /* or NULL */
+	struct config_api api;
 
 	struct config_service *services;
 	size_t n_services;

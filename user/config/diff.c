@@ -173,8 +173,11 @@ static void describe_settings(const struct config *config, struct facts *facts)
 	add_text(facts, "name_servers", config->name_servers ? config->name_servers : "of the system");
 	describe_hooks(&config->hooks, facts);
 	add_text(facts, "on_exit", word_text(on_exit_words, config->on_exit));
-	add_text(facts, "api listen", config->api_listen ? config->api_listen : "off");
-	add_text(facts, "api token_file", config->api_token_file ? config->api_token_file : "none");
+	add_text(facts, "api listen", config->api.listen ? config->api.listen : "off");
+	add_text(facts, "api token_file", config->api.token_file ? config->api.token_file : "none");
+	add_text(facts, "api read_token_file", config->api.read_token_file ? config->api.read_token_file : "none");
+	add_text(facts, "api certificate_file", config->api.certificate_file ? config->api.certificate_file : "none");
+	add_text(facts, "api key_file", config->api.key_file ? config->api.key_file : "none");
 }
 
 static size_t count_interfaces(const struct config *config)

@@ -40,7 +40,7 @@ struct draft_source {
 
 struct draft_api {
 	struct place at;
-	struct item listen, token_file;
+	struct item listen, token_file, read_token_file, certificate_file, key_file;
 };
 
 struct draft_score {

@@ -53,6 +53,9 @@ static const struct field source_fields[] = {
 static const struct field api_fields[] = {
 	{"listen", FIELD_LISTEN, AT(draft_api, listen)},
 	{"token_file", FIELD_FILE, AT(draft_api, token_file)},
+	{"read_token_file", FIELD_FILE, AT(draft_api, read_token_file)},
+	{"certificate_file", FIELD_FILE, AT(draft_api, certificate_file)},
+	{"key_file", FIELD_FILE, AT(draft_api, key_file)},
 	{},
 };
 

@@ -111,21 +111,46 @@ static bool is_loopback(const struct shunt_addr *address)
 	return address_is_ipv4(address) ? address->byte[12] == 127 : address_equal(address, &ipv6_loopback);
 }
 
+/* What goes over a network is encrypted, and only who has a token may ask. */
+static void validate_api_reach(struct validation *v, const struct draft_api *api)
+{
+	bool has_token = api->token_file.at.line, has_certificate = api->certificate_file.at.line;
+
+	if (api->listen.ok && !is_loopback(&api->listen.address) && !(has_token && has_certificate))
+		report_error(v->report, api->listen.at,
+			     "api: listen \"%s\" is not a loopback address: add %s%s%s, or listen on 127.0.0.1 or [::1]",
+			     api->listen.text, has_token ? "" : "a token_file", has_token || has_certificate ? "" : " and ",
+			     has_certificate ? "" : "a certificate_file with its key_file");
+	if (api->read_token_file.at.line && !has_token)
+		report_error(v->report, api->read_token_file.at, "api: read_token_file needs a token_file for whoever may change things");
+	if (has_certificate != (api->key_file.at.line != 0))
+		report_error(v->report, has_certificate ? api->certificate_file.at : api->key_file.at,
+			     "api: certificate_file and key_file belong together: %s is missing",
+			     has_certificate ? "key_file" : "certificate_file");
+}
+
 static void validate_api(struct validation *v)
 {
-	const struct item *listen = &v->draft->api.listen, *token_file = &v->draft->api.token_file;
+	const struct draft_api *api = &v->draft->api;
+	const struct {
+		const struct item *item;
+		char **to;
+		const char *key;
+	} texts[] = {
+		{&api->listen, &v->config->api.listen, "listen"},
+		{&api->token_file, &v->config->api.token_file, "token_file"},
+		{&api->read_token_file, &v->config->api.read_token_file, "read_token_file"},
+		{&api->certificate_file, &v->config->api.certificate_file, "certificate_file"},
+		{&api->key_file, &v->config->api.key_file, "key_file"},
+	};
 
-	if (listen->ok)
-		v->config->api_listen = copy_text(v->report, listen->text);
-	if (token_file->ok)
-		v->config->api_token_file = copy_text(v->report, token_file->text);
-	if (listen->ok && !is_loopback(&listen->address) && !token_file->at.line)
-		report_error(v->report, listen->at,
-			     "api: listen \"%s\" is not a loopback address: add a token_file, or listen on 127.0.0.1 "
-			     "or [::1]",
-			     listen->text);
-	if (token_file->ok && !listen->at.line)
-		report_note(v->report, token_file->at, "api: token_file has no effect without listen");
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (texts[i].item->ok)
+			*texts[i].to = copy_text(v->report, texts[i].item->text);
+		if (texts[i].item->ok && !api->listen.at.line)
+			report_note(v->report, texts[i].item->at, "api: %s has no effect without listen", texts[i].key);
+	}
+	validate_api_reach(v, api);
 }
 
 static void validate_settings(struct validation *v)

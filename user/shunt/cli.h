@@ -22,6 +22,7 @@ enum option_key {
 	OPTION_SOCKET = 1,
 	OPTION_URL,
 	OPTION_TOKEN_FILE,
+	OPTION_CA_FILE,
 	OPTION_JSON,
 	OPTION_TIMEOUT,
 	OPTION_WAIT,
@@ -46,7 +47,7 @@ enum option_key {
 
 struct cli {
 	struct client *client;     /* NULL for commands that need no controller */
-	const char *socket_path, *url, *token_file;
+	const char *socket_path, *url, *token_file, *ca_file;
 	bool json;                 /* print the API's own document */
 	struct style style;        /* of stdout */
 	const char *positional[CLI_POSITIONAL_MAX];

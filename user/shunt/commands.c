@@ -8,8 +8,9 @@
 
 const struct argp_option global_options[] = {
 	{"socket", OPTION_SOCKET, "PATH", 0, "Unix socket of the controller (default " SHUNT_SOCKET ")", -2},
-	{"url", OPTION_URL, "URL", 0, "Ask the controller at http://HOST:PORT instead", -2},
+	{"url", OPTION_URL, "URL", 0, "Ask the controller at http://HOST:PORT or https://HOST:PORT instead", -2},
 	{"token-file", OPTION_TOKEN_FILE, "FILE", 0, "File with the bearer token for --url", -2},
+	{"ca-file", OPTION_CA_FILE, "FILE", 0, "Certificates (PEM) that https:// of --url is trusted by, instead of the system's", -2},
 	{"json", OPTION_JSON, NULL, 0, "Print the API's own document", -2},
 	{},
 };

@@ -41,7 +41,7 @@ static json_t *ask(struct line *line, const char *kind, const char *name)
 	json_t *answer = NULL;
 	long status = 0;
 
-	if (!line->client && client_open(line->socket_path, line->url, NULL, &line->client) < 0)
+	if (!line->client && client_open(&(struct client_options){line->socket_path, line->url, NULL, NULL}, &line->client) < 0)
 		return NULL;
 	path = client_path(line->client, kind, name, NULL);
 	if (!path || client_call(line->client, "GET", path, NULL, &status, &answer) < 0 || status != 200) {

@@ -16,7 +16,7 @@ static void ask_controller(struct cli *cli, struct doctor_host *host)
 	json_t *status = NULL;
 	long code = 0;
 
-	if (client_open(cli->socket_path, cli->url, NULL, &cli->client) < 0 ||
+	if (client_open(&(struct client_options){cli->socket_path, cli->url, NULL, cli->ca_file}, &cli->client) < 0 ||
 	    client_call(cli->client, "GET", "/api/v1/status", NULL, &code, &status) < 0)
 		return;
 	host->controller = code == 200 && status;

@@ -38,6 +38,9 @@ static error_t parse_global(int key, char *argument, struct argp_state *state)
 	case OPTION_TOKEN_FILE:
 		parse->cli->token_file = argument;
 		return 0;
+	case OPTION_CA_FILE:
+		parse->cli->ca_file = argument;
+		return 0;
 	case OPTION_JSON:
 		parse->cli->json = true;
 		return 0;
@@ -206,7 +209,7 @@ static int connect_client(struct cli *cli)
 			return cli_fail(EXIT_REFUSED, "cannot read %s: %s", cli->token_file, strerror(-r));
 		token[strcspn(token, " \t\r\n")] = '\0';
 	}
-	r = client_open(cli->socket_path, cli->url, token, &cli->client);
+	r = client_open(&(struct client_options){cli->socket_path, cli->url, token, cli->ca_file}, &cli->client);
 	if (r == -EINVAL)
 		return cli_fail(EXIT_USAGE, "--url must begin with http:// or https://, not %s", cli->url);
 	return r < 0 ? cli_fail(EXIT_REFUSED, "%s", strerror(-r)) : EXIT_DONE;

@@ -50,12 +50,20 @@ static int open_api(struct controller *c)
 	char *socket_path = path_join(c->options.run_dir, "shunt.sock");
 	int r = -ENOMEM;
 
+	const struct api_options options = {
+		.socket_path = socket_path,
+		.listen = c->config->api.listen,
+		.token_file = c->config->api.token_file,
+		.read_token_file = c->config->api.read_token_file,
+		.certificate_file = c->config->api.certificate_file,
+		.key_file = c->config->api.key_file,
+	};
+
 	if (socket_path)
-		r = api_open(c->event, socket_path, c->config->api_listen, c->config->api_token_file, &controller_handlers, c,
-			     &c->api);
+		r = api_open(c->event, &options, &controller_handlers, c, &c->api);
 	if (r < 0)
-		log_error("api: %s%s%s: %s", socket_path ? socket_path : "", c->config->api_listen ? " or " : "",
-			  c->config->api_listen ? c->config->api_listen : "",
+		log_error("api: %s%s%s: %s", socket_path ? socket_path : "", options.listen ? " or " : "",
+			  options.listen ? options.listen : "",
 			  r == -EADDRINUSE ? "another shuntd listens there: give this one its own --run-dir" : strerror(-r));
 	free(socket_path);
 	return r;

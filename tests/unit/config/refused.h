@@ -242,11 +242,22 @@ static const struct refused {
 	 "2:16: source: ipv4 must be an IPv4 address such as 10.0.0.1, or a prefix such as 10.0.0.0/24, not "
 	 "\"0.0.0.0/0\"\n"},
 	{"the API on every address without a token", IFACE "api: {listen: \"0.0.0.0:8080\"}\n",
-	 "2:15: api: listen \"0.0.0.0:8080\" is not a loopback address: add a token_file, or listen on 127.0.0.1 or "
-	 "[::1]\n"},
+	 "2:15: api: listen \"0.0.0.0:8080\" is not a loopback address: add a token_file and a certificate_file with its key_file, "
+	 "or listen on 127.0.0.1 or [::1]\n"},
+	{"the API on every address without a certificate", IFACE "api: {listen: \"0.0.0.0:8080\", token_file: /t}\n",
+	 "2:15: api: listen \"0.0.0.0:8080\" is not a loopback address: add a certificate_file with its key_file, or listen on "
+	 "127.0.0.1 or [::1]\n"},
+	{"the API on every address with TLS and no token", IFACE "api: {listen: \"0.0.0.0:80\", certificate_file: /c, key_file: /k}\n",
+	 "2:15: api: listen \"0.0.0.0:80\" is not a loopback address: add a token_file, or listen on 127.0.0.1 or [::1]\n"},
+	{"a certificate without its key", IFACE "api: {listen: \"127.0.0.1:80\", certificate_file: /c}\n",
+	 "2:49: api: certificate_file and key_file belong together: key_file is missing\n"},
+	{"a key without its certificate", IFACE "api: {listen: \"127.0.0.1:80\", key_file: /k}\n",
+	 "2:41: api: certificate_file and key_file belong together: certificate_file is missing\n"},
+	{"a token to read and none to write", IFACE "api: {listen: \"127.0.0.1:80\", read_token_file: /r}\n",
+	 "2:48: api: read_token_file needs a token_file for whoever may change things\n"},
 	{"the API on an IPv6 address without a token", IFACE "api: {listen: \"[2001:db8::1]:8080\"}\n",
-	 "2:15: api: listen \"[2001:db8::1]:8080\" is not a loopback address: add a token_file, or listen on 127.0.0.1 "
-	 "or [::1]\n"},
+	 "2:15: api: listen \"[2001:db8::1]:8080\" is not a loopback address: add a token_file and a certificate_file with its "
+	 "key_file, or listen on 127.0.0.1 or [::1]\n"},
 	{"the API without a port", IFACE "api: {listen: 127.0.0.1}\n",
 	 "2:15: api: listen must be an address and port such as \"127.0.0.1:8080\" or \"[::1]:8080\", not "
 	 "\"127.0.0.1\"\n"},
