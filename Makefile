@@ -129,6 +129,8 @@ install: all man ## install under DESTDIR and PREFIX
 	install -D -m 644 contrib/systemd/shuntd.service $(DESTDIR)$(UNIT_DIR)/shuntd.service
 	install -D -m 644 contrib/systemd/shunt.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/shunt.conf
 	install -D -m 644 contrib/systemd/shunt.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/shunt.conf
+	install -D -m 644 contrib/prometheus/alerts.yml $(DESTDIR)$(PREFIX)/share/shunt/prometheus/alerts.yml
+	install -D -m 644 contrib/grafana/shunt.json $(DESTDIR)$(PREFIX)/share/shunt/grafana/shunt.json
 	install -D -m 644 contrib/examples/shunt.yaml $(DESTDIR)$(PREFIX)/share/doc/shunt/examples/shunt.yaml
 
 clean: ## remove what was built

@@ -11,7 +11,7 @@ BUILD="gcc make clang llvm bpftool pkg-config libc6-dev linux-libc-dev libbpf-de
 	libsystemd-dev libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libyaml-dev libjansson-dev libmnl-dev libc-ares-dev
 	libncurses-dev uthash-dev"
 DEMO="iproute2 iputils-ping ethtool procps util-linux curl jq nginx-light nftables"
-TESTS="libcmocka-dev libpcap-dev libclang-rt-14-dev apache2-utils dnsmasq-base haproxy hping3 iperf3 openssl socat tcpdump shellcheck
+TESTS="libcmocka-dev libpcap-dev libclang-rt-14-dev apache2-utils dnsmasq-base prometheus haproxy hping3 iperf3 openssl socat tcpdump shellcheck
 	clang-tidy clang-format cppcheck git python3-scapy tshark ngtcp2-client ngtcp2-server
 	tmux zsh fish dpkg-dev debhelper help2man lintian systemd systemd-container chromium chromium-driver fonts-inter"
 VMTEST="qemu-system-x86 busybox-static kmod xz-utils xdp-tools libxdp1"
@@ -45,6 +45,7 @@ disable_new_services() { # PACKAGE…
 		case $package in
 		nginx-light) systemctl disable -q nginx.service 2>/dev/null || true ;;
 		haproxy) systemctl disable -q haproxy.service 2>/dev/null || true ;;
+		prometheus) systemctl disable -q prometheus.service 2>/dev/null || true ;;
 		nftables) ;; # disabled by default
 		esac
 	done
