@@ -440,6 +440,33 @@ static void slow_clients_are_dropped_and_hold_nobody_up(void **state)
 	close(half);
 }
 
+/* One byte each quarter of a second is not silence: what counts is how long the whole request takes. */
+static void who_sends_a_request_in_drops_is_cut_off(void **state)
+{
+	static const char *const starts[] = {"GET /health HTTP/1.1\r\nHost: x\r\nX-Long: ",
+					     "POST /api/v1/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"};
+	uint64_t start = clock_monotonic_ms(), lasted[2] = {0};
+	struct pollfd wait[2];
+
+	for (size_t i = 0; i < 2; i++) {
+		wait[i] = (struct pollfd){connect_raw(*state), POLLIN, 0};
+		assert_int_equal(write(wait[i].fd, starts[i], strlen(starts[i])), strlen(starts[i]));
+	}
+	while (!lasted[0] || !lasted[1]) {
+		poll(NULL, 0, 250); /* the drops' pace */
+		assert_true(clock_monotonic_ms() - start < 60000);
+		for (size_t i = 0; i < 2; i++)
+			if (!lasted[i] && (send(wait[i].fd, " ", 1, MSG_NOSIGNAL) < 0 || poll(&wait[i], 1, 0) == 1))
+				lasted[i] = clock_monotonic_ms() - start;
+	}
+	printf("# cut off after %llu and %llu ms\n", (unsigned long long)lasted[0], (unsigned long long)lasted[1]);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(lasted[i] > 8000); /* not for silence */
+		close(wait[i].fd);
+	}
+	assert_string_equal(((struct fixture *)*state)->told, "");
+}
+
 /* 64 idle ones fill the Unix socket's share: the next waits for one to leave, TCP does not. */
 static void a_crowd_on_one_listener_leaves_the_other_alone(void **state)
 {
@@ -599,6 +626,7 @@ int main(void)
 		WITH(many_events_come_in_pages, setup),
 		WITH(what_is_not_http_gets_400_or_nothing, setup),
 		WITH(slow_clients_are_dropped_and_hold_nobody_up, setup),
+		WITH(who_sends_a_request_in_drops_is_cut_off, setup),
 		WITH(a_crowd_on_one_listener_leaves_the_other_alone, setup_tcp),
 		WITH(tcp_without_a_token_is_for_programs_on_this_host, setup_tcp),
 		WITH(tcp_with_a_token_wants_it, setup_token),

@@ -12,10 +12,12 @@
 #include "api/access.h"
 #include "api/listen.h"
 #include "api/page.h"
+#include "api/patience.h"
 #include "api/routes.h"
 #include "api/stream_response.h"
 #include "api/tls.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/number.h"
 
@@ -29,7 +31,8 @@
 struct listener {
 	struct api *api;
 	struct MHD_Daemon *daemon;   /* NULL: not used */
-	sd_event_source *io, *timer;
+	sd_event_source *io, *timer, *limit;
+	struct patience *clients;
 	bool is_tcp;
 };
 
@@ -159,6 +162,21 @@ static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *c
 	return MHD_YES;
 }
 
+static struct patience *patience_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void now_it_does(struct MHD_Connection *connection, int what)
+{
+	struct patience *client = patience_of(connection);
+
+	if (!client)
+		return;
+	client->what = what;
+	client->since_ms = clock_monotonic_ms();
+}
+
 static enum MHD_Result take_body(struct upload *upload, const char *data, size_t length)
 {
 	char *grown;
@@ -215,6 +233,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	request.access = upload->access;
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_parameter, &request);
 	api_route(listener->api->handlers, listener->api->userdata, &request, &response);
+	now_it_does(connection, response.is_stream ? PATIENCE_STREAM : PATIENCE_ANSWER);
 	return send_response(listener, connection, &response);
 }
 
@@ -223,14 +242,48 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 {
 	struct upload *upload = *request_state;
 
-	(void)userdata, (void)connection, (void)code;
+	(void)userdata, (void)code;
+	now_it_does(connection, PATIENCE_REQUEST);
 	if (upload)
 		free(upload->body);
 	free(upload);
 	*request_state = NULL;
 }
 
+static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct listener *listener = userdata;
+	struct patience *client = *context;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (client)
+			patience_remove(client);
+		free(client);
+		return;
+	}
+	client = malloc(sizeof(*client));
+	if (!client) /* libmicrohttpd has no way to say no here: its own limit, silence, remains */
+		return;
+	patience_add(&listener->clients, client, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+		     clock_monotonic_ms());
+	*context = client;
+	sd_event_source_set_enabled(listener->limit, SD_EVENT_ON);
+}
+
 /* ---- the loop ---- */
+
+/* Once a second while somebody is connected. */
+static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct listener *listener = userdata;
+
+	(void)usec;
+	if (!listener->clients)
+		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	patience_look(listener->clients, clock_monotonic_ms());
+	return sd_event_source_set_time_relative(source, 1000000);
+}
 
 static bool is_full(const struct listener *listener)
 {
@@ -288,6 +341,7 @@ static struct MHD_Daemon *start_daemon(struct listener *listener, int fd)
 				MHD_OPTION_STRICT_FOR_CLIENT, 1,
 				MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
 				MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
 				MHD_OPTION_ARRAY, is_tls ? tls : tls + 2, MHD_OPTION_END);
 }
 
@@ -308,6 +362,10 @@ static int listener_open(struct api *api, int take_fd, bool is_tcp, struct liste
 	if (r < 0)
 		return r;
 	r = sd_event_add_time_relative(api->event, &listener->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, listener);
+	if (r >= 0)
+		r = sd_event_add_time_relative(api->event, &listener->limit, CLOCK_MONOTONIC, 1000000, 100000, on_limit, listener);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(listener->limit, SD_EVENT_ON);
 	return r < 0 ? r : 0;
 }
 
@@ -317,6 +375,7 @@ static void listener_close(struct listener *listener)
 	sd_event_source_disable_unref(listener->timer);
 	if (listener->daemon)
 		MHD_stop_daemon(listener->daemon);
+	sd_event_source_disable_unref(listener->limit);
 	*listener = (struct listener){};
 }
 
