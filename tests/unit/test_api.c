@@ -440,6 +440,32 @@ static void slow_clients_are_dropped_and_hold_nobody_up(void **state)
 	close(half);
 }
 
+static void what_is_too_long_is_told_so(void **state)
+{
+	static const struct {
+		const char *start, *rest, *status;
+	} cases[] = {
+		{"GET /api/v1/backends/", " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 414"},
+		{"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Long: ", "\r\n\r\n", "HTTP/1.1 431"},
+	};
+	char *request = malloc(80000), answer[4096];
+
+	for (size_t i = 0; i < 2; i++) {
+		size_t length = strlen(cases[i].start);
+		int fd = connect_raw(*state);
+
+		memcpy(request, cases[i].start, length);
+		memset(request + length, 'x', 40000);
+		strcpy(request + length + 40000, cases[i].rest);
+		assert_true(send(fd, request, strlen(request), MSG_NOSIGNAL) > 0);
+		read_to_end(fd, answer, sizeof(answer));
+		if (strncmp(answer, cases[i].status, 12) != 0)
+			fail_msg("%s was answered by %s", cases[i].start, answer);
+		close(fd);
+	}
+	free(request);
+}
+
 /* One byte each quarter of a second is not silence: what counts is how long the whole request takes. */
 static void who_sends_a_request_in_drops_is_cut_off(void **state)
 {
@@ -626,6 +652,7 @@ int main(void)
 		WITH(many_events_come_in_pages, setup),
 		WITH(what_is_not_http_gets_400_or_nothing, setup),
 		WITH(slow_clients_are_dropped_and_hold_nobody_up, setup),
+		WITH(what_is_too_long_is_told_so, setup),
 		WITH(who_sends_a_request_in_drops_is_cut_off, setup),
 		WITH(a_crowd_on_one_listener_leaves_the_other_alone, setup_tcp),
 		WITH(tcp_without_a_token_is_for_programs_on_this_host, setup_tcp),
