@@ -11,7 +11,7 @@ struct answer {
 	long status;
 	char *body;
 	size_t length;
-	char allow[64], type[64], authenticate[64];
+	char allow[64], type[64], authenticate[64], etag[64];
 };
 
 static size_t on_body(char *data, size_t size, size_t n, void *userdata)
@@ -33,6 +33,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *userdata)
 	snprintf(line, sizeof(line), "%.*s", (int)(size * n), data);
 	sscanf(line, "Allow: %63[^\r]", answer->allow);
 	sscanf(line, "Content-Type: %63[^\r]", answer->type);
+	sscanf(line, "ETag: %63[^\r]", answer->etag);
 	sscanf(line, "WWW-Authenticate: %63[^\r]", answer->authenticate);
 	return size * n;
 }
@@ -302,6 +303,31 @@ static void wrong_method_names_the_right_one(void **state)
 
 	assert_string_equal(answer.allow, "POST");
 	assert_answer("PUT", answer, 405, NULL);
+}
+
+/* Two operators look; what the first one does, the second did not know of. */
+static void what_has_changed_since_it_was_seen_is_not_changed_again(void **state)
+{
+	static const char *const paths[] = {B, G}, *const commands[] = {B "/weight", G "/failover"};
+	static const char *const bodies[] = {"{\"weight\":70}", "{\"to\":\"backend3\"}"};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct answer seen = ask(fixture, NULL, "GET", paths[i], NULL, NULL, 0);
+		char header[128];
+
+		assert_int_equal(strlen(seen.etag), 18);
+		snprintf(header, sizeof(header), "If-Match: \"of-before\", %s", seen.etag);
+		assert_answer("seen", seen, 200, NULL);
+		fixture_backends[1].stats.packets++; /* which is no change */
+		assert_answer("the first", ask(fixture, NULL, "POST", commands[i], header, bodies[i], strlen(bodies[i])), 200, NULL);
+		*fixture->told = '\0';
+		assert_answer("the second", ask(fixture, NULL, "POST", commands[i], header, bodies[i], strlen(bodies[i])), 412, "look again");
+		assert_string_equal(fixture->told, "");
+		assert_answer("whoever", ask(fixture, NULL, "POST", commands[i], "If-Match: *", bodies[i], strlen(bodies[i])), 200, NULL);
+		assert_answer("without", ask(fixture, NULL, "POST", commands[i], NULL, bodies[i], strlen(bodies[i])), 200, NULL);
+	}
+	assert_answer("of nobody", ask(fixture, NULL, "POST", "/api/v1/backends/nobody/ready", "If-Match: *", NULL, 0), 412, NULL);
 }
 
 static void head_is_get_without_a_body(void **state)
@@ -644,6 +670,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(every_route_answers_as_the_contract_says, setup),
 		WITH(wrong_method_names_the_right_one, setup),
+		WITH(what_has_changed_since_it_was_seen_is_not_changed_again, setup),
 		WITH(head_is_get_without_a_body, setup),
 		WITH(unhealthy_is_503_with_the_document, setup),
 		WITH(metrics_say_their_format, setup),

@@ -150,8 +150,10 @@ static void get_kind(struct call *call, const char *noun, char *(*all)(const str
 		return;
 	if (!*call->name)
 		answer_text(call, all(&snapshot));
-	else if ((one = by_name(&snapshot, call->name)))
+	else if ((one = by_name(&snapshot, call->name))) {
 		call_answer(call, 200, one);
+		etag_of(&snapshot, etag_kind_of(call->request->path), call->name, call->response->etag);
+	}
 	else
 		api_response_error(call->response, 404, "no %s is named \"%s\"", noun, call->name);
 	call->handlers->snapshot_free(call->userdata, &snapshot);
@@ -508,6 +510,37 @@ static void allow(const char *method, char *methods, size_t size)
 		 strcmp(method, "GET") == 0 ? ", HEAD" : "");
 }
 
+/* Whether the group or backend is still what the client saw; of who does not say what that was, it is. */
+static bool is_as_seen(struct call *call)
+{
+	const struct api_request *request = call->request;
+	enum etag_kind kind = etag_kind_of(request->path);
+	struct snapshot snapshot = {};
+	char etag[ETAG_MAX];
+	bool same;
+
+	if (!request->if_match || kind == ETAG_NONE)
+		return true;
+	if (!take_snapshot(call, &snapshot))
+		return false;
+	same = etag_of(&snapshot, kind, call->name, etag) && etag_is_in(request->if_match, etag);
+	call->handlers->snapshot_free(call->userdata, &snapshot);
+	if (!same)
+		api_response_error(call->response, 412, "%s is not what it was when you looked: look again, and then decide", call->name);
+	return same;
+}
+
+static void serve(const struct route *route, struct call *call)
+{
+	bool reads = strcmp(route->method, "GET") == 0;
+
+	if (!reads && call->request->access != API_WRITE)
+		api_response_error(call->response, 403, "this token may only read: %s %s needs that of token_file", route->method,
+				   call->request->path);
+	else if (reads || is_as_seen(call))
+		route->serve(call);
+}
+
 void api_route(const struct api_handlers *handlers, void *userdata, const struct api_request *request,
 	       struct api_response *ret_response)
 {
@@ -519,11 +552,7 @@ void api_route(const struct api_handlers *handlers, void *userdata, const struct
 			continue;
 		if (method_matches(routes[i].method, request->method)) {
 			*ret_response->allow = '\0';
-			if (request->access == API_WRITE || strcmp(routes[i].method, "GET") == 0)
-				routes[i].serve(&call);
-			else
-				api_response_error(ret_response, 403, "this token may only read: %s %s needs that of token_file",
-						   routes[i].method, request->path);
+			serve(&routes[i], &call);
 			return;
 		}
 		allow(routes[i].method, ret_response->allow, sizeof(ret_response->allow));

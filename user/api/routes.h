@@ -5,6 +5,7 @@
 
 #include "api/access.h"
 #include "api/api.h"
+#include "api/etag.h"
 
 #define API_BODY_MAX (1 << 20) /* bytes of a request's body: ten thousand prefixes to deny, and twice as much */
 #define API_PARAMETERS_MAX 8
@@ -23,6 +24,7 @@ struct api_request {
 	const char *body;          /* NULL: none */
 	size_t body_length;
 	const char *last_event_id; /* header of that name; NULL: none */
+	const char *if_match;      /* header of that name; NULL: none */
 	enum api_access access;    /* of who asks */
 };
 
@@ -31,6 +33,7 @@ struct api_response {
 	char *body;                /* allocated */
 	const char *content_type;
 	char allow[64];            /* with 405, else "" */
+	char etag[ETAG_MAX];       /* of the one group or backend that is answered, else "" */
 	bool is_stream;            /* instead of a body, the stream … */
 	uint64_t stream_since;     /* … with the events behind this id first; UINT64_MAX: only what comes */
 	const char *policy;        /* Content-Security-Policy of a page, else NULL */

@@ -107,6 +107,8 @@ static enum MHD_Result send_response(struct listener *listener, struct MHD_Conne
 	MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
 	if (*response->allow)
 		MHD_add_response_header(out, "Allow", response->allow);
+	if (*response->etag)
+		MHD_add_response_header(out, "ETag", response->etag);
 	if (response->status == 401)
 		MHD_add_response_header(out, "WWW-Authenticate", "Bearer");
 	if (response->status == 503 && response->is_stream)
@@ -230,6 +232,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	request.body = upload->body;
 	request.body_length = upload->length;
 	request.last_event_id = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Last-Event-ID");
+	request.if_match = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "If-Match");
 	request.access = upload->access;
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_parameter, &request);
 	api_route(listener->api->handlers, listener->api->userdata, &request, &response);
