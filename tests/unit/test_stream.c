@@ -143,7 +143,7 @@ static void a_long_trail_comes_whole_and_in_order(void **state)
 		char line[32];
 
 		snprintf(line, sizeof(line), "{\"id\":%d,", id);
-		at = strstr(at, line);
+		at = at ? strstr(at, line) : NULL;
 		if (!at)
 			fail_msg("event %d is missing, or not in its place", id);
 	}
