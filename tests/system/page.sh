@@ -197,9 +197,9 @@ give_token() { # TOKEN
 
 asks_for_the_token() {
 	echo 'right-token' >"$T/token"
-	start_system 10.77.0.2:8080 "token_file: $T/token"
-	open_browser client
-	visit http://10.77.0.2:8080/
+	start_system 127.0.0.1:8080 "token_file: $T/token"
+	open_browser lb
+	visit http://127.0.0.1:8080/
 	give_token wrong-token
 	wait_for 20 "the refusal" has_text '#dialog' 'That token was refused'
 	expect "$(of_page 'return document.querySelectorAll(".card").length')" -eq 0 "groups shown without the token"
@@ -209,7 +209,7 @@ asks_for_the_token() {
 	give_token right-token
 	wait_for 20 "the page is live" is_live
 	wait_for 20 "buttons" is_there "$(row web b1) button"
-	visit http://10.77.0.2:8080/
+	visit http://127.0.0.1:8080/
 	wait_for 20 "the token is kept within the tab" is_live
 }
 
