@@ -16,6 +16,15 @@ stage __u16 checksum_fold(__u64 sum)
 	return ~sum;
 }
 
+/* Of a sum of up to sixteen 32-bit words. */
+stage __u16 checksum_fold_short(__u64 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
 /* Adds bytes that are known to be there to a sum; a constant number of them, a multiple of four. */
 stage __u32 checksum_add(void *at, __u32 bytes, __u32 sum)
 {

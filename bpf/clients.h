@@ -34,11 +34,14 @@ __noinline int place_client(struct placement *placement, __u64 high, __u64 low, 
 
 stage struct placement placement_of(const struct packet *p)
 {
-	struct placement placement = {p->service->group, p->service->was_group, p->service->group_state};
+	const struct placement placement = {p->service->group, p->service->was_group, p->service->group_state};
+	struct placement own;
 
-	if (cfg.features & SHUNT_FEATURE_CLIENTS && p->service->flags & SHUNT_SERVICE_CLIENTS)
-		place_client(&placement, shunt_addr_half(&p->source, 0), shunt_addr_half(&p->source, 1), p->service->id);
-	return placement;
+	if (!(cfg.features & SHUNT_FEATURE_CLIENTS) || likely(!(p->service->flags & SHUNT_SERVICE_CLIENTS)))
+		return placement;
+	own = placement; /* that one stays in registers */
+	place_client(&own, shunt_addr_half(&p->source, 0), shunt_addr_half(&p->source, 1), p->service->id);
+	return own;
 }
 
 #endif

@@ -60,11 +60,10 @@ static __always_inline void recall(struct packet *p)
 	p->has_ports = true;
 }
 
-stage int recall_fragment(struct packet *p)
+stage void recall_fragment(struct packet *p)
 {
-	if (unlikely(p->is_fragment && p->unusual->fragment_offset && !p->fault))
+	if (p->is_fragment && p->unusual->fragment_offset && !p->fault)
 		recall(p);
-	return SHUNT_NEXT;
 }
 
 /* Remembers where the first fragment goes, for the others. */

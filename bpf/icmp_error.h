@@ -128,11 +128,10 @@ static __always_inline void follow(struct packet *p)
 	p->is_icmp_error = true;
 }
 
-stage int follow_icmp_error(struct packet *p)
+stage void follow_icmp_error(struct packet *p)
 {
-	if (unlikely(p->icmp_type && !p->fault && is_icmp_error(p)))
+	if (p->icmp_type && !p->fault && is_icmp_error(p))
 		follow(p);
-	return SHUNT_NEXT;
 }
 
 #endif

@@ -15,7 +15,7 @@
 
 /* Frames are aligned to two bytes: so much can be copied at once. */
 struct mac {
-	__u16 part[ETH_ALEN / 2];
+	__u16 first, second, third;
 };
 
 /* The frame's addresses and the interface it leaves by. */

@@ -54,27 +54,25 @@ struct packet {
 	struct shunt_addr source, destination;
 	__be16 source_port, destination_port;
 	__u16 ip_len;                    /* length of the IP packet as its header says, bytes */
-	__u16 l3_offset;                 /* from the start of the frame */
+	__u16 l3_offset, l4_offset;      /* from the start of the frame */
 	__u32 frame_len;                 /* as received, bytes */
+	__u16 family;                    /* ETH_P_IP | ETH_P_IPV6, host order */
+	__u8 protocol;
 	__u8 traffic_class;              /* TOS or traffic class */
 	/* One word, hence one register, and so that join_ways() has only this one to see to. */
 	union {
 		struct {
-			__u64 fault : 8;         /* enum shunt_drop_reason: what is wrong, judged by admit() */
-			__u64 protocol : 8;
-			__u64 family : 16;       /* ETH_P_IP | ETH_P_IPV6, host order */
-			__u64 l4_offset : 15;    /* from the start of the frame */
-			__u64 is_expired : 1;    /* TTL or hop limit is 0 */
-			__u64 icmp_type : 8;
-			__u64 tags : 2;          /* how many of unusual->tag the frame has */
-			__u64 has_ports : 1;     /* they are known: of TCP or UDP, not truncated */
-			__u64 starts_flow : 1;   /* TCP SYN without ACK, Initial packet of QUIC */
-			__u64 is_icmp_error : 1; /* addresses, ports and protocol are those of the client's flow it is about */
-			__u64 is_fragment : 1;   /* and not the whole of its datagram */
-			__u64 is_remembered : 1; /* a later fragment whose first one is known */
-			__u64 is_reset : 1;      /* TCP RST; known with SHUNT_FEATURE_PASSIVE only */
+			__u32 fault : 8;         /* enum shunt_drop_reason: what is wrong, judged by admit() */
+			__u32 icmp_type : 8;
+			__u32 tags : 2;          /* how many of unusual->tag the frame has */
+			__u32 is_fragment : 1;   /* and not the whole of its datagram */
+			__u32 is_remembered : 1; /* a later fragment whose first one is known */
+			__u32 is_icmp_error : 1; /* addresses, ports and protocol are those of the client's flow it is about */
+			__u32 has_ports : 1;     /* they are known: of TCP or UDP, not truncated */
+			__u32 starts_flow : 1;   /* TCP SYN without ACK, Initial packet of QUIC */
+			__u32 is_reset : 1;      /* TCP RST; known with SHUNT_FEATURE_PASSIVE only */
 		};
-		__u64 facts;
+		__u32 facts;
 	};
 	struct unusual *unusual;
 
@@ -112,6 +110,23 @@ static __always_inline void *frame_end(const struct packet *p)
 	return (void *)(long)p->ctx->data_end;
 }
 
+/* 1 when it is, else 0, without a branch. */
+stage __u32 is_zero(__u32 number)
+{
+	__u64 less_one = (__u64)number - 1;
+
+	barrier_var(less_one);
+	return less_one >> 63;
+}
+
+/* One branch for all that few packets have. */
+stage bool is_unusual(const struct packet *p)
+{
+	const struct packet any = {.fault = 0xff, .icmp_type = 0xff, .is_fragment = 1};
+
+	return unlikely(p->facts & any.facts);
+}
+
 /*
  * What was found so far is the same to the verifier on whichever way it was found. It follows every way through the program
  * with what it knows on that way; where the facts differ it goes through all the rest again, and ways multiply from stage to
@@ -119,7 +134,7 @@ static __always_inline void *frame_end(const struct packet *p)
  */
 stage void join_ways(struct packet *p)
 {
-	__u64 facts = p->facts, any = frame_end(p) - frame_start(p);
+	__u32 facts = p->facts, any = frame_end(p) - frame_start(p);
 
 	facts ^= any;
 	barrier_var(facts);

@@ -50,7 +50,7 @@ stage void parse_ports(struct packet *p)
 		flags = ((__u8 *)tcp)[TCP_FLAGS_AT];
 		p->source_port = tcp->source;
 		p->destination_port = tcp->dest;
-		p->starts_flow = (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+		p->starts_flow = is_zero((flags & (TCP_SYN | TCP_ACK)) ^ TCP_SYN);
 		if (cfg.features & SHUNT_FEATURE_PASSIVE)
 			p->is_reset = (flags & TCP_RST) != 0;
 		p->has_ports = true;
@@ -99,8 +99,8 @@ stage int parse_ipv4(struct packet *p)
 	p->l4_offset = (p->l3_offset + header_len) & FRAME_OFFSET_MAX;
 	/* The first byte says version 4 and at least 5 words, the packet has room for its header, the frame for the packet. */
 	first_byte = *(__u8 *)ip;
-	if (unlikely(any_negative((0x4f - 0x45) - (__u8)(first_byte - 0x45), p->ip_len - header_len,
-				  p->frame_len - p->l3_offset - p->ip_len))) {
+	if (unlikely(((__u8)(first_byte - 0x45) > 0x4f - 0x45) | (p->ip_len < header_len) |
+		     (p->l3_offset + p->ip_len > p->frame_len))) {
 		p->fault = SHUNT_DROP_MALFORMED;
 		return SHUNT_NEXT;
 	}
@@ -111,7 +111,8 @@ stage int parse_ipv4(struct packet *p)
 		p->unusual->fragment_id = ip->id;
 		judge_fragment(p, p->ip_len - header_len, fragment & IPV4_MORE_FRAGMENTS);
 	}
-	p->is_expired = !ip->ttl;
+	if (unlikely(!ip->ttl && !p->fault))
+		p->fault = SHUNT_DROP_TTL_ZERO;
 	return SHUNT_NEXT;
 }
 
@@ -159,7 +160,8 @@ stage int parse_ipv6(struct packet *p)
 	}
 	if (unlikely(is_extension(p->protocol)))
 		parse_extensions(p, end);
-	p->is_expired = !hop_limit;
+	if (unlikely(!hop_limit && !p->fault))
+		p->fault = SHUNT_DROP_TTL_ZERO;
 	return SHUNT_NEXT;
 }
 
@@ -172,13 +174,10 @@ stage int parse_ip(struct packet *p)
 	return XDP_PASS;
 }
 
-/* What follows the IP header, once the header itself is right. */
-stage void parse_transport(struct packet *p)
+/* Whether the header of TCP, UDP or ICMP is to be read. Of what is too old as well: what is wrong there weighs more. */
+stage bool has_transport(const struct packet *p)
 {
-	if (likely(!p->fault && (!p->is_fragment || !p->unusual->fragment_offset)))
-		parse_ports(p);
-	if (unlikely(p->is_expired && !p->fault))
-		p->fault = SHUNT_DROP_TTL_ZERO;
+	return (!p->fault || p->fault == SHUNT_DROP_TTL_ZERO) && !(p->is_fragment && p->unusual->fragment_offset);
 }
 
 stage int parse(struct packet *p)
@@ -189,7 +188,7 @@ stage int parse(struct packet *p)
 	if ((void *)(eth + 1) > frame_end(p))
 		return XDP_PASS;
 	p->frame_len = frame_end(p) - frame_start(p);
-	p->family = bpf_ntohs(eth->h_proto);
+	p->family = bpf_ntohs(*(__be16 *)((void *)eth + ETHERNET_ADDRESSES_LEN)); /* h_proto counts as not aligned */
 	p->l3_offset = ETH_HLEN;
 	if (unlikely(is_vlan(p->family)))
 		parse_tags(p);
@@ -197,7 +196,8 @@ stage int parse(struct packet *p)
 	if (verdict)
 		return verdict;
 	join_ways(p);
-	parse_transport(p);
+	if (!is_unusual(p) || has_transport(p))
+		parse_ports(p);
 	join_ways(p);
 	return SHUNT_NEXT;
 }

@@ -45,6 +45,16 @@ stage struct unusual *in_memory(struct unusual *unusual)
 	return unusual;
 }
 
+/* The flow of a packet that does not show it itself: of a later fragment, of an ICMP error. */
+stage int find_flow(struct packet *p)
+{
+	if (is_unusual(p)) {
+		recall_fragment(p);
+		follow_icmp_error(p);
+	}
+	return SHUNT_NEXT;
+}
+
 /*
  * To keep a stage cheap to verify (tests/bpf/test_verifier.c prints what all cost, vmtest on other kernels): every branch
  * doubles what is walked behind it, unless the ways become the same again. So what few packets need goes into a global
@@ -58,11 +68,10 @@ stage int run_stages(struct packet *p)
 {
 	int verdict;
 
-	(verdict = parse(p)) || (verdict = recall_fragment(p)) || (verdict = follow_icmp_error(p)) ||
-		(verdict = find_service(p)) || (verdict = trace_flow(p)) || (verdict = admit(p)) ||
-		(verdict = deny_client(p)) || (verdict = limit_flows(p)) || (verdict = answer_icmp(p)) ||
-		(verdict = follow_connection(p)) || (verdict = pick_backend(p)) || (verdict = trace_choice(p)) ||
-		(verdict = remember_fragment(p)) || (verdict = send_on(p));
+	(verdict = parse(p)) || (verdict = find_flow(p)) || (verdict = find_service(p)) || (verdict = trace_flow(p)) ||
+		(verdict = admit(p)) || (verdict = deny_client(p)) || (verdict = limit_flows(p)) ||
+		(verdict = answer_icmp(p)) || (verdict = follow_connection(p)) || (verdict = pick_backend(p)) ||
+		(verdict = trace_choice(p)) || (verdict = remember_fragment(p)) || (verdict = send_on(p));
 	return verdict;
 }
 

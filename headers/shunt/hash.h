@@ -28,27 +28,29 @@ static inline void shunt_hash_keys(__u64 hash_seed, __u64 ret_key[4])
 		ret_key[i] = shunt_mix64(hash_seed + (__u64)(i + 1) * 0x9e3779b97f4a7c15ULL) | 1;
 }
 
-static inline __attribute__((always_inline)) __u64 shunt_hash3(const volatile __u64 key[4], __u64 a, __u64 b, __u64 c)
+static inline __attribute__((always_inline)) __u64 shunt_multilinear(const volatile __u64 key[4], __u64 a, __u64 b, __u64 c)
 {
-	return shunt_mix64(key[0] + a * key[1] + b * key[2] + c * key[3]);
+	return key[0] + a * key[1] + b * key[2] + c * key[3];
 }
 
-/* The compiler must be told that an address is aligned: of an array of bytes it loads every byte for itself. */
+static inline __attribute__((always_inline)) __u64 shunt_hash3(const volatile __u64 key[4], __u64 a, __u64 b, __u64 c)
+{
+	return shunt_mix64(shunt_multilinear(key, a, b, c));
+}
+
+/* As arrays of these: of an array of bytes the compiler loads every byte for itself, since it need not be aligned. */
+typedef __u64 __attribute__((may_alias)) shunt_addr_halves;
+typedef __u32 __attribute__((may_alias)) shunt_addr_words;
+
 static inline __attribute__((always_inline)) __u64 shunt_addr_half(const struct shunt_addr *address, int half)
 {
-	__u64 word;
-
-	__builtin_memcpy(&word, (const __u8 *)__builtin_assume_aligned(address, 8) + 8 * half, sizeof(word));
-	return word;
+	return ((const shunt_addr_halves *)address)[half];
 }
 
 /* 32 bits of it as they stand in memory; 3: all of an IPv4 address. */
 static inline __attribute__((always_inline)) __u32 shunt_addr_word(const struct shunt_addr *address, int word)
 {
-	__u32 value;
-
-	__builtin_memcpy(&value, (const __u8 *)__builtin_assume_aligned(address, 8) + 4 * word, sizeof(value));
-	return value;
+	return ((const shunt_addr_words *)address)[word];
 }
 
 static inline __attribute__((always_inline)) int shunt_addr_is_ipv4(const struct shunt_addr *address)
@@ -58,13 +60,34 @@ static inline __attribute__((always_inline)) int shunt_addr_is_ipv4(const struct
 
 /* ---- services: hash and displace (Belazzougui, Botelho, Dietzfelbinger, "Hash, displace, and compress", 2009) ---- */
 
-/* prefix: of struct shunt_service_key, 0 for a single address. */
+/* What a service has beside its address. */
+static inline __attribute__((always_inline)) __u64 shunt_service_word(__be16 port, __u8 protocol, __u8 prefix)
+{
+	return (__u64)port << 8 | protocol | 1ULL << 32 | (__u64)prefix << 40;
+}
+
+/* Sets apart the flow hashes of services. */
+static inline __u64 shunt_service_salt(const volatile __u64 key[4], const struct shunt_service_key *service)
+{
+	return shunt_mix64(shunt_hash3(key, shunt_addr_half(&service->address, 0), shunt_addr_half(&service->address, 1),
+				       shunt_service_word(service->port, service->protocol, service->prefix)) ^
+			   0x5e7f1ce5a17ULL);
+}
+
+/*
+ * prefix: of struct shunt_service_key, 0 for a single address. Every packet waits for this, so it has one round of a
+ * finalizer only: keys need not be spread evenly, the controller places them.
+ */
 static inline __attribute__((always_inline)) __u64 shunt_prefix_hash(const volatile __u64 key[4],
 								     const struct shunt_addr *address, __be16 port,
 								     __u8 protocol, __u8 prefix)
 {
-	return shunt_hash3(key, shunt_addr_half(address, 0), shunt_addr_half(address, 1),
-			   (__u64)port << 8 | protocol | 1ULL << 32 | (__u64)prefix << 40);
+	__u64 hash = shunt_multilinear(key, shunt_addr_half(address, 0), shunt_addr_half(address, 1),
+				       shunt_service_word(port, protocol, prefix));
+
+	hash ^= hash >> 33;
+	hash *= 0xc4ceb9fe1a85ec53ULL;
+	return hash ^ hash >> 29;
 }
 
 static inline __attribute__((always_inline)) __u64 shunt_service_hash(const volatile __u64 key[4],

@@ -22,7 +22,7 @@ const struct shunt_service *datapath_peek_service(const struct datapath *d, cons
 
 uint64_t datapath_service_salt(const struct datapath *d, const struct shunt_service_key *key)
 {
-	return shunt_mix64(lines_hash(&d->services, key) ^ 0x5e7f1ce5a17ULL);
+	return shunt_service_salt(d->cfg.hash_key, key);
 }
 
 /* The entry by which echo requests to a service's address are recognised. */
