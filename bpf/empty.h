@@ -62,8 +62,8 @@ stage void write_answer_ipv4(const struct packet *p, struct iphdr *ip, __u8 prot
 {
 	*ip = (struct iphdr){.version = 4, .ihl = 5, .ttl = REJECT_TTL, .protocol = protocol};
 	ip->tot_len = bpf_htons(sizeof(*ip) + len);
-	__builtin_memcpy(&ip->saddr, p->destination.byte + 12, 4);
-	__builtin_memcpy(&ip->daddr, p->source.byte + 12, 4);
+	ip->saddr = shunt_addr_word(&p->destination, 3);
+	ip->daddr = shunt_addr_word(&p->source, 3);
 	ip->check = checksum_fold((__u32)bpf_csum_diff(NULL, 0, (__be32 *)ip, sizeof(*ip), 0));
 }
 

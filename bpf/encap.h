@@ -20,13 +20,13 @@ stage bool fits(const struct packet *p, __u32 outer_len)
 }
 
 /* Grows the frame and writes all that is in front of the packet; the four family mixes are two writers. */
-stage int encapsulate(struct packet *p, const struct exit *exit, const struct outer *outer)
+stage int encapsulate(struct packet *p, const struct exit *exit, __u32 outer_len)
 {
 	struct ethhdr *eth;
 	__be16 *type;
 	void *at;
 
-	if (unlikely(bpf_xdp_adjust_head(p->ctx, -(outer->ip_len + outer->layer_len))))
+	if (unlikely(bpf_xdp_adjust_head(p->ctx, -outer_len)))
 		return drop(p, SHUNT_DROP_NO_HEADROOM);
 	eth = frame_start(p);
 	type = frame_type(p);
@@ -36,16 +36,20 @@ stage int encapsulate(struct packet *p, const struct exit *exit, const struct ou
 		return drop(p, SHUNT_DROP_INTERNAL); /* never: what was there is longer */
 	write_ethernet(eth, exit);
 	write_tags(p, eth);
-	*type = bpf_htons(outer->ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	if (outer->ipv4)
-		write_outer_ipv4(p, at, outer);
-	else
-		write_outer_ipv6(p, at, outer);
-	at += outer->ip_len;
-	if (outer->gue && at + sizeof(struct gue_layer) > frame_end(p))
+	if (outer_is_ipv4(p)) {
+		*type = bpf_htons(ETH_P_IP);
+		write_outer_ipv4(p, at);
+		at += sizeof(struct iphdr);
+	} else {
+		*type = bpf_htons(ETH_P_IPV6);
+		write_outer_ipv6(p, at);
+		at += sizeof(struct ipv6hdr);
+	}
+	if (!is_gue(p))
+		return SHUNT_NEXT;
+	if (at + sizeof(struct gue_layer) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL);
-	if (outer->gue)
-		write_gue(p, at, outer);
+	write_gue(p, at);
 	return SHUNT_NEXT;
 }
 
@@ -76,15 +80,13 @@ stage bool is_translated(const struct packet *p)
 stage int send_on(struct packet *p)
 {
 	bool tunnelled = p->service->forward == SHUNT_FORWARD_IPIP || p->service->forward == SHUNT_FORWARD_GUE;
-	struct outer outer;
 	struct exit exit;
 	__u32 outer_len;
 	int verdict;
 
 	if (unlikely(!find_exit(p, &exit)))
 		return drop(p, SHUNT_DROP_NO_NEXT_HOP);
-	outer = outer_of(p);
-	outer_len = tunnelled ? outer.ip_len + outer.layer_len : 0;
+	outer_len = tunnelled ? outer_ip_len(p) + layer_len(p) : 0;
 	if (unlikely(!fits(p, outer_len)))
 		return refuse_too_big(p, outer_len);
 	if (p->dry)
@@ -94,7 +96,7 @@ stage int send_on(struct packet *p)
 	if (is_translated(p))
 		verdict = translate_destination(p, &exit);
 	else
-		verdict = tunnelled ? encapsulate(p, &exit, &outer) : rewrite_l2(p, &exit);
+		verdict = tunnelled ? encapsulate(p, &exit, outer_len) : rewrite_l2(p, &exit);
 	return verdict ?: leave(p, &exit);
 }
 

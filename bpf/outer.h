@@ -21,26 +21,36 @@ stage void write_ethernet(struct ethhdr *eth, const struct exit *exit)
 	mac[1] = exit->source;
 }
 
-/* What goes in front of the packet: an outer IP header and, for gue, a layer between the two. */
-struct outer {
-	bool ipv4, gue;
-	__u8 protocol;                   /* of what follows the outer IP header */
-	__u8 inner_protocol;             /* IPPROTO_IPIP | IPPROTO_IPV6 */
-	__u16 ip_len, layer_len;         /* bytes */
-};
-
-stage struct outer outer_of(const struct packet *p)
+/* What goes in front of the packet: an outer IP header and, for gue, a layer between the two. Worked out where it is needed. */
+stage bool outer_is_ipv4(const struct packet *p)
 {
-	struct outer outer = {
-		.ipv4 = shunt_addr_is_ipv4(&p->backend->address),
-		.gue = cfg.features & SHUNT_FEATURE_GUE && p->service->forward == SHUNT_FORWARD_GUE,
-		.inner_protocol = p->family == ETH_P_IP ? IPPROTO_IPIP : IPPROTO_IPV6,
-	};
+	return shunt_addr_is_ipv4(&p->backend->address);
+}
 
-	outer.protocol = outer.gue ? IPPROTO_UDP : outer.inner_protocol;
-	outer.ip_len = outer.ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	outer.layer_len = outer.gue ? sizeof(struct gue_layer) : 0;
-	return outer;
+stage bool is_gue(const struct packet *p)
+{
+	return cfg.features & SHUNT_FEATURE_GUE && p->service->forward == SHUNT_FORWARD_GUE;
+}
+
+stage __u32 outer_ip_len(const struct packet *p)
+{
+	return outer_is_ipv4(p) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
+stage __u32 layer_len(const struct packet *p)
+{
+	return is_gue(p) ? sizeof(struct gue_layer) : 0;
+}
+
+stage __u32 inner_protocol(const struct packet *p)
+{
+	return p->family == ETH_P_IP ? IPPROTO_IPIP : IPPROTO_IPV6;
+}
+
+/* What follows the outer IP header. */
+stage __u32 outer_protocol(const struct packet *p)
+{
+	return is_gue(p) ? IPPROTO_UDP : inner_protocol(p);
 }
 
 /*
@@ -48,13 +58,13 @@ stage struct outer outer_of(const struct packet *p)
  * 6040 normal mode). Host bits of the source spread flows over queues. The header is made as five words: a checksum that
  * reads back what was just written waits for the stores.
  */
-stage void write_outer_ipv4(const struct packet *p, struct iphdr *ip, const struct outer *outer)
+stage void write_outer_ipv4(const struct packet *p, struct iphdr *ip)
 {
 	__be32 word[] = {
 		bpf_htonl(IPV4_VERSION_AND_LENGTH << 24 | (__u32)p->traffic_class << 16 |
-			  (p->ip_len + outer->layer_len + (__u32)sizeof(*ip))),
+			  (p->ip_len + layer_len(p) + (__u32)sizeof(*ip))),
 		bpf_htonl(IPV4_DONT_FRAGMENT),
-		bpf_htonl(OUTER_TTL << 24 | (__u32)outer->protocol << 16),
+		bpf_htonl(OUTER_TTL << 24 | outer_protocol(p) << 16),
 		shunt_addr_word(&p->backend->source, 3) | ((__u32)(p->hash >> 32) & cfg.source_entropy_ipv4),
 		shunt_addr_word(&p->backend->address, 3),
 	};
@@ -62,31 +72,31 @@ stage void write_outer_ipv4(const struct packet *p, struct iphdr *ip, const stru
 
 	for (int i = 0; i < 5; i++)
 		sum += word[i];
-	word[2] |= bpf_htonl(bpf_ntohs(checksum_fold(sum)));
+	word[2] |= bpf_htonl(bpf_ntohs(checksum_fold_short(sum)));
 	__builtin_memcpy(ip, word, sizeof(*ip));
 }
 
 /* RFC 2473; traffic class per RFC 6040, flow label from the flow hash per RFC 6438. */
-stage void write_outer_ipv6(const struct packet *p, struct ipv6hdr *ip, const struct outer *outer)
+stage void write_outer_ipv6(const struct packet *p, struct ipv6hdr *ip)
 {
 	__be32 first_word = bpf_htonl(6U << 28 | (__u32)p->traffic_class << 20 | ((__u32)(p->hash >> 32) & 0xfffff));
 
 	__builtin_memcpy(ip, &first_word, 4);
-	ip->payload_len = bpf_htons(p->ip_len + outer->layer_len);
-	ip->nexthdr = outer->protocol;
+	ip->payload_len = bpf_htons(p->ip_len + layer_len(p));
+	ip->nexthdr = outer_protocol(p);
 	ip->hop_limit = OUTER_TTL;
 	__builtin_memcpy(&ip->saddr, p->backend->source.byte, 16);
 	__builtin_memcpy(&ip->daddr, p->backend->address.byte, 16);
 }
 
 /* Zero checksums: over IPv4 as ever, over IPv6 by RFC 6935 and 6936, since what is inside has checksums of its own. */
-stage void write_gue(const struct packet *p, struct gue_layer *layer, const struct outer *outer)
+stage void write_gue(const struct packet *p, struct gue_layer *layer)
 {
 	*layer = (struct gue_layer){
 		.udp.source = bpf_htons(GUE_SOURCE_PORT_FIRST | ((__u32)(p->hash >> 32) & GUE_SOURCE_PORT_MASK)),
 		.udp.dest = p->service->gue_port,
 		.udp.len = bpf_htons(p->ip_len + sizeof(*layer)),
-		.gue.protocol = outer->inner_protocol,
+		.gue.protocol = inner_protocol(p),
 	};
 }
 

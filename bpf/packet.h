@@ -51,6 +51,7 @@ struct packet {
 	bool unknown;                    /* explain: as if nobody had pinned the flow */
 
 	/* parse */
+	void *start, *end;               /* of the frame, as received */
 	struct shunt_addr source, destination;
 	__be16 source_port, destination_port;
 	__u16 ip_len;                    /* length of the IP packet as its header says, bytes */
@@ -134,7 +135,7 @@ stage bool is_unusual(const struct packet *p)
  */
 stage void join_ways(struct packet *p)
 {
-	__u32 facts = p->facts, any = frame_end(p) - frame_start(p);
+	__u32 facts = p->facts, any = p->frame_len;
 
 	facts ^= any;
 	barrier_var(facts);

@@ -14,6 +14,7 @@
 #include "sanity.h"
 #include "vlan.h"
 
+#define IPV4_WITHOUT_OPTIONS 0x45 /* version and words of the header: its first byte */
 #define ICMP_MIN_LEN 8 /* RFC 792, 4443: every message has as much */
 
 /* One branch for all: before each the compiler writes to the stack what it knows of the packet by then. */
@@ -31,14 +32,14 @@ stage void too_short(struct packet *p)
 /* Ports, and what the TCP flags say, from the transport header at l4_offset (RFC 9293, 768). */
 stage void parse_ports(struct packet *p)
 {
-	void *l4 = frame_start(p) + p->l4_offset;
+	void *l4 = p->start + p->l4_offset;
 	__u32 l4_len = p->l3_offset + p->ip_len - p->l4_offset;
 
 	if (p->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
 		__u32 header_len, flags;
 
-		if ((void *)(tcp + 1) > frame_end(p)) {
+		if ((void *)(tcp + 1) > p->end) {
 			too_short(p);
 			return;
 		}
@@ -60,7 +61,7 @@ stage void parse_ports(struct packet *p)
 		struct udphdr *udp = l4;
 
 		/* The length is that of the datagram, of which a first fragment has not all. */
-		if ((void *)(udp + 1) > frame_end(p) ||
+		if ((void *)(udp + 1) > p->end ||
 		    any_negative(l4_len - sizeof(*udp), bpf_ntohs(udp->len) - sizeof(*udp),
 				 p->is_fragment ? 0 : l4_len - bpf_ntohs(udp->len))) {
 			too_short(p);
@@ -70,7 +71,7 @@ stage void parse_ports(struct packet *p)
 		p->destination_port = udp->dest;
 		p->has_ports = true;
 	} else if (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6) {
-		if (l4 + ICMP_MIN_LEN > frame_end(p) || l4_len < ICMP_MIN_LEN || p->is_fragment) {
+		if (l4 + ICMP_MIN_LEN > p->end || l4_len < ICMP_MIN_LEN || p->is_fragment) {
 			too_short(p);
 			return;
 		}
@@ -78,34 +79,48 @@ stage void parse_ports(struct packet *p)
 	}
 }
 
-/* RFC 791. */
-stage int parse_ipv4(struct packet *p)
+/*
+ * Addresses are made of two halves, each a register, and stay so: what the compiler is told nothing of it cannot take to pieces
+ * where the families meet.
+ */
+stage struct shunt_addr whole_address(__u64 high, __u64 low)
 {
-	struct iphdr *ip = frame_start(p) + p->l3_offset;
-	__u32 header_len;
-	__u16 fragment;
-	__u8 first_byte;
+	struct shunt_addr address;
 
-	if ((void *)(ip + 1) > frame_end(p))
-		return XDP_PASS;
-	header_len = ip->ihl * 4;
+	barrier_var(low);
+	((shunt_addr_halves *)&address)[0] = high;
+	((shunt_addr_halves *)&address)[1] = low;
+	return address;
+}
+
+stage struct shunt_addr mapped_address(__be32 ipv4)
+{
+	return whole_address(0, shunt_mapped_half(ipv4));
+}
+
+/* Aligned to two bytes, as frames are. */
+__attribute__((no_sanitize("alignment"))) stage struct shunt_addr address_at(const void *at)
+{
+	return whole_address(((const shunt_addr_halves *)at)[0], ((const shunt_addr_halves *)at)[1]);
+}
+
+/* RFC 791: a header that is there, of so many bytes as it says. */
+stage void read_ipv4(struct packet *p, const struct iphdr *ip, __u32 header_len)
+{
+	__u16 fragment;
+
 	p->ip_len = bpf_ntohs(ip->tot_len);
-	p->source = (struct shunt_addr){.byte[10] = 0xff, .byte[11] = 0xff};
-	p->destination = p->source;
-	__builtin_memcpy(p->source.byte + 12, &ip->saddr, 4);
-	__builtin_memcpy(p->destination.byte + 12, &ip->daddr, 4);
+	p->source = mapped_address(ip->saddr);
+	p->destination = mapped_address(ip->daddr);
 	p->protocol = ip->protocol;
 	p->traffic_class = ip->tos;
 	p->l4_offset = (p->l3_offset + header_len) & FRAME_OFFSET_MAX;
-	/* The first byte says version 4 and at least 5 words, the packet has room for its header, the frame for the packet. */
-	first_byte = *(__u8 *)ip;
-	if (unlikely(((__u8)(first_byte - 0x45) > 0x4f - 0x45) | (p->ip_len < header_len) |
-		     (p->l3_offset + p->ip_len > p->frame_len))) {
+	/* Version 4 and at least 5 words, the packet has room for its header, the frame for the packet. */
+	if (unlikely(any_negative((0x4f - 0x45) - (__u8)(*(const __u8 *)ip - 0x45), p->ip_len - header_len,
+				  p->frame_len - p->l3_offset - p->ip_len)))
 		p->fault = SHUNT_DROP_MALFORMED;
-		return SHUNT_NEXT;
-	}
-	fragment = bpf_ntohs(ip->frag_off);
-	if (unlikely(fragment & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET))) {
+	else if (unlikely(ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET))) {
+		fragment = bpf_ntohs(ip->frag_off);
 		p->is_fragment = true;
 		p->unusual->fragment_offset = (fragment & IPV4_FRAGMENT_OFFSET) * 8;
 		p->unusual->fragment_id = ip->id;
@@ -113,17 +128,103 @@ stage int parse_ipv4(struct packet *p)
 	}
 	if (unlikely(!ip->ttl && !p->fault))
 		p->fault = SHUNT_DROP_TTL_ZERO;
-	return SHUNT_NEXT;
 }
 
-/* Reads past the extension headers of the packet, which ends at `end`. */
-static __always_inline void parse_extensions(struct packet *p, __u32 end)
+/* RFC 8200: likewise. */
+stage void read_ipv6(struct packet *p, const struct ipv6hdr *ip)
 {
-	struct extensions chain = {.offset = p->l4_offset, .end = end, .protocol = p->protocol};
+	__u32 first_word, end;
 
-	p->fault = walk_extensions(p->ctx, &chain);
-	if (p->fault)
+	__builtin_memcpy(&first_word, ip, 4);
+	p->source = address_at(&ip->saddr);
+	p->destination = address_at(&ip->daddr);
+	p->ip_len = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+	p->protocol = ip->nexthdr;
+	p->traffic_class = bpf_ntohl(first_word) >> 20;
+	p->l4_offset = p->l3_offset + sizeof(*ip);
+	end = p->l4_offset + bpf_ntohs(ip->payload_len);
+	if (unlikely(any_negative(-(ip->version ^ 6), p->frame_len - end, 0))) {
+		p->fault = SHUNT_DROP_MALFORMED;
 		return;
+	}
+	if (unlikely(!ip->hop_limit))
+		p->fault = SHUNT_DROP_TTL_ZERO;
+}
+
+/* The IP header at l3_offset. Mapped addresses are never on the wire (RFC 4291 2.5.5.2), and here they mean IPv4: they pass. */
+stage int parse_ip(struct packet *p)
+{
+	void *header = p->start + p->l3_offset;
+	const struct ipv6hdr *ipv6 = header;
+	const struct iphdr *ipv4 = header;
+
+	if (p->family == ETH_P_IP && (void *)(ipv4 + 1) <= p->end) {
+		read_ipv4(p, ipv4, ipv4->ihl * 4);
+		return SHUNT_NEXT;
+	}
+	if (p->family != ETH_P_IPV6 || (void *)(ipv6 + 1) > p->end)
+		return XDP_PASS;
+	read_ipv6(p, ipv6);
+	return shunt_addr_is_ipv4(&p->destination) ? XDP_PASS : SHUNT_NEXT;
+}
+
+/* Whether the header of TCP, UDP or ICMP is to be read. Of what is too old as well: what is wrong there weighs more. */
+stage bool has_transport(const struct packet *p)
+{
+	return (!p->fault || p->fault == SHUNT_DROP_TTL_ZERO) && !(p->is_fragment && p->unusual->fragment_offset);
+}
+
+/* The type of the frame; false: there is not as much as an Ethernet header. */
+stage bool parse_ethernet(struct packet *p)
+{
+	p->start = frame_start(p);
+	p->end = frame_end(p);
+	if (p->start + ETH_HLEN > p->end)
+		return false;
+	p->frame_len = p->end - p->start;
+	p->family = bpf_ntohs(*(__be16 *)(p->start + ETHERNET_ADDRESSES_LEN));
+	p->l3_offset = ETH_HLEN;
+	return true;
+}
+
+stage bool parse_plain_ports(struct packet *p)
+{
+	parse_ports(p);
+	return !is_unusual(p) && p->has_ports;
+}
+
+/*
+ * Nearly every packet is of this kind: TCP or UDP behind a header without options, whole, without tags, nothing wrong with it.
+ * All places are constants then. Of any other what was noted so far does not count.
+ */
+stage bool parse_plain(struct packet *p)
+{
+	const struct ipv6hdr *ipv6 = p->start + ETH_HLEN;
+	const struct iphdr *ipv4 = p->start + ETH_HLEN;
+
+	if (p->family == ETH_P_IP) {
+		if ((void *)(ipv4 + 1) > p->end || *(const __u8 *)ipv4 != IPV4_WITHOUT_OPTIONS)
+			return false;
+		read_ipv4(p, ipv4, sizeof(*ipv4));
+		return !is_unusual(p) && parse_plain_ports(p);
+	}
+	if (p->family != ETH_P_IPV6 || (void *)(ipv6 + 1) > p->end)
+		return false;
+	read_ipv6(p, ipv6);
+	return !is_unusual(p) && !shunt_addr_is_ipv4(&p->destination) && parse_plain_ports(p);
+}
+
+/* Reads past the extension headers of the packet. What is wrong there weighs more than that it is too old. */
+static __always_inline void parse_extensions(struct packet *p)
+{
+	__u32 end = p->l3_offset + p->ip_len;
+	struct extensions chain = {.offset = p->l4_offset, .end = end, .protocol = p->protocol};
+	int fault = walk_extensions(p->ctx, &chain);
+
+	if (fault) {
+		p->fault = fault;
+		return;
+	}
 	p->l4_offset = chain.offset & FRAME_OFFSET_MAX;
 	p->protocol = chain.protocol;
 	p->is_fragment = chain.is_fragment && chain.fragment & (FRAGMENT_OFFSET | FRAGMENT_MORE); /* else atomic: RFC 6946 */
@@ -134,70 +235,90 @@ static __always_inline void parse_extensions(struct packet *p, __u32 end)
 	judge_fragment(p, end - chain.fragment_start, chain.fragment & FRAGMENT_MORE);
 }
 
-/* RFC 8200. */
-stage int parse_ipv6(struct packet *p)
-{
-	struct ipv6hdr *ip = frame_start(p) + p->l3_offset;
-	__u32 first_word, end;
-	__u8 hop_limit;
+/* What parse_headers() finds: the part of struct packet that is read from the headers up to the IP header. */
+struct headers {
+	struct shunt_addr source, destination;
+	__u16 ip_len, l3_offset, l4_offset, family;
+	__u32 facts;
+	__u8 protocol, traffic_class;
+	__u16 pad;
+	struct unusual unusual;
+};
 
-	if ((void *)(ip + 1) > frame_end(p))
+/* Room for it, of each CPU: the stack has none to spare. Packets only. */
+SHUNT_COUNTERS(headers, struct headers, 1);
+
+/* Global, so that the verifier judges all these ways once, and not again with what follows. */
+__noinline int parse_headers(struct xdp_md *ctx, struct headers *ret)
+{
+	struct packet p = {.ctx = ctx};
+
+	if (!ret)
+		return XDP_ABORTED;
+	ret->unusual = (struct unusual){};
+	p.unusual = &ret->unusual;
+	if (!parse_ethernet(&p))
 		return XDP_PASS;
-	__builtin_memcpy(&first_word, ip, 4);
-	__builtin_memcpy(p->source.byte, &ip->saddr, 16);
-	__builtin_memcpy(p->destination.byte, &ip->daddr, 16);
-	if (unlikely(shunt_addr_is_ipv4(&p->destination)))
-		return XDP_PASS; /* mapped addresses are never on the wire (RFC 4291 2.5.5.2), and here they mean IPv4 */
-	p->ip_len = bpf_ntohs(ip->payload_len) + sizeof(*ip);
-	p->protocol = ip->nexthdr;
-	p->traffic_class = bpf_ntohl(first_word) >> 20;
-	p->l4_offset = p->l3_offset + sizeof(*ip);
-	hop_limit = ip->hop_limit;
-	end = p->l4_offset + bpf_ntohs(ip->payload_len);
-	if (unlikely(any_negative(-(ip->version ^ 6), p->frame_len - end, 0))) {
-		p->fault = SHUNT_DROP_MALFORMED;
-		return SHUNT_NEXT;
-	}
-	if (unlikely(is_extension(p->protocol)))
-		parse_extensions(p, end);
-	if (unlikely(!hop_limit && !p->fault))
-		p->fault = SHUNT_DROP_TTL_ZERO;
+	if (is_vlan(p.family))
+		parse_tags(&p);
+	if (parse_ip(&p))
+		return XDP_PASS;
+	ret->source = p.source;
+	ret->destination = p.destination;
+	ret->ip_len = p.ip_len;
+	ret->l3_offset = p.l3_offset;
+	ret->l4_offset = p.l4_offset;
+	ret->family = p.family;
+	ret->facts = p.facts;
+	ret->protocol = p.protocol;
+	ret->traffic_class = p.traffic_class;
 	return SHUNT_NEXT;
 }
 
-stage int parse_ip(struct packet *p)
+stage void take_headers(struct packet *p, const struct headers *found)
 {
-	if (p->family == ETH_P_IP)
-		return parse_ipv4(p);
-	if (p->family == ETH_P_IPV6)
-		return parse_ipv6(p);
-	return XDP_PASS;
+	p->source = found->source;
+	p->destination = found->destination;
+	p->ip_len = found->ip_len;
+	p->l3_offset = found->l3_offset;
+	p->l4_offset = found->l4_offset & FRAME_OFFSET_MAX; /* so that the verifier knows it small */
+	p->family = found->family;
+	p->facts = found->facts;
+	p->protocol = found->protocol;
+	p->traffic_class = found->traffic_class;
+	*p->unusual = found->unusual;
 }
 
-/* Whether the header of TCP, UDP or ICMP is to be read. Of what is too old as well: what is wrong there weighs more. */
-stage bool has_transport(const struct packet *p)
+/* Any packet. */
+static __always_inline int parse_slowly(struct packet *p)
 {
-	return (!p->fault || p->fault == SHUNT_DROP_TTL_ZERO) && !(p->is_fragment && p->unusual->fragment_offset);
+	__u32 first = 0;
+	struct headers *found = bpf_map_lookup_elem(&headers, &first);
+	int verdict = parse_headers(p->ctx, found);
+
+	if (verdict || !found)
+		return verdict;
+	take_headers(p, found);
+	if (p->family == ETH_P_IPV6 && has_transport(p) && is_extension(p->protocol))
+		parse_extensions(p);
+	join_ways(p);
+	if (has_transport(p))
+		parse_ports(p);
+	return SHUNT_NEXT;
 }
 
 stage int parse(struct packet *p)
 {
-	struct ethhdr *eth = frame_start(p);
+	struct packet plain;
 	int verdict;
 
-	if ((void *)(eth + 1) > frame_end(p))
+	if (!parse_ethernet(p))
 		return XDP_PASS;
-	p->frame_len = frame_end(p) - frame_start(p);
-	p->family = bpf_ntohs(*(__be16 *)((void *)eth + ETHERNET_ADDRESSES_LEN)); /* h_proto counts as not aligned */
-	p->l3_offset = ETH_HLEN;
-	if (unlikely(is_vlan(p->family)))
-		parse_tags(p);
-	verdict = parse_ip(p);
-	if (verdict)
+	plain = *p;
+	if (likely(parse_plain(&plain)))
+		*p = plain;
+	else if ((verdict = parse_slowly(p)))
 		return verdict;
-	join_ways(p);
-	if (!is_unusual(p) || has_transport(p))
-		parse_ports(p);
 	join_ways(p);
 	return SHUNT_NEXT;
 }

@@ -192,31 +192,30 @@ stage void remember(const struct packet *p, const struct shunt_probe_path *path)
 /* All that is between the frame's start and the packet; what encapsulate() in encap.h writes in place. */
 stage long put_outer(struct __sk_buff *skb, const struct packet *p)
 {
-	const struct outer outer = outer_of(p);
 	__u8 layer[sizeof(struct gue_layer)];
-	__be16 type = bpf_htons(outer.ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	__u64 flags = outer.ipv4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	__be16 type = bpf_htons(outer_is_ipv4(p) ? ETH_P_IP : ETH_P_IPV6);
+	__u64 flags = outer_is_ipv4(p) ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
 	struct ipv6hdr ipv6;
 	struct iphdr ipv4;
 	long r;
 
-	if (outer.gue)
+	if (is_gue(p))
 		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct gue_header));
-	r = bpf_skb_adjust_room(skb, outer.ip_len + outer.layer_len, BPF_ADJ_ROOM_MAC, flags) ?:
+	r = bpf_skb_adjust_room(skb, outer_ip_len(p) + layer_len(p), BPF_ADJ_ROOM_MAC, flags) ?:
 	    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type), 0);
 	if (r)
 		return r;
-	if (outer.ipv4) {
-		write_outer_ipv4(p, &ipv4, &outer);
+	if (outer_is_ipv4(p)) {
+		write_outer_ipv4(p, &ipv4);
 		r = bpf_skb_store_bytes(skb, ETH_HLEN, &ipv4, sizeof(ipv4), 0);
 	} else {
-		write_outer_ipv6(p, &ipv6, &outer);
+		write_outer_ipv6(p, &ipv6);
 		r = bpf_skb_store_bytes(skb, ETH_HLEN, &ipv6, sizeof(ipv6), 0);
 	}
-	if (r || !outer.gue)
+	if (r || !is_gue(p))
 		return r;
-	write_gue(p, (void *)layer, &outer);
-	return bpf_skb_store_bytes(skb, ETH_HLEN + outer.ip_len, layer, sizeof(layer), 0);
+	write_gue(p, (void *)layer);
+	return bpf_skb_store_bytes(skb, ETH_HLEN + outer_ip_len(p), layer, sizeof(layer), 0);
 }
 
 /*

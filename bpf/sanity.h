@@ -32,11 +32,12 @@ stage bool tcp_flags_are_possible(__u8 flags)
  */
 stage bool source_is_martian(const struct packet *p)
 {
-	__u8 first = p->source.byte[12];
+	__u32 first;
 
-	if (p->family == ETH_P_IP)
-		return (__u8)(first - 1) >= 223 || first == 127;
-	return p->source.byte[0] == 0xff || !shunt_addr_half(&p->source, 0);
+	if (p->family != ETH_P_IP)
+		return (bpf_ntohl(shunt_addr_word(&p->source, 0)) >> 24) == 0xff || !shunt_addr_half(&p->source, 0);
+	first = bpf_ntohl(shunt_addr_word(&p->source, 3)) >> 24;
+	return first - 1 >= 223 || first == 127;
 }
 
 stage bool source_is_destination(const struct packet *p)

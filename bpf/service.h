@@ -12,16 +12,12 @@
 #include "packet.h"
 #include "sanity.h"
 
-/* Port, protocol, used and prefix are one word of the key. */
 stage bool key_equals(const struct shunt_service_key *key, const struct shunt_addr *address, __be16 port, __u8 protocol,
 		      __u8 prefix)
 {
-	struct shunt_service_key wanted = {.port = port, .protocol = protocol, .used = 1, .prefix = prefix};
-	const void *rest = &key->port, *wanted_rest = &wanted.port;
-
 	return shunt_addr_half(&key->address, 1) == shunt_addr_half(address, 1) &&
 	       shunt_addr_half(&key->address, 0) == shunt_addr_half(address, 0) &&
-	       *(const __u64 *)rest == *(const __u64 *)wanted_rest;
+	       *(const shunt_addr_halves *)&key->port == shunt_key_word(port, protocol, prefix);
 }
 
 /* Where the service with this key is, if there is one. */

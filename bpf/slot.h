@@ -22,13 +22,13 @@ stage bool starts_or_may(const struct packet *p)
 }
 
 /* The rare ways: the slot is not settled, flows are always tracked, or the slot's backend is down. */
-stage int pick_unsettled(struct packet *p, __u32 table, const struct placement *placement)
+stage int pick_unsettled(struct packet *p, __u32 table, __u32 placement_state)
 {
 	struct pick pick = {
 		.hash = shunt_flow_hash_of_class(p->hash, p->service->flow_class),
 		.table = table,
-		.was_group = placement->was_group,
-		.group_state = placement->state,
+		.was_group = placement_state ? placement_of(p).was_group : 0,
+		.group_state = placement_state,
 		.named = p->named_backend,
 		.slot_index = p->slot_index,
 		.slot = p->slot,
@@ -67,7 +67,7 @@ stage int pick_backend(struct packet *p)
 		return drop(p, SHUNT_DROP_INTERNAL);
 	table = *(const volatile __u32 *)&group->table;
 	p->hash = flow_hash(p);
-	p->slot_index = shunt_slot_index(shunt_fingerprint(p->hash), cfg.table_size);
+	p->slot_index = shunt_slot_index((__u32)p->hash, cfg.table_size); /* that of its fingerprint */
 	p->slot = slot_read(table, p->slot_index);
 
 	if (unlikely(p->is_remembered) && backend_is_alive(backend_lookup(p->unusual->remembered_backend))) {
@@ -87,7 +87,7 @@ stage int pick_backend(struct packet *p)
 	p->backend = NULL;
 	p->backend_id = 0;
 	p->choice = SHUNT_CHOICE_NONE;
-	return pick_unsettled(p, table, &placement);
+	return pick_unsettled(p, table, placement.state);
 }
 
 #endif

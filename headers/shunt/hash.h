@@ -38,19 +38,31 @@ static inline __attribute__((always_inline)) __u64 shunt_hash3(const volatile __
 	return shunt_mix64(shunt_multilinear(key, a, b, c));
 }
 
-/* As arrays of these: of an array of bytes the compiler loads every byte for itself, since it need not be aligned. */
+/* As an array of these: of an array of bytes the compiler loads every byte for itself, since it need not be aligned. */
 typedef __u64 __attribute__((may_alias)) shunt_addr_halves;
-typedef __u32 __attribute__((may_alias)) shunt_addr_words;
 
 static inline __attribute__((always_inline)) __u64 shunt_addr_half(const struct shunt_addr *address, int half)
 {
 	return ((const shunt_addr_halves *)address)[half];
 }
 
-/* 32 bits of it as they stand in memory; 3: all of an IPv4 address. */
+/* 32 bits of it as they stand in memory; 3: all of an IPv4 address. Part of a half: else the halves would be kept in pieces. */
 static inline __attribute__((always_inline)) __u32 shunt_addr_word(const struct shunt_addr *address, int word)
 {
-	return ((const shunt_addr_words *)address)[word];
+	int is_first = word % 2 == 0, is_low = (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) == is_first;
+
+	return shunt_addr_half(address, word / 2) >> (is_low ? 0 : 32);
+}
+
+/* The second half of an IPv4 address (network byte order) mapped into IPv6; the first is zero. */
+static inline __attribute__((always_inline)) __u64 shunt_mapped_half(__be32 ipv4)
+{
+	const union {
+		__u32 word[2];
+		__u64 half;
+	} low = {.word = {__builtin_bswap32(0x0000ffff), ipv4}};
+
+	return low.half;
 }
 
 static inline __attribute__((always_inline)) int shunt_addr_is_ipv4(const struct shunt_addr *address)
@@ -60,17 +72,26 @@ static inline __attribute__((always_inline)) int shunt_addr_is_ipv4(const struct
 
 /* ---- services: hash and displace (Belazzougui, Botelho, Dietzfelbinger, "Hash, displace, and compress", 2009) ---- */
 
-/* What a service has beside its address. */
-static inline __attribute__((always_inline)) __u64 shunt_service_word(__be16 port, __u8 protocol, __u8 prefix)
+/* What a service's key has beside its address, in one word as it stands there. */
+static inline __attribute__((always_inline)) __u64 shunt_key_word(__be16 port, __u8 protocol, __u8 prefix)
 {
-	return (__u64)port << 8 | protocol | 1ULL << 32 | (__u64)prefix << 40;
+	const union {
+		struct {
+			__be16 port;
+			__u8 protocol, used, prefix, pad[3];
+		};
+		__u64 word;
+	} key = {{.port = port, .protocol = protocol, .used = 1, .prefix = prefix}};
+
+	return key.word;
 }
 
 /* Sets apart the flow hashes of services. */
 static inline __u64 shunt_service_salt(const volatile __u64 key[4], const struct shunt_service_key *service)
 {
-	return shunt_mix64(shunt_hash3(key, shunt_addr_half(&service->address, 0), shunt_addr_half(&service->address, 1),
-				       shunt_service_word(service->port, service->protocol, service->prefix)) ^
+	__u64 rest = (__u64)service->port << 8 | service->protocol | 1ULL << 32 | (__u64)service->prefix << 40;
+
+	return shunt_mix64(shunt_hash3(key, shunt_addr_half(&service->address, 0), shunt_addr_half(&service->address, 1), rest) ^
 			   0x5e7f1ce5a17ULL);
 }
 
@@ -83,7 +104,7 @@ static inline __attribute__((always_inline)) __u64 shunt_prefix_hash(const volat
 								     __u8 protocol, __u8 prefix)
 {
 	__u64 hash = shunt_multilinear(key, shunt_addr_half(address, 0), shunt_addr_half(address, 1),
-				       shunt_service_word(port, protocol, prefix));
+				       shunt_key_word(port, protocol, prefix));
 
 	hash ^= hash >> 33;
 	hash *= 0xc4ceb9fe1a85ec53ULL;
