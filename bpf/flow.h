@@ -123,9 +123,13 @@ __noinline int flow_place(const struct shunt_flow_line *line, __u32 fingerprint,
 	return found >= 0 ? found : shunt_flow_victim(line, cfg.flow_timeout, (__u16)now_and_crowded, fingerprint, now_and_crowded >> 16);
 }
 
-/* Remembers p->backend_id for the flow; false when the line is full of flows that must not be evicted. */
-static __always_inline bool flow_pin(struct pick *p, struct shunt_flow_line *line, __u16 now)
+/*
+ * Remembers p->backend_id for the flow; false when the line is full of flows that must not be evicted. `found`: where the
+ * line has the flow, -1: nowhere; while there are free entries one of them is taken without looking at the others.
+ */
+static __always_inline bool flow_pin(struct pick *p, struct shunt_flow_line *line, int found, __u16 now)
 {
+	int place = found < 0 ? shunt_flow_free(line) : found;
 	struct shunt_flow flow = {
 		.fingerprint = shunt_fingerprint(p->hash),
 		.backend = p->backend_id,
@@ -133,19 +137,19 @@ static __always_inline bool flow_pin(struct pick *p, struct shunt_flow_line *lin
 		.seen = now,
 	};
 
-	__u32 now_and_crowded = (__u32)crowded_classes() << 16 | now;
-
 	for (int i = 0; i < FLOW_INSERT_TRIES; i++) {
-		int victim = flow_place(line, flow.fingerprint, now_and_crowded);
+		struct shunt_flow *at;
 
-		if (victim < 0)
+		if (place < 0)
+			place = flow_place(line, flow.fingerprint, (__u32)crowded_classes() << 16 | now);
+		if (place < 0)
 			return false;
 		if (p->dry)
 			return true;
-		struct shunt_flow *at = &line->flow[victim & (SHUNT_FLOWS_PER_LINE - 1)];
-
+		at = &line->flow[place & (SHUNT_FLOWS_PER_LINE - 1)];
 		if (shunt_flow_swap(at, shunt_flow_load(at), flow))
 			return true;
+		place = -1;
 	}
 	return false;
 }
@@ -188,19 +192,19 @@ static __always_inline bool choose_named(struct pick *p)
 		flow = shunt_flow_load(at);
 	p->starts_flow = flow.fingerprint != fingerprint || flow.backend != p->named;
 	if (p->starts_flow)
-		flow_pin(p, line, now);
+		flow_pin(p, line, i, now);
 	else
 		flow_refresh(p, at, flow, now);
 	return true;
 }
 
 /* A flow that nobody pinned, of a service with a scheduler. Where it cannot be remembered its hash decides, now and later. */
-static __always_inline bool choose_new(struct pick *p, struct shunt_flow_line *line, __u16 now)
+static __always_inline bool choose_new(struct pick *p, struct shunt_flow_line *line, int found, __u16 now)
 {
 	__u32 by_hash_index = p->slot_index;
 	struct shunt_slot by_hash = p->slot;
 
-	if (choose_scheduled(p) && flow_pin(p, line, now)) {
+	if (choose_scheduled(p) && flow_pin(p, line, found, now)) {
 		count_scheduled(p);
 		return true;
 	}
@@ -231,14 +235,14 @@ static __always_inline bool choose_tracked(struct pick *p)
 		}
 	}
 	if (cfg.features & SHUNT_FEATURE_SCHEDULERS && p->scheduler)
-		return choose_new(p, line, now);
+		return choose_new(p, line, i, now);
 	if (!choose_default(p))
 		return false;
 	/* An entry that names a dead backend is overwritten: the flow must not go back when that one returns. */
 	if (!p->always && !shunt_slot_pins(p->slot) && p->choice != SHUNT_CHOICE_PROBED && i < 0)
 		return true;
 	/* A new flow that cannot be remembered goes where flows that nobody remembers go: there it stays together. */
-	if (!flow_pin(p, line, now) && p->starts_flow && shunt_slot_pins(p->slot))
+	if (!flow_pin(p, line, i, now) && p->starts_flow && shunt_slot_pins(p->slot))
 		choose(p, p->slot.was, SHUNT_CHOICE_OLD);
 	return true;
 }

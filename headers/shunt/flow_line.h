@@ -68,6 +68,20 @@ static inline __attribute__((always_inline)) int shunt_flow_find(const struct sh
 	return -1;
 }
 
+/* Index of the first free entry, or -1. Without branches: which one it is nobody can foresee. */
+static inline __attribute__((always_inline)) int shunt_flow_free(const struct shunt_flow_line *line)
+{
+	__u64 found = 0;
+
+	for (__u64 i = SHUNT_FLOWS_PER_LINE; i > 0; i--) {
+		__u64 is_free = ((__u64)line->flow[i - 1].fingerprint - 1) >> 63;
+
+		__asm__ volatile("" : "+r"(is_free)); /* see shunt_least() */
+		found ^= (found ^ i) & -is_free;
+	}
+	return (int)found - 1;
+}
+
 /* How many entries of the line each class has, four bits each. */
 static inline __attribute__((always_inline)) __u64 shunt_flow_classes_in(const struct shunt_flow_line *line)
 {

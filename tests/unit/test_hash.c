@@ -284,8 +284,11 @@ static void a_line_full_of_living_established_flows_takes_no_other(void **state)
 	struct shunt_flow_line line = {0};
 
 	(void)state;
-	for (uint32_t i = 0; i < SHUNT_FLOWS_PER_LINE; i++)
+	for (uint32_t i = 0; i < SHUNT_FLOWS_PER_LINE; i++) {
+		assert_int_equal(shunt_flow_free(&line), i);
 		put_flow(&line.flow[i], entry(i + 1, true, 100 + i));
+	}
+	assert_int_equal(shunt_flow_free(&line), -1);
 	put_flow(&line.flow[3], entry(4, true, 50));
 	assert_int_equal(shunt_flow_victim(&line, 150, 200, 9, 0), -1);
 	assert_int_equal(shunt_flow_victim(&line, 149, 200, 9, 0), 3); /* nobody has used it for longer than the timeout */
@@ -293,6 +296,7 @@ static void a_line_full_of_living_established_flows_takes_no_other(void **state)
 	assert_int_equal(shunt_flow_victim(&line, 149, 200, 9, 0), 6); /* but rather one that is not */
 	put_flow(&line.flow[7], (struct shunt_flow){0});
 	assert_int_equal(shunt_flow_victim(&line, 149, 200, 9, 0), 7); /* and a free one first */
+	assert_int_equal(shunt_flow_free(&line), 7);
 }
 
 int main(void)
