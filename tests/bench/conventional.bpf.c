@@ -4,7 +4,7 @@
  * maps, but every packet's 5-tuple is looked up in the kernel's LRU hash, as Katran does it: an LRU for each CPU in an array
  * of maps; a SYN is not looked up but put in anew; what is not found goes by consistent hashing and is put in.
  */
-#include <shunt.bpf.c>
+#include <slot.h>
 
 #define BENCH_CPUS 1024
 
@@ -106,26 +106,6 @@ stage int pick_connection(struct packet *p)
 	return verdict;
 }
 
-/* run_stages() of bpf/shunt.bpf.c, but for pick_backend(). */
-stage int run_conventional_stages(struct packet *p)
-{
-	int verdict;
-
-	(verdict = parse(p)) || (verdict = recall_fragment(p)) || (verdict = follow_icmp_error(p)) ||
-		(verdict = find_service(p)) || (verdict = admit(p)) || (verdict = deny_client(p)) ||
-		(verdict = limit_flows(p)) || (verdict = answer_icmp(p)) || (verdict = follow_connection(p)) ||
-		(verdict = pick_connection(p)) || (verdict = remember_fragment(p)) || (verdict = send_on(p));
-	return verdict;
-}
-
-SEC("xdp")
-int xdp_conventional(struct xdp_md *ctx)
-{
-	struct unusual unusual = {};
-	struct packet p = {.ctx = ctx, .dry = false, .unusual = in_memory(&unusual)};
-	int verdict = run_conventional_stages(&p);
-
-	if (p.service && p.backend && verdict != XDP_DROP)
-		count(&p);
-	return verdict;
-}
+/* The only stage that differs: in the list of stages, whatever else is in it, it stands for the other. */
+#define pick_backend pick_connection
+#include <shunt.bpf.c>

@@ -85,7 +85,7 @@ static void load_conventional(struct bench *b)
 	b->lru_key_bytes = bpf_map__key_size(lru);
 	b->lru_value_bytes = bpf_map__value_size(lru);
 	bpf_object__for_each_program(program, b->conventional)
-		bpf_program__set_autoload(program, strcmp(bpf_program__name(program), "xdp_conventional") == 0);
+		bpf_program__set_autoload(program, strcmp(bpf_program__name(program), "xdp_shunt") == 0);
 	bpf_object__for_each_map(map, b->conventional)
 		share_map(map, b->balancers[PLAIN].datapath->skeleton->obj);
 	load_object(b->conventional);

@@ -48,7 +48,7 @@ static int program_of(struct bench *b, const struct contender *c, struct fixture
 	if (c->program == SHUNT)
 		return fixture_program(f);
 	if (c->program == CONVENTIONAL)
-		return object_program(b->conventional, "xdp_conventional");
+		return object_program(b->conventional, "xdp_shunt");
 	return object_program(b->outer, c->program == EMPTY ? "bench_empty" : "bench_swap");
 }
 
