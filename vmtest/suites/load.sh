@@ -71,17 +71,19 @@ tracing_loads() { # NAME
 	local id
 	spawn trace lb "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" trace
 	wait_for 60 "tracing is on" said shuntd 'trace: on'
-	id=$(program_of shuntd xdp_shunt_trace | head -n 1) # libxdp holds a copy
+	id=$(program_of shuntd xdp_shunt_trace)
 	[ -n "$id" ] || fail "shuntd holds no program of that name"
 	tell_cost "xdp_shunt_trace, $1" "$id" "$(verified_instructions shuntd "$id")"
 	stop trace
 	wait_for 60 "nobody watches, the first program is back" said shuntd 'trace: off'
 }
 
-program_of() { # LABEL NAME: id of the program that this process holds
-	sed -n 's/^prog_id:\t*//p' "/proc/$(pid_of "$1")/fdinfo/"* | sort -u | while read -r id; do
-		{ bpftool -j prog show id "$id" || true; } 2>/dev/null | jq -r --arg name "$2" 'select(.name == $name) | .id' # it may be gone
-	done
+# program_of LABEL NAME: id of the program of this name that the process holds, the first of several (libxdp holds a copy). What it
+# closes meanwhile is not looked at.
+program_of() {
+	{ sed -n 's/^prog_id:\t*//p' "/proc/$(pid_of "$1")/fdinfo/"* || true; } 2>/dev/null | sort -u | while read -r id; do
+		{ bpftool -j prog show id "$id" || true; } 2>/dev/null | jq -r --arg name "$2" 'select(.name == $name) | .id'
+	done | sed -n 1p
 }
 
 # Services that together need every feature of the program (enum shunt_features).
