@@ -58,11 +58,10 @@ stage int trace_flow(const struct packet *p)
 	scratch->event.source_port = p->source_port;
 	scratch->event.destination_port = p->destination_port;
 	scratch->event.protocol = p->protocol;
-	scratch->event.what = (struct shunt_explanation){
-		.service = p->service->id,
-		.group = placement_of(p).group,
-		.forward = p->service->forward,
-	};
+	__builtin_memset(&scratch->event.what, 0, sizeof(scratch->event.what)); /* in place: Linux 6.1's stack is used up */
+	scratch->event.what.service = p->service->id;
+	scratch->event.what.group = placement_of(p).group;
+	scratch->event.what.forward = p->service->forward;
 	return SHUNT_NEXT;
 }
 

@@ -70,12 +70,12 @@ probes_are_sent_as_traffic_is() {
 tracing_loads() { # NAME
 	local id
 	spawn trace lb "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" trace
-	wait_for 60 "tracing is on" said shuntd 'trace: on'
+	wait_for 150 "tracing is on" said shuntd 'trace: on'
 	id=$(program_of shuntd xdp_shunt_trace)
 	[ -n "$id" ] || fail "shuntd holds no program of that name"
 	tell_cost "xdp_shunt_trace, $1" "$id" "$(verified_instructions shuntd "$id")"
 	stop trace
-	wait_for 60 "nobody watches, the first program is back" said shuntd 'trace: off'
+	wait_for 150 "nobody watches, the first program is back" said shuntd 'trace: off'
 }
 
 # program_of LABEL NAME: id of the program of this name that the process holds, the first of several (libxdp holds a copy). What it
