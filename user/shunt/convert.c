@@ -479,8 +479,7 @@ static int convert(struct conversion *conversion)
 
 int command_convert(struct cli *cli)
 {
-	struct conversion conversion = {.path = cli->positional[1], .notes = json_array(), .backends = json_object(),
-					.interfaces = json_object()};
+	struct conversion conversion = {.path = cli->positional[1]};
 	json_t *top = NULL;
 	int r;
 
@@ -490,6 +489,9 @@ int command_convert(struct cli *cli)
 	if (r < 0)
 		return cli_fail(EXIT_REFUSED, "%s: %s", cli->positional[1], strerror(-r));
 	conversion.top = top;
+	conversion.notes = json_array();
+	conversion.backends = json_object();
+	conversion.interfaces = json_object();
 	r = convert(&conversion);
 	json_decref(top);
 	json_decref(conversion.notes);

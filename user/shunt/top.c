@@ -438,11 +438,12 @@ int command_top(struct cli *cli)
 	if (r != EXIT_DONE)
 		return r;
 	json_decref(status);
-	top.model = (struct top_model){.filter = top.filter, .style = &cli->style, .events = json_array()};
+	top.model = (struct top_model){.filter = top.filter, .style = &cli->style};
 	top.screen = (struct top_screen){.model = &top.model, .rows = &top.rows, .question = top.question, .message = top.message,
 					 .problem = top.problem, .every_ms = top.screen.every_ms};
 	if (top_draw_open(cli->style.colour) < 0)
 		return cli_fail(EXIT_REFUSED, "the terminal \"%s\" is not known here: set TERM, to xterm for example", getenv("TERM") ?: "");
+	top.model.events = json_array();
 	look(&top);
 	rebuild(&top);
 	run(&top);
