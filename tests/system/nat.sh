@@ -225,10 +225,12 @@ segments_are_limited() { # ip4|ip6 ADDRESS
 	hold streams 1 "$2" 80 --every 20ms --block 3000
 	wait_for 5 "the client sends segments of 1000 bytes at most" sends client dport 80
 	wait_for 5 "the backend sends segments of 1000 bytes at most" sends b1 sport 8080
+	wait_for 5 "blocks come back" answered 20000
 	stop_traffic streams
 	expect_unbroken streams
 }
 
+answered() { [ "$(json '[.[].answer_bytes] | add' services)" -ge "$1" ]; } # BYTES
 sends() { on "$1" ss -Htin state established "$2 = :$3" | grep -q ' mss:988 '; } # HOST sport|dport PORT
 
 # Where the kernel does not forward, answers are lost: doctor and status say so, with the remedy.
