@@ -148,6 +148,30 @@ serve_http() { # HOST [PORT]: nginx that answers the host's name, and files from
 	wait_for 10 "nginx on $host answers" on "$host" curl -sf "http://127.0.0.1:$port/"
 }
 
+serve_https() { # HOST CERTIFICATE [NGINX-LINES [LISTEN-OPTION]]: $T/CERTIFICATE.crt and .key; says which protocol and name it was asked by
+	local host=$1 dir=$T/tls-$1
+	mkdir -p "$dir"
+	cat >"$dir/nginx.conf" <<-END
+		daemon off;
+		worker_processes 1;
+		pid $dir/pid;
+		error_log stderr;
+		events { worker_connections 256; }
+		http {
+			access_log off;
+			client_body_temp_path $dir; proxy_temp_path $dir; fastcgi_temp_path $dir; uwsgi_temp_path $dir; scgi_temp_path $dir;
+			server {
+				listen 443 ssl ${4:-};
+				ssl_certificate $T/$2.crt; ssl_certificate_key $T/$2.key;
+				${3:-}
+				location / { default_type text/plain; return 200 "\$server_protocol \$ssl_server_name"; }
+			}
+		}
+	END
+	spawn "tls-$host" "$host" nginx -p "$dir" -c "$dir/nginx.conf"
+	wait_for 10 "nginx on $host answers" on "$host" curl -sk -o /dev/null https://127.0.0.1/
+}
+
 # ---- traffic and numbers ----
 
 connect_every() { # MS LABEL ADDRESS PORT [OPTION…]: in the background, until stop_traffic LABEL

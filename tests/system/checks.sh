@@ -191,30 +191,6 @@ certify() {
 
 zulu() { date -u -d "$1" +%Y%m%d%H%M%SZ; } # TIME: as openssl ca has it
 
-serve_https() { # HOST CERTIFICATE [NGINX-LINES]
-	local host=$1 dir=$T/tls-$1
-	mkdir -p "$dir"
-	cat >"$dir/nginx.conf" <<-END
-		daemon off;
-		worker_processes 1;
-		pid $dir/pid;
-		error_log stderr;
-		events { worker_connections 256; }
-		http {
-			access_log off;
-			client_body_temp_path $dir; proxy_temp_path $dir; fastcgi_temp_path $dir; uwsgi_temp_path $dir; scgi_temp_path $dir;
-			server {
-				listen 443 ssl ${4:-};
-				ssl_certificate $T/$2.crt; ssl_certificate_key $T/$2.key;
-				${3:-}
-				location / { default_type text/plain; return 200 "\$server_protocol \$ssl_server_name"; }
-			}
-		}
-	END
-	spawn "tls-$host" "$host" nginx -p "$dir" -c "$dir/nginx.conf"
-	wait_for 10 "nginx on $host answers" on "$host" curl -sk -o /dev/null https://127.0.0.1/
-}
-
 HTTPS="type: https, port: 443, host: shop.example, interval: 200ms, timeout: 200ms, healthy_threshold: 1, unhealthy_threshold: 1"
 
 certificates() {

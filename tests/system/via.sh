@@ -130,7 +130,7 @@ kinds() {
 		  - {name: udp, address: $VIP4, protocol: udp, port: 90, group: udp}
 		failover_groups:
 		  - {name: http, mode: active-active, backends: [http1], health_check: {path: /, expect: b1, $VIA}}
-		  - {name: https, mode: active-active, backends: [https1], health_check: {type: https, ca_file: $T/tls/cert.pem, $VIA}}
+		  - {name: https, mode: active-active, backends: [https1], health_check: {type: https, ca_file: $T/service.crt, $VIA}}
 		  - {name: tcp, mode: active-active, backends: [tcp1], health_check: {type: tcp, send: hello, expect: hello, $VIA}}
 		  - {name: udp, mode: active-active, backends: [udp1], health_check: {type: udp, send: hello, expect: hello, $VIA}}
 		backends:
@@ -154,28 +154,9 @@ kinds() {
 
 # A server whose certificate is for the service's address, as clients want it.
 serve_tls() { # HOST
-	local dir=$T/tls
-	mkdir -p "$dir"
-	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/key.pem" -out "$dir/cert.pem" -days 2 -subj "/CN=service" \
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T/service.key" -out "$T/service.crt" -days 2 -subj "/CN=service" \
 		-addext "subjectAltName=IP:$VIP4" 2>/dev/null
-	cat >"$dir/nginx.conf" <<-END
-		daemon off;
-		worker_processes 1;
-		pid $dir/pid;
-		error_log stderr;
-		events { worker_connections 256; }
-		http {
-			access_log off;
-			client_body_temp_path $dir; proxy_temp_path $dir; fastcgi_temp_path $dir; uwsgi_temp_path $dir; scgi_temp_path $dir;
-			server {
-				listen 443 ssl;
-				ssl_certificate $dir/cert.pem; ssl_certificate_key $dir/key.pem;
-				location / { return 200 "service"; }
-			}
-		}
-	END
-	spawn "tls-$1" "$1" nginx -p "$dir" -c "$dir/nginx.conf"
-	wait_for 10 "nginx on $1 answers" on "$1" curl -sk -o /dev/null https://127.0.0.1/
+	serve_https "$1" service
 }
 
 # ---- where service and balancer are, and how many backends ----

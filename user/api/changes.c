@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "api/changes.h"
 #include "api/fingerprint.h"
+#include "base/drop_reason.h"
 
 #define COUNTERS_MAX 4
 #define LATENCY_US 3 /* its place among the counters of a backend; told in milliseconds */
@@ -149,16 +150,11 @@ static void add_traffic(json_t *to, size_t k, const struct changes *before, cons
 
 static json_t *drops_json(const struct changes *before, const struct changes *now)
 {
-	static const char *const labels[] = {
-#define X(name, label, text) label,
-		SHUNT_DROP_REASONS(X)
-#undef X
-	};
 	json_t *drops = json_object();
 
-	for (size_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
+	for (uint32_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
 		if (before->drops[i] != now->drops[i])
-			json_object_set_new(drops, labels[i], json_integer((json_int_t)now->drops[i]));
+			json_object_set_new(drops, drop_reason_label(i), json_integer((json_int_t)now->drops[i]));
 	return drops;
 }
 

@@ -8,6 +8,7 @@
 
 #include "api/json.h"
 #include "base/clock.h"
+#include "base/drop_reason.h"
 #include "net/address.h"
 
 /* Text of others (a server's status line, say) may not be UTF-8, which JSON cannot hold: such bytes become '?'. */
@@ -238,15 +239,10 @@ json_t *api_backend_by_name(const struct snapshot *snapshot, const char *name)
 
 static json_t *drops_json(const struct snapshot *snapshot)
 {
-	static const char *const labels[] = {
-#define X(name, label, text) label,
-		SHUNT_DROP_REASONS(X)
-#undef X
-	};
 	json_t *drops = json_object();
 
-	for (size_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
-		json_object_set_new(drops, labels[i], json_integer((json_int_t)snapshot->drops[i]));
+	for (uint32_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
+		json_object_set_new(drops, drop_reason_label(i), json_integer((json_int_t)snapshot->drops[i]));
 	return drops;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "base/drop_reason.h"
 
 struct label {
 	const char *name, *value;
@@ -158,14 +159,8 @@ static void group_backends(FILE *to, const char *metric, const struct snapshot *
 
 static void drops(FILE *to, const char *metric, const struct snapshot *snapshot)
 {
-	static const char *const labels[] = {
-#define X(name, label, text) label,
-		SHUNT_DROP_REASONS(X)
-#undef X
-	};
-
-	for (size_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
-		write_count(to, metric, (struct label){"reason", labels[i]}, none, snapshot->drops[i]);
+	for (uint32_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
+		write_count(to, metric, (struct label){"reason", drop_reason_label(i)}, none, snapshot->drops[i]);
 }
 
 static void flow_table_entries(FILE *to, const char *metric, const struct snapshot *snapshot)

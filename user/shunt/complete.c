@@ -13,6 +13,7 @@
 #include <shunt/reasons.h>
 
 #include "base/cleanup.h"
+#include "base/drop_reason.h"
 #include "shunt/cli.h"
 
 #define PATIENCE_S 3 /* a controller that hangs must not hang the shell */
@@ -116,15 +117,9 @@ static void offer_files(struct line *line, const char *begun, const char *before
 
 static void offer_reasons(struct line *line, const char *begun, const char *before)
 {
-	static const char *const reasons[][2] = {
-#define X(name, label, text) {label, text},
-		SHUNT_DROP_REASONS(X)
-#undef X
-	};
-
 	(void)line;
-	for (size_t i = 1; i < sizeof(reasons) / sizeof(*reasons); i++) /* the first is "not dropped" */
-		offer(begun, before, reasons[i][0], reasons[i][1]);
+	for (uint32_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
+		offer(begun, before, drop_reason_label(i), drop_reason_text(i));
 }
 
 static void offer_protocols(struct line *line, const char *begun, const char *before)

@@ -7,6 +7,7 @@
 #include <shunt/reasons.h>
 
 #include "base/clock.h"
+#include "base/drop_reason.h"
 #include "shunt/cli.h"
 
 #define RATE_WINDOW_MS 500
@@ -280,28 +281,16 @@ static void print_counters(const struct cli *cli, const json_t *list, const char
 
 static void print_drops(const struct cli *cli, const json_t *drops)
 {
-	static const struct {
-		const char *label, *text;
-	} reasons[] = {
-#define X(name, label, text) {label, text},
-		SHUNT_DROP_REASONS(X)
-#undef X
-	};
 	struct table table = {.n_columns = 3, .header = {"DROPPED", "PACKETS", "BECAUSE"}, .right = {false, true,
 		false}};
 	const char *key;
 	json_t *packets;
 
 	json_object_foreach((json_t *)drops, key, packets) {
-		const char *text = "";
-
-		for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-			if (strcmp(reasons[i].label, key) == 0)
-				text = reasons[i].text;
 		table_put(&table, PLAIN, "%s", key);
 		table_put(&table, json_integer_value(packets) ? YELLOW : PLAIN, "%lld",
 			  (long long)json_integer_value(packets));
-		table_put(&table, PLAIN, "%s", text);
+		table_put(&table, PLAIN, "%s", drop_reason_text(drop_reason_find(key)) ?: "");
 	}
 	table_print(&table, &cli->style, stdout);
 }

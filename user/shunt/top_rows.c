@@ -7,6 +7,7 @@
 #include <shunt/reasons.h>
 
 #include "base/clock.h"
+#include "base/drop_reason.h"
 #include "shunt/top.h"
 
 static const char *const views[] = {"all", "services", "groups", "backends", "drops", "events"};
@@ -163,20 +164,6 @@ static void add_backend(const struct top_model *model, struct top_rows *rows, si
 	snprintf(row->note, sizeof(row->note), "%s", get_text(json_object_get(backend, "check"), "last"));
 }
 
-static const char *drop_text(const char *label)
-{
-	static const char *const reasons[][2] = {
-#define X(name, reason, text) {reason, text},
-		SHUNT_DROP_REASONS(X)
-#undef X
-	};
-
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
-		if (strcmp(reasons[i][0], label) == 0)
-			return reasons[i][1];
-	return "";
-}
-
 static void add_drops(const struct top_model *model, struct top_rows *rows)
 {
 	const json_t *before = json_object_get(model->before, "drops");
@@ -192,7 +179,7 @@ static void add_drops(const struct top_model *model, struct top_rows *rows)
 		*row->counts[1] = '\0';
 		row->colour = row->packets ? YELLOW : PLAIN;
 		row->trouble = row->packets ? 2 : total > 0;
-		snprintf(row->note, sizeof(row->note), "%s", drop_text(label));
+		snprintf(row->note, sizeof(row->note), "%s", drop_reason_text(drop_reason_find(label)) ?: "");
 	}
 }
 

@@ -460,6 +460,7 @@ uint32_t endpoint_weight(const struct endpoint *endpoint);
 
 /* ---- groups.c ---- */
 struct group *group_find(const struct controller *controller, const char *name);
+struct group *group_at(const struct controller *controller, uint32_t index); /* in the maps */
 void group_free(struct group *group);
 void group_free_bases(struct group *group);
 bool group_has(const struct group *group, const struct endpoint *endpoint);
@@ -554,6 +555,7 @@ void controller_snapshot_free(void *userdata, struct snapshot *snapshot);
 int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr *source, uint16_t source_port,
 		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply);
 
+const struct config_service *explain_service(const struct controller *controller, uint32_t id); /* NULL: unknown */
 const char *explain_service_name(const struct controller *controller, uint32_t id); /* NULL: unknown */
 const char *explain_backend_name(const struct controller *controller, uint32_t id);
 

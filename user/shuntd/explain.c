@@ -7,39 +7,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/drop_reason.h"
 #include "net/address.h"
 #include "shuntd/controller.h"
 
-const char *explain_service_name(const struct controller *c, uint32_t id)
+const struct config_service *explain_service(const struct controller *c, uint32_t id)
 {
 	for (size_t i = 0; i < c->config->n_services; i++)
 		if (id && c->service_ids[i] == id)
-			return c->config->services[i].name;
+			return &c->config->services[i];
 	return NULL;
+}
+
+const char *explain_service_name(const struct controller *c, uint32_t id)
+{
+	const struct config_service *service = explain_service(c, id);
+
+	return service ? service->name : NULL;
 }
 
 static const char *group_name(const struct controller *c, uint32_t index)
 {
-	for (size_t i = 0; i < c->n_groups; i++)
-		if (c->groups[i]->index == index)
-			return c->groups[i]->name;
-	return NULL;
+	const struct group *group = group_at(c, index);
+
+	return group ? group->name : NULL;
 }
 
 const char *explain_backend_name(const struct controller *c, uint32_t id)
 {
 	return id && c->endpoint_of[id] ? c->endpoint_of[id]->backend->name : NULL;
-}
-
-static const char *drop_text(uint32_t reason)
-{
-	static const char *const text[] = {
-#define X(name, label, words) [SHUNT_DROP_##name] = words,
-		SHUNT_DROP_REASONS(X)
-#undef X
-	};
-
-	return reason < SHUNT_DROP_REASON_COUNT ? text[reason] : "unknown reason";
 }
 
 /* A flow that is known: where it stays, and where it would go if it began now, as `fresh` says. */
@@ -68,7 +64,7 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 	if (answer->verdict == XDP_PASS)
 		return json_string("no service has this address, protocol and port: the packet passes untouched");
 	if (answer->verdict == XDP_DROP)
-		return json_sprintf("dropped: %s", drop_text(answer->reason));
+		return json_sprintf("dropped: %s", drop_reason_text(answer->reason) ?: "unknown reason");
 	switch (answer->choice) {
 	case SHUNT_CHOICE_SETTLED:
 		return json_sprintf("slot %u is settled on %s", answer->slot, now ? now : "nobody");
@@ -100,19 +96,11 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 	}
 }
 
-static const struct config_service *config_service_of(const struct controller *c, uint32_t id)
-{
-	for (size_t i = 0; i < c->config->n_services; i++)
-		if (id && c->service_ids[i] == id)
-			return &c->config->services[i];
-	return NULL;
-}
-
 /* The same, and why it is that group's slot, where it is not the one of every client. */
 static json_t *reason_with_clients(const struct controller *c, const struct shunt_explanation *answer,
 				   const struct shunt_explanation *fresh, const struct shunt_addr *source)
 {
-	const struct config_service *service = config_service_of(c, answer->service);
+	const struct config_service *service = explain_service(c, answer->service);
 	const struct config_client *client = service ? config_client_of(service, source) : NULL;
 	json_t *reason = reason_text(c, answer, fresh), *longer;
 	char prefix[CONFIG_ADDRESS_TEXT_MAX];
@@ -134,18 +122,14 @@ static json_t *text_or_null(const char *text)
 /* Where nat delivers; NULL: it is not nat. */
 static const char *delivery(const struct controller *c, const struct shunt_explanation *answer, uint16_t port, char *buffer)
 {
+	const struct config_service *service = explain_service(c, answer->service);
 	const struct endpoint *endpoint = c->endpoint_of[answer->backend];
+	struct config_backend backend = {0};
 
-	if (answer->forward != SHUNT_FORWARD_NAT || !endpoint)
+	if (answer->forward != SHUNT_FORWARD_NAT || !endpoint || !service)
 		return NULL;
-	for (size_t i = 0; i < c->config->n_services; i++) {
-		const struct config_service *service = &c->config->services[i];
-		const struct config_backend backend = {.port = endpoint->backend->port};
-
-		if (c->service_ids[i] == answer->service)
-			return address_port_format(&endpoint->backend->address, config_nat_port(service, &backend) ?: port, buffer);
-	}
-	return NULL;
+	backend.port = endpoint->backend->port;
+	return address_port_format(&endpoint->backend->address, config_nat_port(service, &backend) ?: port, buffer);
 }
 
 /* Whose answer it is, the program does not say, but the map that it has found it in. */

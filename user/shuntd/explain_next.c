@@ -14,22 +14,6 @@ static bool is_tracked(const struct config_service *service, uint8_t protocol)
 	       (protocol == IPPROTO_TCP || service->tracking == TRACKING_ALWAYS || service->quic.on);
 }
 
-static const struct config_service *service_of(const struct controller *c, uint32_t id)
-{
-	for (size_t i = 0; i < c->config->n_services; i++)
-		if (c->service_ids[i] == id)
-			return &c->config->services[i];
-	return NULL;
-}
-
-static struct group *group_at(const struct controller *c, uint32_t index)
-{
-	for (size_t i = 0; i < c->n_groups; i++)
-		if (c->groups[i]->index == index)
-			return c->groups[i];
-	return NULL;
-}
-
 /* Slots of a scheduler are picked for each new flow: which it would be then, nobody knows. */
 static bool is_foreseeable(const struct shunt_explanation *answer)
 {
@@ -53,7 +37,7 @@ static json_t *outcome(struct controller *c, const struct shunt_explanation *ans
 
 void explain_next(struct controller *c, uint8_t protocol, const struct shunt_explanation *answer, json_t *document)
 {
-	const struct config_service *service = service_of(c, answer->service);
+	const struct config_service *service = explain_service(c, answer->service);
 	struct group *group = group_at(c, answer->group);
 
 	if (!service || !group || !is_foreseeable(answer) || !c->endpoint_of[answer->backend])

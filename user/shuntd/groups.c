@@ -16,6 +16,14 @@ struct group *group_find(const struct controller *c, const char *name)
 	return NULL;
 }
 
+struct group *group_at(const struct controller *c, uint32_t index)
+{
+	for (size_t i = 0; i < c->n_groups; i++)
+		if (c->groups[i]->index == index)
+			return c->groups[i];
+	return NULL;
+}
+
 void group_free_bases(struct group *group)
 {
 	for (size_t i = 0; i < FAILOVER_PARTS_MAX; i++)

@@ -116,10 +116,10 @@ static size_t merge_nodes(const struct controller *c, const struct config_client
 
 static void leave_group(const struct controller *c, struct placements *to, uint32_t index)
 {
-	for (size_t i = 0; i < c->n_groups; i++)
-		if (c->groups[i]->index == index)
-			for (size_t word = 0; word < sizeof(to->left.word) / sizeof(to->left.word[0]); word++)
-				to->left.word[word] |= c->groups[i]->known.word[word];
+	const struct group *group = group_at(c, index);
+
+	for (size_t word = 0; group && word < sizeof(to->left.word) / sizeof(to->left.word[0]); word++)
+		to->left.word[word] |= group->known.word[word];
 }
 
 static void note(const struct service_plan *plan, struct placements *to, struct shunt_client_group now,

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/drop_reason.h"
 #include "base/log.h"
 #include "net/address.h"
 #include "shuntd/controller.h"
@@ -57,12 +58,6 @@ static const char *const choice_words[] = {
 };
 #define N_CHOICES (sizeof(choice_words) / sizeof(*choice_words))
 
-static const char *const drop_words[] = {
-#define X(name, label, text) [SHUNT_DROP_##name] = label,
-	SHUNT_DROP_REASONS(X)
-#undef X
-};
-
 static const char *verdict_word(uint32_t verdict)
 {
 	switch (verdict) {
@@ -79,7 +74,7 @@ static const char *verdict_word(uint32_t verdict)
 static const char *reason_word(const struct shunt_explanation *what)
 {
 	if (what->verdict == XDP_DROP || what->reason)
-		return what->reason < SHUNT_DROP_REASON_COUNT ? drop_words[what->reason] : "unknown";
+		return drop_reason_label(what->reason) ?: "unknown";
 	return what->choice < N_CHOICES && choice_words[what->choice] ? choice_words[what->choice] : "unknown";
 }
 
@@ -262,9 +257,10 @@ void trace_close(struct controller *c)
 
 static int parse_reason(const char *word, struct shunt_trace_filter *filter)
 {
-	for (uint32_t i = 1; i < SHUNT_DROP_REASON_COUNT; i++)
-		if (strcmp(drop_words[i], word) == 0)
-			filter->drop = i;
+	uint32_t drop = drop_reason_find(word);
+
+	if (drop < SHUNT_DROP_REASON_COUNT)
+		filter->drop = drop; /* the first, "none", is 0 as no filter is */
 	for (uint32_t i = 1; i < N_CHOICES; i++)
 		if (choice_words[i] && strcmp(choice_words[i], word) == 0)
 			filter->choice = i;
