@@ -121,10 +121,12 @@ fallback_survives_a_restart() {
 	die b1
 	die b2
 	wait_for 5 "the fallback takes over" is "fallback sorry" resort
-	connect_every 5 through $VIP 80
-	kill_shuntd
-	start_shuntd
-	wait_for 5 "the fallback still serves" is "fallback sorry" resort
+	connect_every 1 through $VIP 80
+	for _ in 1 2 3 4; do # the first table of a start that forgets the fallback is there for a part of a millisecond
+		kill_shuntd
+		start_shuntd
+		wait_for 5 "the fallback still serves" is "fallback sorry" resort
+	done
 	stop_traffic through
 	expect_no_failure through
 }

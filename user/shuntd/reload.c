@@ -176,6 +176,17 @@ static void match_all(struct controller *c, struct config *config, const struct 
 		backend_next_hop(c, c->backends[i]);
 }
 
+/*
+ * A group that nobody of its own can serve asks its fallback who is fit there: that one decides first, or the table would be
+ * empty until it has.
+ */
+static void update_behind_fallback(struct controller *c, struct group *group)
+{
+	if (group->fallback && !group->fallback->decided)
+		update_behind_fallback(c, group->fallback);
+	group_update(c, group);
+}
+
 static int publish_all(struct controller *c, const struct config *config)
 {
 	int r;
@@ -185,7 +196,7 @@ static int publish_all(struct controller *c, const struct config *config)
 	for (size_t i = 0; i < c->n_groups; i++) {
 		if (config_find_group(config, c->groups[i]->name) == SIZE_MAX)
 			continue;
-		group_update(c, c->groups[i]);
+		update_behind_fallback(c, c->groups[i]);
 		group_count(c, c->groups[i]);
 	}
 	r = services_publish(c);
