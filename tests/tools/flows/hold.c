@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * N flows that live until the end. Each sends the next block of its stream at its turn and compares what comes back, byte
- * by byte. TCP: broken is a reset, an end, a wrong byte's connection or silence. UDP: what is lost and who answers is counted.
+ * by byte. TCP: broken is a reset, an end, a wrong byte's connection or silence; at the end each sends a last block, and silent
+ * are those that owe an answer. UDP: what is lost and who answers is counted.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,6 +18,8 @@
 #define WINDOW_BYTES 65536U /* sent and not yet back, at most */
 #define BUFFER_BYTES 65536
 #define DATAGRAM_HEADER 8   /* the offset of the block in the stream */
+#define LAST_TCP_NS 2000000000ULL
+#define LAST_UDP_NS 200000000ULL
 
 enum state { CONNECTING, ASKED, STREAMING, BROKEN };
 
@@ -210,9 +213,16 @@ static void on_turn(struct flow *flow, uint64_t now)
 		tcp_send(flow);
 }
 
+/* TCP: whether something sent is not back yet. */
+static bool is_owed(const struct flow *flow)
+{
+	return !options->udp && flow->state != BROKEN && (flow->state != STREAMING || flow->sent > flow->received);
+}
+
 static void report(struct tally *tally)
 {
 	unsigned long long bytes = 0, mismatched = 0, moves = 0, sent = 0, answers = 0;
+	unsigned silent = 0;
 	char local[FLOWS_ENDPOINT_MAX], server[FLOWS_ENDPOINT_MAX];
 
 	tally_clear(tally);
@@ -224,6 +234,7 @@ static void report(struct tally *tally)
 		moves += flow->moves;
 		sent += flow->sent / options->block_bytes;
 		answers += flow->answers;
+		silent += is_owed(flow);
 		tally_add(tally, flow->name[0] ? flow->name : "-");
 		if (options->list)
 			printf("flow %s %s %s %s\n", local_endpoint(flow->fd, local), server_endpoint(options, server),
@@ -234,7 +245,8 @@ static void report(struct tally *tally)
 		printf("flows %u moved %llu sent %llu received %llu mismatched %llu\n", options->count, moves, sent,
 		       answers, mismatched);
 	else
-		printf("connections %u broken %u bytes %llu mismatched %llu\n", options->count, n_broken, bytes, mismatched);
+		printf("connections %u broken %u bytes %llu mismatched %llu silent %u\n", options->count, n_broken, bytes,
+		       mismatched, silent);
 	fflush(stdout);
 }
 
@@ -246,6 +258,26 @@ static void listen_until(uint64_t due_ns)
 
 	for (int i = 0; i < n; i++)
 		on_event(events[i].data.ptr);
+}
+
+static bool any_is_owed(void)
+{
+	for (unsigned i = 0; i < options->count; i++)
+		if (is_owed(&flows[i]))
+			return true;
+	return false;
+}
+
+/* A connection that died without a word is noticed only by asking it. */
+static void end_streams(void)
+{
+	uint64_t end = now_ns() + (options->udp ? LAST_UDP_NS : LAST_TCP_NS);
+
+	for (unsigned i = 0; i < options->count && !options->udp; i++)
+		if (flows[i].state == STREAMING)
+			tcp_send(&flows[i]);
+	while ((options->udp || any_is_owed()) && now_ns() < end)
+		listen_until(end);
 }
 
 int hold(const struct flows_options *given)
@@ -272,8 +304,7 @@ int hold(const struct flows_options *given)
 		if (asked_to_report())
 			report(tally);
 	}
-	for (end = now_ns() + 200000000; options->udp && now_ns() < end;)
-		listen_until(end);
+	end_streams();
 	report(tally);
 	for (unsigned i = 0; i < options->count; i++)
 		mismatched += flows[i].mismatched;
