@@ -195,7 +195,7 @@ stop_traffic() { # LABEL
 
 expect_unbroken() { # LABEL: of `hold`, after stop_traffic
 	local n broken mismatched silent
-	read -r n broken mismatched silent < <(awk '/^connections/ { print $2, $4, $8, $10 }' "$T/$1.log")
+	read -r n broken mismatched silent < <(awk '/^connections/ { last = $2 " " $4 " " $8 " " $10 } END { print last }' "$T/$1.log")
 	[ "$broken" -eq 0 ] || fail "$broken of $n connections broke: $(grep -m 3 ' broken ' "$T/$1.log")"
 	expect "$mismatched" -eq 0 "bytes that came back changed"
 	expect "$silent" -eq 0 "connections without an answer to their last block"
