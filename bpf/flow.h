@@ -55,7 +55,7 @@ struct pick {
 	__u32 named;                     /* backend that the packet itself names (quic.h), 0: none */
 	__u32 service;                   /* id */
 	__u8 scheduler;                  /* enum shunt_scheduler; of a packet that may start a flow */
-	bool starts_flow;
+	bool starts_flow, ends_flow;     /* TCP: SYN; FIN or RST */
 	bool tracked, always;            /* whether flows are looked up at all; whether every flow is pinned */
 	bool dry;
 	bool unknown;                    /* as if nobody had pinned the flow */
@@ -95,6 +95,7 @@ stage void flow_refresh(struct pick *p, struct shunt_flow *at, struct shunt_flow
 
 	fresh.seen = now;
 	fresh.established |= !p->starts_flow;
+	fresh.closing |= p->ends_flow;
 	if (!p->dry && shunt_flow_word(fresh) != shunt_flow_word(flow))
 		shunt_flow_swap(at, flow, fresh); /* who was faster has refreshed it as well */
 }
@@ -134,6 +135,7 @@ static __always_inline bool flow_pin(struct pick *p, struct shunt_flow_line *lin
 		.fingerprint = shunt_fingerprint(p->hash),
 		.backend = p->backend_id,
 		.established = !p->starts_flow,
+		.closing = p->ends_flow,
 		.seen = now,
 	};
 
@@ -229,7 +231,7 @@ static __always_inline bool choose_tracked(struct pick *p)
 		struct shunt_flow *at = &line->flow[i & (SHUNT_FLOWS_PER_LINE - 1)];
 		struct shunt_flow flow = shunt_flow_load(at);
 
-		if (flow.fingerprint == fingerprint && choose(p, flow.backend, SHUNT_CHOICE_PINNED)) {
+		if (shunt_flow_goes_on(flow, fingerprint, p->starts_flow) && choose(p, flow.backend, SHUNT_CHOICE_PINNED)) {
 			flow_refresh(p, at, flow, now);
 			return true;
 		}
@@ -238,7 +240,7 @@ static __always_inline bool choose_tracked(struct pick *p)
 		return choose_new(p, line, i, now);
 	if (!choose_default(p))
 		return false;
-	/* An entry that names a dead backend is overwritten: the flow must not go back when that one returns. */
+	/* What names a dead backend is overwritten, so that the flow does not go back when that returns; so is what is over. */
 	if (!p->always && !shunt_slot_pins(p->slot) && p->choice != SHUNT_CHOICE_PROBED && i < 0)
 		return true;
 	/* A new flow that cannot be remembered goes where flows that nobody remembers go: there it stays together. */

@@ -5,8 +5,10 @@
 
 #include "clients.h"
 #include "empty.h"
+#include "extensions.h"
 #include "flow.h"
 #include "flow_hash.h"
+#include "sanity.h"
 
 /* Only TCP and QUIC say where a flow begins; other protocols move with their slot unless the service asks for more. */
 stage bool is_tracked(const struct packet *p)
@@ -19,6 +21,22 @@ stage bool is_tracked(const struct packet *p)
 stage bool starts_or_may(const struct packet *p)
 {
 	return p->starts_flow || (p->protocol != IPPROTO_TCP && !p->is_icmp_error);
+}
+
+/* FIN or RST (RFC 9293 section 3.6), of the TCP header there. Global, so that its branch ends in it. */
+__noinline int tcp_ends(struct xdp_md *ctx, __u32 tcp_offset)
+{
+	const __u8 *tcp = (void *)(long)ctx->data + (tcp_offset & FRAME_OFFSET_MAX);
+
+	if ((void *)tcp + sizeof(struct tcphdr) > (void *)(long)ctx->data_end)
+		return 0;
+	return tcp[TCP_FLAGS_AT] & (TCP_FIN | TCP_RST);
+}
+
+/* Read from the packet, and only here: few come this way. */
+stage bool ends_flow(const struct packet *p)
+{
+	return p->protocol == IPPROTO_TCP && !is_unusual(p) && tcp_ends(p->ctx, p->l4_offset);
 }
 
 /* The rare ways: the slot is not settled, flows are always tracked, or the slot's backend is down. */
@@ -35,6 +53,7 @@ stage int pick_unsettled(struct packet *p, __u32 table, __u32 placement_state)
 		.service = p->service->id,
 		.scheduler = starts_or_may(p) ? p->service->scheduler : 0,
 		.starts_flow = p->starts_flow,
+		.ends_flow = ends_flow(p),
 		.tracked = is_tracked(p),
 		.always = p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS,
 		.dry = p->dry || p->is_icmp_error,

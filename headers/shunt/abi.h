@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define SHUNT_ABI_VERSION 4
+#define SHUNT_ABI_VERSION 5
 
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
 #define SHUNT_MAX_GROUPS 4096
@@ -197,7 +197,8 @@ struct shunt_flow {
 	__u32 fingerprint;           /* low half of the flow hash; lowest bits: the slot, highest: the class; never 0 */
 	__u32 backend : 15;
 	__u32 established : 1;       /* more than its first packet was seen */
-	__u32 seen : 16;             /* time of the last packet, shunt_coarse_time() */
+	__u32 closing : 1;           /* TCP: its client sent FIN or RST; its next SYN begins another flow */
+	__u32 seen : 15;             /* time of the last packet, shunt_coarse_time() */
 } __attribute__((aligned(8)));
 
 /* Which classes have more than their share of the table while it is full: bits. Their flows make room for others'. */

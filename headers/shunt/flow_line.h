@@ -10,17 +10,18 @@
 #include "hash.h"
 #include "least.h"
 
-#define SHUNT_COARSE_TIME_SHIFT 28 /* 2^28 ns, about a quarter of a second; 16 bits of it wrap after 4.9 hours */
+#define SHUNT_COARSE_TIME_SHIFT 28 /* 2^28 ns, about a quarter of a second; 15 bits of it wrap after 2.4 hours */
+#define SHUNT_COARSE_TIME_MASK 0x7fff
 
 static inline __attribute__((always_inline)) __u16 shunt_coarse_time(__u64 monotonic_ns)
 {
-	return monotonic_ns >> SHUNT_COARSE_TIME_SHIFT;
+	return monotonic_ns >> SHUNT_COARSE_TIME_SHIFT & SHUNT_COARSE_TIME_MASK;
 }
 
-/* Age of an entry in coarse units; right for ages below 4.9 hours. */
+/* Age of an entry in coarse units; right for ages below 2.4 hours. */
 static inline __attribute__((always_inline)) __u16 shunt_flow_age(struct shunt_flow flow, __u16 now)
 {
-	return now - flow.seen;
+	return (now - flow.seen) & SHUNT_COARSE_TIME_MASK;
 }
 
 /* The line of a flow: by the high half of its hash, so that the flows of a few moving slots use the whole table. */
@@ -127,6 +128,16 @@ static inline __attribute__((always_inline)) int shunt_flow_victim(const struct 
 		best = shunt_greatest(best, (rank << 3 | (SHUNT_FLOWS_PER_LINE - 1 - i)) & -(may_go & 1));
 	}
 	return best ? (int)(SHUNT_FLOWS_PER_LINE - 1 - (best & (SHUNT_FLOWS_PER_LINE - 1))) : -1;
+}
+
+/*
+ * Whether the flow of a packet is the one that the entry remembers. A client that uses a port again begins another connection,
+ * and so another flow, once it has ended the one before: else those who go through their ports quickly would keep a backend
+ * that drains for ever. While nobody has seen an end a SYN is one that was sent again, or forged: the flow stays where it is.
+ */
+static inline __attribute__((always_inline)) int shunt_flow_goes_on(struct shunt_flow flow, __u32 fingerprint, int starts_flow)
+{
+	return flow.fingerprint == fingerprint && !(starts_flow && flow.closing);
 }
 
 /* ---- the three states of a slot (DESIGN: "Track only what moved") ---- */

@@ -132,7 +132,7 @@ static void the_oldest_flow_that_never_was_established_makes_way(void **state)
 		 3},
 		{"ages are right across the wrap of the clock",
 		 {HALF, HALF, HALF, HALF, HALF, HALF, HALF, HALF},
-		 {1, 65000, 3, 4, 5, 6, 7, 8},
+		 {1, 32000, 3, 4, 5, 6, 7, 8},
 		 SYN,
 		 1},
 	};
@@ -153,12 +153,47 @@ static void a_packet_refreshes_the_time_of_its_entry(void **state)
 	uint64_t hash = hash_of(f, in, service);
 	struct shunt_flow_line *line = fixture_flow_line(f, hash);
 
-	line->flow[7] = (struct shunt_flow){shunt_fingerprint(hash), OTHER, 0, coarse_now() - 1000};
+	line->flow[7] = (struct shunt_flow){
+		.fingerprint = shunt_fingerprint(hash), .backend = OTHER, .seen = coarse_now() - 1000};
 	assert_int_equal(backend_of(f, fixture_run(f, in).frame), OTHER);
 	assert_true(shunt_flow_age(line->flow[7], coarse_now()) <= 1);
 	assert_int_equal(line->flow[7].established, 1);
 	assert_int_equal(line->flow[7].backend, OTHER);
 	assert_int_equal(fixture_flows_used(f), 1);
+}
+
+/* A backend drains, and a client comes back on the port that it has just used. */
+static void whoever_uses_a_port_again_begins_another_flow(void **state)
+{
+	static const unsigned int ends[] = {FIN | ACK, RST, RST | ACK};
+	struct fixture *f = *state;
+	uint32_t service = publish_moving(f);
+
+	for (size_t i = 0; i < N(ends); i++) {
+		uint64_t hash = hash_of(f, tcp(CLIENT, VIP, SYN), service);
+		const struct {
+			unsigned int flags;
+			uint32_t backend;
+		} steps[] = {
+			{ACK, WAS},
+			{SYN, WAS}, /* forged, or late: nobody has ended anything */
+			{ACK | PSH, WAS},
+			{ends[i], WAS},
+			{ACK, WAS}, /* half closed: the answers are acknowledged */
+			{ends[i], WAS},
+			{SYN, NOW},
+			{SYN, NOW},
+			{ACK, NOW},
+			{SYN, NOW},
+		};
+
+		*fixture_flow_line(f, hash) = (struct shunt_flow_line){0};
+		for (size_t j = 0; j < N(steps); j++)
+			assert_int_equal(backend_of(f, fixture_run(f, tcp(CLIENT, VIP, steps[j].flags)).frame), steps[j].backend);
+		assert_int_equal(flow_entry(f, hash).closing, 0);
+		assert_int_equal(flow_entry(f, hash).established, 1);
+		assert_int_equal(fixture_flows_used(f), 1);
+	}
 }
 
 static void flows_of_different_slots_never_share_a_fingerprint(void **state)
@@ -285,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(the_oldest_flow_that_never_was_established_makes_way),
 		test(a_packet_refreshes_the_time_of_its_entry),
+		test(whoever_uses_a_port_again_begins_another_flow),
 		test(flows_of_different_slots_never_share_a_fingerprint),
 		test(a_syn_flood_pushes_no_established_flow_out),
 		test(the_controller_sees_ages_and_frees_what_packets_pinned),

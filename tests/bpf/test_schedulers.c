@@ -257,6 +257,10 @@ static void who_drains_keeps_its_flows_and_gets_no_new_ones(void **state)
 		assert_int_equal(backend_for(s, tcp(client(i), TO, ACK)), began[i]);
 	share(s, true, 1000, 200, counts);
 	assert_int_equal(counts[s->a], 0);
+	for (uint32_t i = 0; i < N(began); i++) {
+		assert_int_equal(backend_for(s, tcp(client(i), TO, FIN | ACK)), began[i]);
+		assert_int_not_equal(backend_for(s, tcp(client(i), TO, SYN)), s->a); /* the port is used again */
+	}
 }
 
 static void explaining_takes_nobodys_turn(void **state)

@@ -187,6 +187,22 @@ scheduled() { # SCHEDULER
 	expect_unbroken through
 }
 
+# A proxy that uses each of its few ports again before flow_timeout is over: what it begins anew does not stay with who drains.
+drain_ends_under_ports_used_again() {
+	three_scheduled round-robin
+	on client sysctl -qw net.ipv4.ip_local_port_range='2000 2099'
+	connect_every 15 proxy $VIP 80
+	wait_for 10 "the proxy uses its ports again" has_connected 150
+	expect_exit 0 shunt drain b1 --wait --timeout 15s
+	expect "$(backend b1 flows)" -eq 0 "flows left"
+	is_running proxy || fail "the proxy stopped: $(tail -n 1 "$T/proxy.log")"
+	stop_traffic proxy
+	expect_no_failure proxy
+	note "$(grep '^attempts' "$T/proxy.log") from 100 ports"
+}
+
+has_connected() { [ "$(grep -c ' ok ' "$T/proxy.log")" -gt "$1" ]; }
+
 # ---- hash: source-ip ----
 
 SOURCES=160 # addresses of the client
@@ -333,6 +349,7 @@ run_test 'a fallback survives a restart of the controller' fallback_survives_a_r
 run_test 'round-robin holds weights, flows stay, drains and restarts lose nothing' scheduled round-robin
 run_test 'random holds weights, flows stay, drains and restarts lose nothing' scheduled random
 run_test 'least-connections holds weights, flows stay, drains and restarts lose nothing' scheduled least-connections
+run_test 'a drain ends though a client uses its ports again and again' drain_ends_under_ports_used_again
 run_test 'least-connections gives new flows to who has few' least_connections_level_out
 run_test 'hash: source-ip keeps all connections of an address on one server, by weight' addresses_keep_their_server
 run_test 'the way back from a scheduler to maglev has to be forced' back_to_maglev

@@ -128,7 +128,7 @@ static uint32_t choose_untracked(const struct simulation *s, uint32_t index, boo
 	return 0;
 }
 
-static uint32_t choose_backend(struct simulation *s, uint64_t hash, bool starts_flow)
+static uint32_t choose_backend(struct simulation *s, uint64_t hash, bool starts_flow, bool ends_flow)
 {
 	uint32_t fingerprint = shunt_fingerprint(hash), index = shunt_slot_index(fingerprint, s->size), choice;
 	struct shunt_slot slot = s->tables[s->table][index];
@@ -143,9 +143,10 @@ static uint32_t choose_backend(struct simulation *s, uint64_t hash, bool starts_
 	s->lookups++;
 	place = shunt_flow_find(line, fingerprint);
 	flow = place >= 0 ? shunt_flow_load(&line->flow[place]) : (struct shunt_flow){0};
-	if (is_alive(s, flow.backend)) {
+	if (shunt_flow_goes_on(flow, fingerprint, starts_flow) && is_alive(s, flow.backend)) {
 		flow.seen = coarse(s);
 		flow.established |= !starts_flow;
+		flow.closing |= ends_flow;
 		put_flow(&line->flow[place], flow);
 		return flow.backend;
 	}
@@ -159,8 +160,11 @@ static uint32_t choose_backend(struct simulation *s, uint64_t hash, bool starts_
 	assert_true(place >= 0);
 	assert_true(!line->flow[place].fingerprint ||
 		    line->flow[place].fingerprint == fingerprint); /* no overflow here */
-	flow = (struct shunt_flow){
-		.fingerprint = fingerprint, .backend = choice, .established = !starts_flow, .seen = coarse(s)};
+	flow = (struct shunt_flow){.fingerprint = fingerprint,
+				   .backend = choice,
+				   .established = !starts_flow,
+				   .closing = ends_flow,
+				   .seen = coarse(s)};
 	put_flow(&line->flow[place], flow);
 	return choice;
 }
@@ -186,6 +190,14 @@ static void renew_flow(struct simulation *s, struct flow *flow)
 	flow->next = s->now + 1 + roll(s, 20);
 }
 
+/* The client ends its connection and uses the port for another. */
+static void use_port_again(struct simulation *s, struct flow *flow)
+{
+	flow->started = false;
+	flow->backend = 0;
+	flow->next = s->now + 1 + roll(s, 20);
+}
+
 static bool is_held(const struct simulation *s, const struct flow *flow)
 {
 	return flow->backend && flow->deaths == s->backends[flow->backend].deaths;
@@ -194,11 +206,11 @@ static bool is_held(const struct simulation *s, const struct flow *flow)
 static void send_packet(struct simulation *s, struct flow *flow)
 {
 	uint32_t choice, before = flow->backend;
-	bool held = is_held(s, flow);
+	bool held = is_held(s, flow), ends = flow->started && roll(s, 40) == 0;
 
 	if (s->failure[0])
 		return;
-	choice = choose_backend(s, flow->hash, !flow->started);
+	choice = choose_backend(s, flow->hash, !flow->started, ends);
 	s->drops += choice == 0;
 	if (held && choice != before) {
 		uint32_t index = shunt_slot_index(shunt_fingerprint(flow->hash), s->size);
@@ -218,7 +230,9 @@ static void send_packet(struct simulation *s, struct flow *flow)
 	flow->next = s->now + (roll(s, 8)   ? 1 + roll(s, 12)
 			       : roll(s, 4) ? 1 + roll(s, s->flow_timeout)
 					    : s->flow_timeout);
-	if (roll(s, 40) == 0)
+	if (ends)
+		use_port_again(s, flow);
+	else if (roll(s, 40) == 0)
 		renew_flow(s, flow);
 }
 

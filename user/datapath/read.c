@@ -84,8 +84,8 @@ uint64_t datapath_scan_flows(struct datapath *d, uint32_t timeout_ms, void (*liv
 		flow = shunt_flow_load(at);
 		if (!flow.fingerprint)
 			continue;
-		/* An entry written since `now` was read looks 65,535 units old. */
-		if (shunt_flow_age(flow, now) > limit && shunt_flow_age(flow, now) < UINT16_MAX - 8) {
+		/* An entry written since `now` was read looks as old as can be. */
+		if (shunt_flow_age(flow, now) > limit && shunt_flow_age(flow, now) < SHUNT_COARSE_TIME_MASK - 8) {
 			free_entry(at, flow);
 			continue;
 		}
