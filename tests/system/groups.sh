@@ -184,8 +184,35 @@ posted_and_deleted() {
 	expect "$(status_of $URL/groups/cache)" = 404 "it is gone after a crash, too"
 }
 
+# A group that no service uses has no port to be checked at; it goes along with groups that check its backends alike.
+at_ports_of_services() {
+	net_make client lb b1 b2
+	serve b1 80 25
+	serve b2 80
+	balance <<-END
+		interfaces: [eth0]
+		table_size: 4096
+		api: {listen: "127.0.0.1:8080"}
+		defaults: {health_check: $FAST_CHECK}
+		services:
+		  - {name: web, address: $VIP, protocol: tcp, port: 80, group: web}
+		failover_groups:
+		  - {name: web, mode: active-active, backends: [b1, b2]}
+		$(some_backends 2)
+	END
+	expect "$(call -d '{"name": "spare", "mode": "active-active", "backends": ["b1", "b2"]}' $URL/groups | jq -r .name)" = spare "group that is posted"
+	wait_for 5 "it has decided" is 'b1 b2' active spare
+	sed -i "s/^services:/&\n  - {name: mail, address: $VIP, protocol: tcp, port: 25, group: spare}/" "$CONFIG"
+	expect_exit 0 shunt reload
+	wait_for 5 "b2, which has no mail, takes none" is b1 active spare
+	expect "$(active web)" = 'b1 b2' "who takes new flows of the web"
+	expect "$(json '[.[] | select(.kind == "backend" and .object == "backend b1" and (.text | startswith("down")))] | length' events)" -eq 0 "times that b1 was down"
+	wait_for 5 "the web has both still" is 'b1 b2' servers $VIP 80
+}
+
 suite groups
 limit 90
 run_test 'the configuration and the calls of a LEBA-style setup work as written' as_written
+run_test 'a backend is checked at the ports of its services, and a group that none uses yet changes nothing' at_ports_of_services
 run_test 'a group is posted, used, kept over a crash, and deleted when nobody uses it' posted_and_deleted
 finish

@@ -40,6 +40,11 @@ struct backend_window {
 	int64_t opens_ms, closes_ms;       /* Unix milliseconds */
 };
 
+struct backend_check {
+	const struct config_check *check;
+	uint16_t port;                     /* host order, 0: nobody has said one yet */
+};
+
 /* A backend as the operator names it. */
 struct backend {
 	char *name;
@@ -58,7 +63,7 @@ struct backend {
 	bool next_hop_known;
 	char next_hop_text[96];
 	struct endpoint *endpoints;        /* list, by endpoint.next */
-	const struct config_check **checks; /* scratch of a reload: its different checks so far */
+	struct backend_check *checks;      /* scratch of a reload: its different checks so far */
 	uint32_t n_checks;
 	uint64_t identity;                 /* of name and address */
 	UT_hash_handle hh_identity;        /* of controller.by_identity */

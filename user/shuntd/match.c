@@ -148,14 +148,22 @@ static uint16_t probe_port(const struct config *config, size_t group, const stru
 	return 0;
 }
 
-/* Groups that check a backend in the same way share an endpoint; the number of its check among the different ones. */
-static uint32_t check_ordinal(struct backend *backend, const struct config_check *check)
+/*
+ * Groups that check a backend in the same way and at the same port share an endpoint; the number of its check among the different
+ * ones. A group that no service uses yet has no port of its own (0): it goes along with who has one.
+ */
+static uint32_t check_ordinal(struct backend *backend, const struct config_check *check, uint16_t port)
 {
-	for (uint32_t i = 0; i < backend->n_checks; i++)
-		if (config_check_equal(backend->checks[i], check))
-			return i;
+	for (uint32_t i = 0; i < backend->n_checks; i++) {
+		struct backend_check *known = &backend->checks[i];
+
+		if (!config_check_equal(known->check, check) || (port && known->port && port != known->port))
+			continue;
+		known->port = known->port ?: port;
+		return i;
+	}
 	backend->checks = must(realloc(backend->checks, (backend->n_checks + 1) * sizeof(*backend->checks)));
-	backend->checks[backend->n_checks] = check;
+	backend->checks[backend->n_checks] = (struct backend_check){check, port};
 	return backend->n_checks++;
 }
 
@@ -200,8 +208,8 @@ static struct endpoint *match_endpoint(struct controller *c, const struct config
 				       struct backend *backend, bool running)
 {
 	const struct config_check *check = &config->groups[group].check;
-	uint32_t ordinal = check_ordinal(backend, check);
-	uint16_t port = probe_port(config, group, backend, check);
+	uint32_t ordinal = check_ordinal(backend, check, probe_port(config, group, backend, check));
+	uint16_t port = backend->checks[ordinal].port;
 	struct endpoint *endpoint = find_endpoint(backend, ordinal);
 	bool same;
 
