@@ -17,7 +17,7 @@ may_include() { # FOLDER: the folders whose headers it may include besides its o
 	state) echo "base net loop $pure $edges" ;;
 	shuntd) echo "base net loop $pure $edges state" ;;
 	doctor) echo "base net config" ;;
-	shunt) echo "base net config doctor api/client.h" ;;
+	shunt) echo "base net config doctor state/backup.h api/client.h" ;;
 	shunt-decap) echo "base net" ;;
 	*) return 1 ;;
 	esac

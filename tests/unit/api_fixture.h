@@ -300,6 +300,24 @@ static int fixture_reload(void *userdata, bool force, struct api_reply *reply)
 	return fixture_outcome(fixture, reply);
 }
 
+static int fixture_backup(void *userdata, struct api_reply *reply)
+{
+	struct fixture *fixture = userdata;
+
+	TOLD("backup");
+	if (fixture->result == 0)
+		reply->document = json_pack("{s:s}", "configuration_file", "/etc/shunt/shunt.yaml");
+	return fixture_outcome(fixture, reply);
+}
+
+static int fixture_restore(void *userdata, bool force, struct api_reply *reply)
+{
+	struct fixture *fixture = userdata;
+
+	TOLD("restore%s", force ? " force" : "");
+	return fixture_outcome(fixture, reply);
+}
+
 static int fixture_detach(void *userdata, struct api_reply *reply)
 {
 	struct fixture *fixture = userdata;
@@ -443,7 +461,7 @@ static const struct api_handlers __attribute__((unused)) fixture_handlers = {
 	.group_post = fixture_group_post, .group_delete = fixture_group_delete,
 	.snapshot = fixture_snapshot, .snapshot_free = fixture_snapshot_free, .drain = fixture_drain,
 	.maint = fixture_maint, .ready = fixture_ready, .weight = fixture_weight, .failover = fixture_failover,
-	.failback = fixture_failback, .reload = fixture_reload, .foresee = fixture_foresee, .detach = fixture_detach, .explain = fixture_explain,
+	.failback = fixture_failback, .reload = fixture_reload, .foresee = fixture_foresee, .backup = fixture_backup, .restore = fixture_restore, .detach = fixture_detach, .explain = fixture_explain,
 	.flows = fixture_flows, .trace_begin = fixture_trace_begin, .trace_fetch = fixture_trace_fetch, .trace_end = fixture_trace_end,
 	.events = fixture_events, .maps = fixture_maps,
 	.deny_add = fixture_deny_add, .deny_remove = fixture_deny_remove, .deny_list = fixture_deny_list,

@@ -148,14 +148,33 @@ static void what_people_read_is_as_it_was(void **state)
 	static const struct {
 		const char *arguments, *name;
 	} outputs[] = {
-		{"status", "status"}, {"status resolvers", "status-group"}, {"--help", "help"}, {"drain --help", "help-drain"},
-		{"trace --help", "help-trace"}, {"status --help", "help-status"}, {"services web", "service"}, {"groups app-servers", "group"}, {"backends backend2", "backend"},
+		{"status", "status"}, {"status resolvers", "status-group"}, {"--help", "help"}, {"services web", "service"}, {"groups app-servers", "group"}, {"backends backend2", "backend"},
 		{"backends dns2", "backend-draining"}, {"explain tcp 198.51.100.7:4000 192.0.2.10:80", "explain"},
 		{"stats", "stats"}, {"groups", "groups"},
 	};
 
 	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++)
 		assert_golden(*state, outputs[i].arguments, outputs[i].name);
+}
+
+/* The names that completion offers are those of the table. */
+static void what_people_read_of_each_command_is_as_it_was(void **state)
+{
+	size_t n = 0;
+
+	for (char letter = 'a'; letter <= 'z'; letter++) {
+		char complete[16], arguments[64], name[64], *rest = NULL;
+		struct run names;
+
+		snprintf(complete, sizeof(complete), "complete -- %c", letter);
+		names = run(*state, complete);
+		for (char *line = strtok_r(names.out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), n++) {
+			snprintf(arguments, sizeof(arguments), "%.*s --help", (int)strcspn(line, "\t"), line);
+			snprintf(name, sizeof(name), "help-%.*s", (int)strcspn(line, "\t"), line);
+			assert_golden(*state, arguments, name);
+		}
+	}
+	assert_true(n > 20);
 }
 
 static void status_of_a_group_is_that_group_and_its_services(void **state)
@@ -582,6 +601,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(flows_are_a_histogram_and_a_table),
 		WITH(what_people_read_is_as_it_was),
+		WITH(what_people_read_of_each_command_is_as_it_was),
 		WITH(status_of_a_group_is_that_group_and_its_services),
 		WITH(without_utf8_status_is_ascii),
 		WITH(when_all_is_well_status_says_so),

@@ -71,6 +71,9 @@ struct api_handlers {
 	int (*reload)(void *userdata, bool force, struct api_reply *reply);   /* document {"changed": [text…]}; errors as one text, a line each */
 	/* What a command would move, changing nothing: document {"dry_run": true, "groups": […]}; refused as the command would be. */
 	int (*foresee)(void *userdata, const struct api_foresee *what, struct api_reply *reply);
+	/* Document {"configuration_file", "state_dir", "backup"}; what it has is written where it says, and put in force. */
+	int (*backup)(void *userdata, struct api_reply *reply);
+	int (*restore)(void *userdata, bool force, struct api_reply *reply); /* document {"changed": [text…]} */
 	int (*detach)(void *userdata, struct api_reply *reply);
 	int (*explain)(void *userdata, uint8_t protocol, const struct shunt_addr *source, uint16_t source_port,
 		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply); /* document of CONTRACT */

@@ -423,7 +423,7 @@ static void post_failback(struct call *call)
 	post_plain(call, call->handlers->failback);
 }
 
-static void post_detach(struct call *call)
+static void post_of_all(struct call *call, int (*command)(void *, struct api_reply *))
 {
 	const struct body_field fields[] = {{}};
 	struct api_reply reply = {};
@@ -432,7 +432,31 @@ static void post_detach(struct call *call)
 	if (call_decode(call, fields, &body) < 0)
 		return;
 	json_decref(body);
-	call_reply(call, call->handlers->detach(call->userdata, &reply), &reply);
+	call_reply(call, command(call->userdata, &reply), &reply);
+}
+
+static void post_detach(struct call *call)
+{
+	post_of_all(call, call->handlers->detach);
+}
+
+/* Not by GET: what it answers is the whole configuration, which a token for reading is not given. */
+static void post_backup(struct call *call)
+{
+	post_of_all(call, call->handlers->backup);
+}
+
+static void post_restore(struct call *call)
+{
+	bool force = false;
+	const struct body_field fields[] = {{"force", BODY_BOOLEAN, false, &force}, {}};
+	struct api_reply reply = {};
+	json_t *body;
+
+	if (call_decode(call, fields, &body) < 0)
+		return;
+	json_decref(body);
+	call_reply(call, call->handlers->restore(call->userdata, force, &reply), &reply);
 }
 
 /* ---- the table; '*' stands for one segment of the path, the name ---- */
@@ -473,6 +497,8 @@ static const struct route {
 	{"GET", "/api/v1/trace/*", get_trace},
 	{"DELETE", "/api/v1/trace/*", delete_trace},
 	{"POST", "/api/v1/reload", post_reload},
+	{"POST", "/api/v1/backup", post_backup},
+	{"POST", "/api/v1/restore", post_restore},
 	{"POST", "/api/v1/detach", post_detach},
 };
 

@@ -53,6 +53,19 @@ int cli_ask(struct cli *cli, const char *method, const char *path, const json_t 
 	return EXIT_DONE;
 }
 
+int cli_ask_if_there(struct cli *cli, const char *method, const char *path, const json_t *body, long *ret_status,
+		     json_t **ret_document, bool *ret_nobody)
+{
+	int error;
+
+	*ret_nobody = false;
+	if (client_call(cli->client, method, path, body, ret_status, ret_document) == 0)
+		return EXIT_DONE;
+	error = client_errno(cli->client);
+	*ret_nobody = !cli->url && (error == ENOENT || error == ECONNREFUSED);
+	return *ret_nobody ? EXIT_DONE : unreachable(cli);
+}
+
 /* Errors of a configuration file come as they are, a line each; others as a sentence of ours. */
 int cli_refused(struct cli *cli, long status, const json_t *document)
 {

@@ -33,6 +33,7 @@ enum option_key {
 	OPTION_FORCE,
 	OPTION_DRY_RUN,
 	OPTION_BPF_DIR,
+	OPTION_STATE_DIR,
 	OPTION_SERVICE,
 	OPTION_FILE,
 	OPTION_BACKEND,
@@ -89,6 +90,9 @@ int cli_get(struct cli *cli, const char *kind, const char *name, json_t **ret_do
 /* The same for any path; *ret_status is the HTTP status. Only EXIT_DONE and EXIT_UNREACHABLE. */
 int cli_ask(struct cli *cli, const char *method, const char *path, const json_t *body, long *ret_status,
 	    json_t **ret_document);
+/* The same, unless nobody listens on the Unix socket: *ret_nobody then, and nothing was said. */
+int cli_ask_if_there(struct cli *cli, const char *method, const char *path, const json_t *body, long *ret_status,
+		     json_t **ret_document, bool *ret_nobody);
 /* Says why the controller refused; returns EXIT_REFUSED. */
 int cli_refused(struct cli *cli, long status, const json_t *document);
 /* Suggests a name of `kind` like `name` on stderr, unless one is exactly it. */
@@ -138,5 +142,7 @@ int command_events(struct cli *cli);
 int command_doctor(struct cli *cli);
 int command_trace(struct cli *cli);
 int command_flows(struct cli *cli);
+int command_backup(struct cli *cli);
+int command_restore(struct cli *cli);
 
 #endif

@@ -91,6 +91,23 @@ static const struct argp_option reload_options[] = {
 	{},
 };
 
+#define FILES_OF_ITS_OWN \
+	{"config", OPTION_CONFIG, "FILE", 0, "Where no controller runs: its configuration (default " SHUNT_CONFIG_FILE ")", 0}, \
+	{"state-dir", OPTION_STATE_DIR, "DIR", 0, "Where no controller runs: its state (default " SHUNT_STATE_DIR ")", 0}
+
+static const struct argp_option backup_options[] = {
+	FILES_OF_ITS_OWN,
+	{},
+};
+
+static const struct argp_option restore_options[] = {
+	{"dry-run", OPTION_DRY_RUN, NULL, 0, "Say what would change, and change nothing", 0},
+	{"force", OPTION_FORCE, NULL, 0,
+	 "Also what would scatter living flows (hash_seed, table_size, a service's hash)", 0},
+	FILES_OF_ITS_OWN,
+	{},
+};
+
 static const struct argp_option deny_options[] = {
 	{"for", OPTION_FOR, "D", 0, "add: until D has passed (30s, 5m, 2h); default: until 'deny del'", 0},
 	{"service", OPTION_SERVICE, "SERVICE", 0, "By this service alone; default: by all", 0},
@@ -146,6 +163,15 @@ const struct command commands[] = {
 	{"reload", "", 0, 0, "apply the configuration file again",
 	 "All or nothing: with an error nothing is applied, and the errors are printed.", reload_options, false,
 	 command_reload},
+	{"backup", "FILE", 1, 1, "configuration and decisions, to a file",
+	 "One JSON document ('-': stdout) with the configuration's text, drains, maintenance, weights, forced failovers and "
+	 "what groups are on their way to, groups that the API was given, denied prefixes. Not in it: files that the "
+	 "configuration names (tokens, keys, certificates, scripts), and the audit trail. Where no controller runs: of its files.",
+	 backup_options, false, command_backup},
+	{"restore", "FILE", 1, 1, "all of a backup again, or nothing",
+	 "The file is checked whole before anything is written. A running controller takes it as a reload that brings "
+	 "state along: where nothing differs, no flow moves. Where none runs, its files are written, for the next start.",
+	 restore_options, false, command_restore},
 	{"convert", "keepalived FILE", 2, 2, "a configuration from another's",
 	 "Prints a shunt.yaml for the virtual servers of a keepalived.conf. What is not carried over stands in comments at its head.",
 	 NULL, true, command_convert},

@@ -21,6 +21,7 @@
 #include "net/next_hop.h"
 #include "probe/probe.h"
 #include "slots/slots.h"
+#include "state/backup.h"
 #include "state/denied_file.h"
 #include "state/events.h"
 #include "state/posted.h"
@@ -224,6 +225,7 @@ struct controller {
 	sd_event *event;
 	struct config *config;
 	char *config_text;                 /* it, as it was read */
+	const struct state *restoring;     /* while a backup is, else NULL */
 	bool keep_weights;                 /* while what is applied is no operator's reload */
 	struct discovery *discovery;
 	json_t *posted;                    /* groups that the API was given, an array */
@@ -282,6 +284,9 @@ void controller_stop(struct controller *controller); /* as on_exit says */
 /* ---- reload.c: from one configuration to the next ---- */
 /* Applies `config` (taken over on success). all or nothing; *ret_error is allocated text. */
 int controller_apply(struct controller *controller, struct config *config, bool fresh, char **ret_error);
+/* The same unless something of it would scatter living flows (-EPERM), told in the trail. *ret_changed: what was done, a line each. */
+int controller_apply_changes(struct controller *controller, struct config *config, bool force, json_t **ret_changed,
+			     char **ret_error);
 /* Reads the file again. 0, or -EINVAL / -EPERM with *ret_error; *ret_changed: what was done, a line each. */
 int controller_reload(struct controller *controller, bool force, json_t **ret_changed, char **ret_error);
 
@@ -581,10 +586,17 @@ void trace_close(struct controller *controller);
 
 /* ---- persist.c ---- */
 void persist_load(struct controller *controller, struct state *ret_state);
+int persist_collect(const struct controller *controller, struct state *ret_state); /* 0 or -ENOMEM */
 int persist_save(const struct controller *controller);
 void persist_soon(struct controller *controller);     /* once the loop has come round, many decisions at once */
+/* From nothing at a start; of one that runs, what is not in the state is taken back. */
 void persist_restore_backend(const struct state *state, struct backend *backend);
 void persist_restore_group(const struct state *state, struct group *group);
+
+/* ---- restore.c: all that an operator decided, as one document, and back ---- */
+int controller_backup(void *userdata, struct api_reply *reply);
+int controller_restore(void *userdata, bool force, struct api_reply *reply);
+int deny_replace(struct controller *controller, const json_t *changes); /* operators' prefixes, as denied_json() says them */
 
 /* ---- kept.c: what goes on over a restart besides operators' words; 0 or -ENOMEM ---- */
 int kept_of_group(const struct group *group, struct state_moves *moves);

@@ -318,6 +318,30 @@ int deny_remove(void *userdata, const struct api_deny *deny, struct api_reply *r
 	return 0;
 }
 
+/* ---- all at once ---- */
+
+int deny_replace(struct controller *c, const json_t *changes)
+{
+	struct denied_list list = {}, before = c->denied;
+	char *error = NULL;
+	int r = denied_read(changes, clock_wall_ms(), clock_monotonic_ms(), &list);
+
+	if (r == 0 && list.n)
+		r = controller_need_features(c, SHUNT_FEATURE_DENY, &error);
+	if (r == 0)
+		r = denied_file_replace(c->denied_file, &list);
+	free(error);
+	if (r < 0) {
+		denied_clear(&list);
+		return r;
+	}
+	c->denied = list;
+	r = follow(c, true);
+	denied_clear(&before);
+	deny_wake(c);
+	return r;
+}
+
 /* ---- list ---- */
 
 struct row {

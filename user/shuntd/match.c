@@ -78,7 +78,7 @@ static struct backend *adopt_backend(struct controller *c, const struct config_b
 		backend->weight_until = 0;
 		backend->weight = from->weight;
 	}
-	if (is_new && restored)
+	if (restored)
 		persist_restore_backend(restored, backend);
 	HASH_ADD_KEYPTR(hh, c->by_name, backend->name, strlen(backend->name), backend);
 	return backend;
@@ -263,11 +263,10 @@ static int register_group(struct controller *c, struct group *group)
 	return 0;
 }
 
-static struct group *adopt_group(struct controller *c, const struct config_group *from, bool *ret_new)
+static struct group *adopt_group(struct controller *c, const struct config_group *from)
 {
 	struct group *group = group_find(c, from->name);
 
-	*ret_new = !group;
 	if (group)
 		return group;
 	group = must(calloc(1, sizeof(*group)));
@@ -361,14 +360,13 @@ void match_groups(struct controller *c, const struct config *config, struct back
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		c->endpoints[i]->wanted = false;
 	for (size_t g = 0; g < config->n_groups; g++) {
-		bool is_new;
-		struct group *group = adopt_group(c, &config->groups[g], &is_new);
+		struct group *group = adopt_group(c, &config->groups[g]);
 
 		if (!group)
 			continue;
 		c->configured[g] = group;
 		match_members(c, config, g, group, backends);
-		if (is_new && restored)
+		if (restored)
 			persist_restore_group(restored, group);
 	}
 	match_last_resorts(c, config);

@@ -73,7 +73,7 @@ static int add_group(struct state *state, const struct group *group)
 	return 0;
 }
 
-int persist_save(const struct controller *c)
+int persist_collect(const struct controller *c, struct state *ret_state)
 {
 	struct state state = {0};
 	int r = 0;
@@ -82,6 +82,18 @@ int persist_save(const struct controller *c)
 		r = add_backend(&state, c->backends[i]);
 	for (size_t i = 0; i < c->n_groups && r == 0; i++)
 		r = add_group(&state, c->groups[i]);
+	if (r < 0)
+		state_free(&state);
+	else
+		*ret_state = state;
+	return r;
+}
+
+int persist_save(const struct controller *c)
+{
+	struct state state = {0};
+	int r = persist_collect(c, &state);
+
 	if (r == 0)
 		r = state_save(c->options.state_dir, &state);
 	state_free(&state);
@@ -108,12 +120,22 @@ void persist_soon(struct controller *c)
 		sd_event_source_set_enabled(c->save, SD_EVENT_ONESHOT);
 }
 
+/* One that runs already is probed from now on, or not any more: match_endpoint() starts what has no probe. */
+static void follow_admin(struct backend *backend)
+{
+	for (struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next) {
+		endpoint->in_slots = true; /* until a scan says otherwise */
+		if (backend_is_probed(backend))
+			continue;
+		probe_free(endpoint->probe);
+		endpoint->probe = NULL;
+	}
+}
+
 void persist_restore_backend(const struct state *state, struct backend *backend)
 {
-	const struct state_backend *entry = state_find_backend(state, backend->name);
+	const struct state_backend nothing = {}, *entry = state_find_backend(state, backend->name) ?: &nothing;
 
-	if (!entry)
-		return;
 	backend->admin[ADMIN_BY_OPERATOR] = (enum admin_state)entry->admin;
 	backend->drain_until = entry->drain_until;
 	backend->admin_until = entry->admin_until;
@@ -121,6 +143,7 @@ void persist_restore_backend(const struct state *state, struct backend *backend)
 		backend->weight = entry->weight;
 		backend->weight_until = entry->weight_until;
 	}
+	follow_admin(backend);
 }
 
 static bool has_tier(const struct group *group, uint32_t tier)
@@ -139,6 +162,9 @@ void persist_restore_group(const struct state *state, struct group *group)
 	kept_restore_ejections(state, group);
 	if (!entry)
 		return;
+	group->failover.now.forced = FAILOVER_NO_MEMBER;
+	group->failover.now.forced_tier = FAILOVER_NO_TIER;
+	group->failover.now.forced_until_ms = 0;
 	group->failovers = entry->failovers;
 	group->last_failover = entry->last_failover;
 	if (has_tier(group, entry->tier))

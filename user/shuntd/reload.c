@@ -282,7 +282,7 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 		persist_load(c, &restored);
 	else if (fresh)
 		match_register_again(c);
-	match_all(c, config, first ? &restored : NULL);
+	match_all(c, config, first ? &restored : c->restoring);
 	state_free(&restored);
 	via_follow(c);
 	r = publish_all(c, config);
@@ -352,7 +352,7 @@ static bool other_layout(const struct config *a, const struct config *b)
 	return a->hash_seed != b->hash_seed || a->table_size != b->table_size || a->flow_table_size != b->flow_table_size;
 }
 
-static int apply_changes(struct controller *c, struct config *config, bool force, json_t **ret_changed, char **ret_error)
+int controller_apply_changes(struct controller *c, struct config *config, bool force, json_t **ret_changed, char **ret_error)
 {
 	struct config_changes changes = {0};
 	int r = config_diff(c->config, config, &changes);
@@ -382,7 +382,7 @@ int controller_reload(struct controller *c, bool force, json_t **ret_changed, ch
 	if (r < 0)
 		*ret_error = reload_messages_text(&messages, c->options.config_path);
 	else
-		r = apply_changes(c, config, force, ret_changed, ret_error);
+		r = controller_apply_changes(c, config, force, ret_changed, ret_error);
 	config_messages_clear(&messages);
 	if (r < 0) {
 		config_free(config);

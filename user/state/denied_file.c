@@ -76,9 +76,8 @@ static uint64_t due_of(const struct reader *reader, int64_t until)
 	return reader->monotonic_ms + (until > reader->wall_ms ? (uint64_t)(until - reader->wall_ms) : 0);
 }
 
-static int read_line(struct reader *reader, const char *line, size_t length)
+static int read_change(struct reader *reader, json_t *root)
 {
-	_cleanup_(json_decrefp) json_t *root = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *add = NULL, *remove = NULL;
 	json_int_t since = 0, until = 0;
 	const char *service = "";
@@ -91,6 +90,13 @@ static int read_line(struct reader *reader, const char *line, size_t length)
 	like = (struct denied){.service = denied_service(reader->list, service), .since = since, .until = until};
 	like.due_ms = remove ? 0 : due_of(reader, until);
 	return like.service ? read_prefixes(reader, add ?: remove, &like) : -ENOMEM;
+}
+
+static int read_line(struct reader *reader, const char *line, size_t length)
+{
+	_cleanup_(json_decrefp) json_t *root = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+
+	return read_change(reader, root);
 }
 
 static int read_version(const char *line, size_t length)
@@ -119,26 +125,61 @@ static int read_lines(struct reader *reader, const char *text, size_t length)
 	return r;
 }
 
-/* Fills the list. 1: the file could not be used and was set aside. */
-static int read_file(const char *path, struct reader *reader)
+/* Puts what was read into the list, but for what has ended. Takes the reader's entries. */
+static int take_entries(struct reader *reader, int r)
+{
+	size_t changed;
+
+	if (r == 0)
+		r = denied_add(reader->list, reader->entries, reader->n, &changed);
+	if (r == 0)
+		denied_expire(reader->list, reader->monotonic_ms, NULL, 0);
+	free(reader->entries);
+	reader->entries = NULL;
+	return r;
+}
+
+static int read_path(const char *path, struct reader *reader)
 {
 	_cleanup_(freep) char *text = NULL;
-	size_t length = 0, changed;
+	size_t length = 0;
 	int r = file_read(path, FILE_BYTES_MAX, &text, &length);
 
 	if (r == -ENOENT)
 		return 0;
 	if (r == 0)
 		r = read_lines(reader, text, length);
+	return take_entries(reader, r);
+}
+
+/* Fills the list. 1: the file could not be used and was set aside. */
+static int read_file(const char *path, struct reader *reader)
+{
+	int r = read_path(path, reader);
+
 	if (r == -EBADMSG || r == -EFBIG) {
 		r = damaged_set_aside(path, "state", "starting without the prefixes that operators denied");
 		return r < 0 ? r : 1;
 	}
-	if (r == 0)
-		r = denied_add(reader->list, reader->entries, reader->n, &changed);
-	if (r == 0)
-		denied_expire(reader->list, reader->monotonic_ms, NULL, 0);
 	return r;
+}
+
+int denied_file_read(const char *state_dir, int64_t wall_ms, uint64_t monotonic_ms, struct denied_list *list)
+{
+	struct reader reader = {.list = list, .wall_ms = wall_ms, .monotonic_ms = monotonic_ms};
+	_cleanup_(freep) char *path = path_join(state_dir, DENIED_FILE);
+
+	return path ? read_path(path, &reader) : -ENOMEM;
+}
+
+int denied_read(const json_t *changes, int64_t wall_ms, uint64_t monotonic_ms, struct denied_list *list)
+{
+	struct reader reader = {.list = list, .wall_ms = wall_ms, .monotonic_ms = monotonic_ms};
+	int r = json_is_array(changes) ? 0 : -EBADMSG;
+
+	for (size_t i = 0; r == 0 && i < json_array_size(changes); i++)
+		r = read_change(&reader, json_array_get(changes, i));
+	return take_entries(&reader, r);
 }
 
 /* ---- writing ---- */
@@ -200,7 +241,39 @@ static bool alike(const struct denied *a, const struct denied *b)
 	return a->service == b->service && a->since == b->since && a->until == b->until;
 }
 
-static int write_anew(struct denied_file *file, const struct denied_list *list)
+/* How many from the i-th on go into one line. */
+static size_t in_one_line(const struct denied_list *list, size_t i)
+{
+	size_t n = 1;
+
+	while (n < LINE_PREFIXES && i + n < list->n && alike(&list->list[i], &list->list[i + n]))
+		n++;
+	return n;
+}
+
+json_t *denied_json(const struct denied_list *list)
+{
+	json_t *changes = json_array(), *prefixes, *change;
+	char prefix[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0, n; i < list->n; i += n) {
+		const struct denied *first = &list->list[i];
+
+		n = in_one_line(list, i);
+		prefixes = json_array();
+		for (size_t k = 0; k < n; k++)
+			json_array_append_new(prefixes, json_string(config_prefix_format(&first[k].prefix, prefix, sizeof(prefix))));
+		change = json_pack("{s:o, s:s, s:I, s:I}", "add", prefixes, "service", first->service, "since",
+				   (json_int_t)first->since, "until", (json_int_t)first->until);
+		if (json_array_append_new(changes, change) < 0) {
+			json_decref(changes);
+			return NULL;
+		}
+	}
+	return changes;
+}
+
+int denied_file_replace(struct denied_file *file, const struct denied_list *list)
 {
 	_cleanup_(freep) char *text = NULL;
 	size_t length = 0;
@@ -211,8 +284,7 @@ static int write_anew(struct denied_file *file, const struct denied_list *list)
 		return -ENOMEM;
 	fprintf(to, "{\"version\":%d}\n", DENIED_VERSION);
 	for (size_t i = 0, n; i < list->n; i += n) {
-		for (n = 1; n < LINE_PREFIXES && i + n < list->n && alike(&list->list[i], &list->list[i + n]);)
-			n++;
+		n = in_one_line(list, i);
 		print_change(to, "add", &list->list[i], n);
 	}
 	if (fclose(to) != 0)
@@ -233,7 +305,7 @@ static int write_anew(struct denied_file *file, const struct denied_list *list)
 
 int denied_file_tidy(struct denied_file *file, const struct denied_list *list)
 {
-	return file->named > 2 * list->n + SLACK ? write_anew(file, list) : 0;
+	return file->named > 2 * list->n + SLACK ? denied_file_replace(file, list) : 0;
 }
 
 /* ---- open, close ---- */
@@ -251,9 +323,8 @@ int denied_file_open(const char *state_dir, int64_t wall_ms, uint64_t monotonic_
 	file->path = path_join(state_dir, DENIED_FILE);
 	if (file->path)
 		r = damaged = read_file(file->path, &reader);
-	free(reader.entries);
 	if (r >= 0)
-		r = write_anew(file, list);
+		r = denied_file_replace(file, list);
 	if (r < 0) {
 		denied_file_close(file);
 		denied_clear(list);

@@ -7,6 +7,8 @@
 #ifndef SHUNT_DENIED_FILE_H
 #define SHUNT_DENIED_FILE_H
 
+#include <jansson.h>
+
 #include "state/denied.h"
 
 #define DENIED_FILE "denied.jsonl"
@@ -20,11 +22,18 @@ struct denied_file;
  */
 int denied_file_open(const char *state_dir, int64_t wall_ms, uint64_t monotonic_ms, struct denied_list *list,
 		     struct denied_file **ret_file, bool *ret_damaged);
+/* The same without opening it, or setting anything aside: -EBADMSG where that could not be used. */
+int denied_file_read(const char *state_dir, int64_t wall_ms, uint64_t monotonic_ms, struct denied_list *list);
 void denied_file_close(struct denied_file *file);
 
 /* Entries of one call have one service, since and until: those of the first. 0, or -errno and the file is as it was. */
 int denied_file_add(struct denied_file *file, const struct denied *more, size_t n);
 int denied_file_remove(struct denied_file *file, const struct denied *which, size_t n);
+int denied_file_replace(struct denied_file *file, const struct denied_list *list); /* it has this alone. 0 | -errno: the old goes on */
+
+/* Lines as of the file, as an array: NULL without memory; 0, -ENOMEM or -EBADMSG. What has ended is left out. */
+json_t *denied_json(const struct denied_list *list);
+int denied_read(const json_t *changes, int64_t wall_ms, uint64_t monotonic_ms, struct denied_list *list);
 /* Writes the list anew when the file has become much longer than that takes. 0 | -errno: the old one goes on. */
 int denied_file_tidy(struct denied_file *file, const struct denied_list *list);
 

@@ -11,7 +11,7 @@
 
 #define POSTED_BYTES_MAX (64 * 1024 * 1024)
 
-static bool is_list_of_groups(const json_t *groups)
+bool posted_is_list(const json_t *groups)
 {
 	const json_t *group;
 	size_t i;
@@ -33,7 +33,7 @@ int posted_load(const char *state_dir, json_t **ret_groups)
 
 	if (r == 0) {
 		groups = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
-		if (!is_list_of_groups(groups))
+		if (!posted_is_list(groups))
 			r = -EBADMSG;
 	}
 	if (r == -EBADMSG || r == -EFBIG) {

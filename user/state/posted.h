@@ -4,6 +4,7 @@
 #define SHUNT_POSTED_STATE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #define POSTED_FILE "groups.json"
 
@@ -12,6 +13,7 @@
  * *ret_groups is a new reference. 0 | -errno.
  */
 int posted_load(const char *state_dir, json_t **ret_groups);
+bool posted_is_list(const json_t *groups); /* of objects that have a name each */
 int posted_save(const char *state_dir, const json_t *groups); /* atomically; 0 | -errno */
 
 #endif

@@ -165,9 +165,8 @@ static int read_group(struct state *state, const char *name, json_t *json)
 	return moves ? moves_read(&group->moves, moves) : 0;
 }
 
-static int read_state(const char *text, size_t length, struct state *state)
+static int read_root(json_t *root, struct state *state)
 {
-	_cleanup_(json_decrefp) json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
 	json_t *backends, *groups, *entry;
 	const char *name;
 	int version, r;
@@ -190,9 +189,22 @@ static int read_state(const char *text, size_t length, struct state *state)
 	return 0;
 }
 
+int state_read(const json_t *root, struct state *ret_state)
+{
+	struct state state = {0};
+	int r = read_root((json_t *)root, &state);
+
+	if (r < 0)
+		state_free(&state);
+	else
+		*ret_state = state;
+	return r;
+}
+
 int state_load(const char *state_dir, struct state *ret_state)
 {
 	_cleanup_(freep) char *path = path_join(state_dir, STATE_FILE), *text = NULL;
+	_cleanup_(json_decrefp) json_t *root = NULL;
 	struct state state = {0};
 	size_t length = 0;
 	int r;
@@ -200,21 +212,19 @@ int state_load(const char *state_dir, struct state *ret_state)
 	if (!path)
 		return -ENOMEM;
 	r = file_read(path, STATE_BYTES_MAX, &text, &length);
-	if (r == 0)
-		r = read_state(text, length, &state);
+	if (r == 0) {
+		root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+		r = state_read(root, &state);
+	}
 	if (r == -EBADMSG || r == -EFBIG) {
-		state_free(&state);
 		state.damaged = true;
 		r = damaged_set_aside(path, "state", "starting without it");
 	} else if (r == -ENOENT) {
 		r = 0;
 	}
-	if (r < 0) {
-		state_free(&state);
-		return r;
-	}
-	*ret_state = state;
-	return 0;
+	if (r == 0)
+		*ret_state = state;
+	return r;
 }
 
 /* ---- writing ---- */
@@ -259,21 +269,26 @@ static json_t *group_json(const struct state_group *group)
 	return json;
 }
 
+json_t *state_json(const struct state *state)
+{
+	json_t *root = json_pack("{s:i, s:{}, s:{}}", "version", STATE_VERSION, "backends", "groups");
+	json_t *backends = json_object_get(root, "backends"), *groups = json_object_get(root, "groups");
+	bool whole = root;
+
+	for (size_t i = 0; whole && i < state->n_backends; i++)
+		whole = put(backends, state->backends[i].name, backend_json(&state->backends[i])) == 0;
+	for (size_t i = 0; whole && i < state->n_groups; i++)
+		whole = put(groups, state->groups[i].name, group_json(&state->groups[i])) == 0;
+	if (whole)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
 int state_save(const char *state_dir, const struct state *state)
 {
-	_cleanup_(json_decrefp) json_t *root =
-		json_pack("{s:i, s:{}, s:{}}", "version", STATE_VERSION, "backends", "groups");
-	_cleanup_(freep) char *path = path_join(state_dir, STATE_FILE), *text = NULL;
-	json_t *backends = json_object_get(root, "backends"), *groups = json_object_get(root, "groups");
+	_cleanup_(json_decrefp) json_t *root = state_json(state);
+	_cleanup_(freep) char *path = path_join(state_dir, STATE_FILE), *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
 
-	if (!path || !root)
-		return -ENOMEM;
-	for (size_t i = 0; i < state->n_backends; i++)
-		if (put(backends, state->backends[i].name, backend_json(&state->backends[i])) < 0)
-			return -ENOMEM;
-	for (size_t i = 0; i < state->n_groups; i++)
-		if (put(groups, state->groups[i].name, group_json(&state->groups[i])) < 0)
-			return -ENOMEM;
-	text = json_dumps(root, JSON_INDENT(1));
-	return text ? file_write_atomically(path, text, strlen(text), 0640) : -ENOMEM;
+	return path && text ? file_write_atomically(path, text, strlen(text), 0640) : -ENOMEM;
 }

@@ -6,6 +6,7 @@
 #ifndef SHUNT_STATE_H
 #define SHUNT_STATE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -82,6 +83,10 @@ struct state {
 int state_load(const char *state_dir, struct state *ret_state);
 int state_save(const char *state_dir, const struct state *state); /* atomically; 0 | -errno */
 void state_free(struct state *state);                             /* the contents; leaves an empty state */
+
+/* The same as a document: NULL without memory; 0, -ENOMEM, or -EBADMSG for what state_json would not have made. */
+json_t *state_json(const struct state *state);
+int state_read(const json_t *root, struct state *ret_state);
 
 /* The entry of a name, added with nothing decided when missing (NULL without memory), or only if it is there. */
 struct state_backend *state_backend(struct state *state, const char *name);
