@@ -8,7 +8,7 @@
 
 VIP=192.0.2.10
 
-start_system() {
+start_system() { # [TOP-LEVEL-LINE]
 	net_make client lb b1 b2 b3
 	serve b1
 	serve b2
@@ -18,6 +18,7 @@ start_system() {
 		flow_timeout: 2s
 		table_size: 4096
 		flow_table_size: 65536
+		${1:-on_exit: keep}
 		defaults: {forward: l2, health_check: $FAST_CHECK}
 		services:
 		  - {name: web, address: $VIP, protocol: tcp, port: 80, group: app}
@@ -67,9 +68,11 @@ is_empty() { [ "$(screen | tr -d '[:space:]')" = 'ready>' ]; }
 
 completion_in() { # SHELL
 	local to
-	start_system
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=lb -addext subjectAltName=IP:127.0.0.1 \
+		-keyout "$T/key.pem" -out "$T/ca.pem" 2>/dev/null
+	echo s3cret >"$T/token"
+	start_system "api: {listen: \"127.0.0.1:8443\", token_file: $T/token, certificate_file: $T/ca.pem, key_file: $T/key.pem}"
 	shell "$1"
-	to="shunt --socket $RUN_DIR/shunt.sock"
 	ln -s "$RUN_DIR/shunt.sock" "$T/s"
 	to="shunt --socket $T/s"
 	completes "shunt expl" 'shunt explain$'
@@ -80,6 +83,18 @@ completion_in() { # SHELL
 	completes "$to failover app --to=b" 'b1.*(active|b2)' twice
 	completes "$to trace --service m" '--service mail'
 	completes "shunt deny ad" 'deny add'
+	# Over TLS, with a token; and nothing, in the line or below it, where that is wrong.
+	to="shunt --url https://127.0.0.1:8443 --token-file $T/token --ca-file $T/ca.pem"
+	completes "$to status sp" 'status spare'
+	completes "$to failover app --to=b" 'b1.*(active|b2)' twice
+	to="shunt --url https://127.0.0.1:8443 --token-file $T/token"
+	types "$to status sp"
+	keys Tab
+	types 'x'
+	shows 'status spx' "what was typed, and nothing else"
+	keys C-u
+	keys C-l
+	wait_for 10 "an empty line" is_empty
 	completes "shunt check /etc/host" '/etc/host'
 }
 

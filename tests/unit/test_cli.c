@@ -162,7 +162,7 @@ static void what_people_read_of_each_command_is_as_it_was(void **state)
 {
 	size_t n = 0;
 
-	for (char letter = 'a'; letter <= 'z'; letter++) {
+	for (int letter = 'a'; letter <= 'z'; letter++) {
 		char complete[16], arguments[64], name[64], *rest = NULL;
 		struct run names;
 

@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "shunt/cli.h"
+
+#define TOKEN_MAX 4096
 
 int cli_fail(int exit_status, const char *format, ...)
 {
@@ -18,6 +21,16 @@ int cli_fail(int exit_status, const char *format, ...)
 	va_end(arguments);
 	fputc('\n', stderr);
 	return exit_status;
+}
+
+int cli_token(const char *file, char **ret_token)
+{
+	size_t length;
+	int r = file_read(file, TOKEN_MAX, ret_token, &length);
+
+	if (r == 0)
+		(*ret_token)[strcspn(*ret_token, " \t\r\n")] = '\0';
+	return r;
 }
 
 bool cli_json_lines;

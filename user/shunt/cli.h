@@ -97,6 +97,7 @@ int cli_ask_if_there(struct cli *cli, const char *method, const char *path, cons
 int cli_refused(struct cli *cli, long status, const json_t *document);
 /* Suggests a name of `kind` like `name` on stderr, unless one is exactly it. */
 void cli_suggest(struct cli *cli, const char *kind, const char *name);
+int cli_token(const char *file, char **ret_token); /* of --token-file: its first word, allocated; 0 | -errno */
 int cli_fail(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_print_json(const json_t *document);
 extern bool cli_json_lines; /* documents of a line each, for those who read one after another */

@@ -4,6 +4,7 @@
  * table, names from the running controller. Says nothing where it knows nothing; never an error in the middle of a line.
  */
 #include <ctype.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #include "base/drop_reason.h"
 #include "shunt/cli.h"
 
-#define PATIENCE_S 3 /* a controller that hangs must not hang the shell */
+#define PATIENCE_S 2 /* a controller that hangs must not hang the shell */
 
 /* A line of command as far as it is typed. */
 struct line {
@@ -24,7 +25,7 @@ struct line {
 	const struct command *command;
 	const char *positional[CLI_POSITIONAL_MAX];
 	size_t n_positional;
-	const char *socket_path, *url;
+	const char *socket_path, *url, *token_file, *ca_file;
 	bool options_ended;        /* by -- */
 };
 
@@ -36,13 +37,35 @@ static void offer(const char *begun, const char *before, const char *word, const
 
 /* ---- names, of the controller ---- */
 
+/* Shells pass words as they are typed. */
+static char *expand_home(const char *path)
+{
+	const char *home = getenv("HOME");
+	char *expanded;
+
+	if (!path || strncmp(path, "~/", 2) != 0 || !home)
+		return path ? strdup(path) : NULL;
+	return asprintf(&expanded, "%s%s", home, path + 1) < 0 ? NULL : expanded;
+}
+
+static bool reach(struct line *line)
+{
+	_cleanup_(freep) char *token_file = expand_home(line->token_file), *ca_file = expand_home(line->ca_file), *token = NULL;
+
+	if (line->client)
+		return true;
+	if (token_file && cli_token(token_file, &token) < 0)
+		return false;
+	return client_open(&(struct client_options){line->socket_path, line->url, token, ca_file}, &line->client) == 0;
+}
+
 static json_t *ask(struct line *line, const char *kind, const char *name)
 {
 	_cleanup_(freep) char *path = NULL;
 	json_t *answer = NULL;
 	long status = 0;
 
-	if (!line->client && client_open(&(struct client_options){line->socket_path, line->url, NULL, NULL}, &line->client) < 0)
+	if (!reach(line))
 		return NULL;
 	path = client_path(line->client, kind, name, NULL);
 	if (!path || client_call(line->client, "GET", path, NULL, &status, &answer) < 0 || status != 200) {
@@ -219,6 +242,17 @@ static void take_option(struct line *line, const struct argp_option *option, con
 		line->socket_path = value;
 	else if (option->key == OPTION_URL)
 		line->url = value;
+	else if (option->key == OPTION_TOKEN_FILE)
+		line->token_file = value;
+	else if (option->key == OPTION_CA_FILE)
+		line->ca_file = value;
+}
+
+/* Quietly: a shell says of who was killed by a signal that it was. */
+static void give_up(int signal)
+{
+	(void)signal;
+	_exit(EXIT_DONE);
 }
 
 static void take_word(struct line *line, const char *word)
@@ -238,6 +272,7 @@ int complete(int n_words, char **words)
 	struct line line = {.socket_path = SHUNT_SOCKET};
 	const struct argp_option *pending = NULL; /* its value is the next word */
 
+	signal(SIGALRM, give_up);
 	alarm(PATIENCE_S);
 	for (int i = 0; i < n_words - 1; i++) {
 		const struct argp_option *option = pending ? NULL : option_of(&line, words[i]);

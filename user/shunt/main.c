@@ -8,10 +8,7 @@
 #include <shunt/names.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "shunt/cli.h"
-
-#define TOKEN_MAX 4096
 
 const char *argp_program_version = "shunt " SHUNT_VERSION;
 
@@ -200,15 +197,10 @@ static void parse_rest(struct parse *parse, int argc, char **argv)
 static int connect_client(struct cli *cli)
 {
 	_cleanup_(freep) char *token = NULL;
-	size_t length;
-	int r;
+	int r = cli->token_file ? cli_token(cli->token_file, &token) : 0;
 
-	if (cli->token_file) {
-		r = file_read(cli->token_file, TOKEN_MAX, &token, &length);
-		if (r < 0)
-			return cli_fail(EXIT_REFUSED, "cannot read %s: %s", cli->token_file, strerror(-r));
-		token[strcspn(token, " \t\r\n")] = '\0';
-	}
+	if (r < 0)
+		return cli_fail(EXIT_REFUSED, "cannot read %s: %s", cli->token_file, strerror(-r));
 	r = client_open(&(struct client_options){cli->socket_path, cli->url, token, cli->ca_file}, &cli->client);
 	if (r == -EINVAL)
 		return cli_fail(EXIT_USAGE, "--url must begin with http:// or https://, not %s", cli->url);
