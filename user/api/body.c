@@ -28,35 +28,35 @@ static bool are_texts(const json_t *json)
 	return json_array_size(json) > 0;
 }
 
-static bool decode_value(const struct body_field *field, const json_t *json)
+static bool decode_value(enum body_type type, const json_t *json, void *ret_value)
 {
 	uint64_t duration_ms;
 
-	switch (field->type) {
+	switch (type) {
 	case BODY_TEXT:
 		if (!json_is_string(json) || !json_string_length(json))
 			return false;
-		*(const char **)field->value = json_string_value(json);
+		*(const char **)ret_value = json_string_value(json);
 		return true;
 	case BODY_DURATION:
 		if (!json_is_string(json) || duration_parse(json_string_value(json), &duration_ms) < 0 || !duration_ms)
 			return false;
-		*(uint64_t *)field->value = duration_ms;
+		*(uint64_t *)ret_value = duration_ms;
 		return true;
 	case BODY_NUMBER:
 		if (!json_is_integer(json) || json_integer_value(json) < 0 || json_integer_value(json) > UINT32_MAX)
 			return false;
-		*(uint32_t *)field->value = (uint32_t)json_integer_value(json);
+		*(uint32_t *)ret_value = (uint32_t)json_integer_value(json);
 		return true;
 	case BODY_BOOLEAN:
 		if (!json_is_boolean(json))
 			return false;
-		*(bool *)field->value = json_boolean_value(json);
+		*(bool *)ret_value = json_boolean_value(json);
 		return true;
 	case BODY_TEXTS:
 		if (!are_texts(json))
 			return false;
-		*(json_t **)field->value = (json_t *)json;
+		*(json_t **)ret_value = (json_t *)json;
 		return true;
 	}
 	return false;
@@ -69,7 +69,7 @@ static int refuse(char **ret_error, const char *format, const char *key, const c
 	return -EINVAL;
 }
 
-static int decode_object(json_t *document, const struct body_field *fields, char **ret_error)
+static int decode_object(json_t *document, const struct body_field *fields, void *const *ret_values, char **ret_error)
 {
 	const struct body_field *field;
 	const char *key;
@@ -81,7 +81,7 @@ static int decode_object(json_t *document, const struct body_field *fields, char
 				break;
 		if (!field->key)
 			return refuse(ret_error, "unknown key \"%s\"%s", key, "");
-		if (!decode_value(field, value))
+		if (!decode_value(field->type, value, ret_values[field - fields]))
 			return refuse(ret_error, "\"%s\" must be %s", key, expected[field->type]);
 	}
 	for (field = fields; field->key; field++)
@@ -90,7 +90,7 @@ static int decode_object(json_t *document, const struct body_field *fields, char
 	return 0;
 }
 
-int body_decode(const char *body, size_t length, const struct body_field *fields, json_t **ret_document,
+int body_decode(const char *body, size_t length, const struct body_field *fields, void *const *ret_values, json_t **ret_document,
 		char **ret_error)
 {
 	json_error_t error = {.text = "out of memory"};
@@ -103,7 +103,7 @@ int body_decode(const char *body, size_t length, const struct body_field *fields
 		snprintf(where, sizeof(where), "line %d, column %d", error.line, error.column);
 		return refuse(ret_error, "the body is not JSON: %s: %s", where, error.text);
 	}
-	r = json_is_object(document) ? decode_object(document, fields, ret_error)
+	r = json_is_object(document) ? decode_object(document, fields, ret_values, ret_error)
 				     : refuse(ret_error, "the body must be a JSON object%s%s", "", "");
 	if (r < 0) {
 		json_decref(document);

@@ -15,18 +15,21 @@ enum body_type {
 	BODY_TEXTS,     /* json_t **, borrowed from the document: an array of texts, not empty */
 };
 
+#define BODY_FIELDS_MAX 8
+
 struct body_field {
 	const char *key;
 	enum body_type type;
 	bool required;
-	void *value;    /* left alone when the key is absent */
+	const char *meaning; /* for the API's description */
 };
 
 /*
  * An empty body means {}. 0 with *ret_document to be released by json_decref after use of the texts; -EINVAL with the
- * reason in *ret_error (allocated). `fields` ends with a key of NULL.
+ * reason in *ret_error (allocated). `fields` ends with a key of NULL; `ret_values` has a place for each of them, left alone
+ * when its key is absent.
  */
-int body_decode(const char *body, size_t length, const struct body_field *fields, json_t **ret_document,
+int body_decode(const char *body, size_t length, const struct body_field *fields, void *const *ret_values, json_t **ret_document,
 		char **ret_error);
 
 #endif

@@ -27,13 +27,12 @@ static bool query_prefix(struct call *call, const char *text, struct config_pref
 
 void get_deny(struct call *call)
 {
-	static const char *const keys[] = {"after", "prefix", "service"};
 	struct config_prefix after, overlaps;
 	struct api_deny_query query = {};
 	struct api_reply reply = {};
 	const char *values[3];
 
-	if (call_query(call, keys, 3, values) < 0 || !query_prefix(call, values[0], &after, &query.after) ||
+	if (call_query(call, values) < 0 || !query_prefix(call, values[0], &after, &query.after) ||
 	    !query_prefix(call, values[1], &overlaps, &query.overlaps))
 		return;
 	query.service = values[2];
@@ -88,14 +87,9 @@ void post_deny(struct call *call)
 {
 	struct api_deny deny = {};
 	json_t *texts = NULL, *body;
-	const struct body_field fields[] = {
-		{"prefixes", BODY_TEXTS, true, &texts},
-		{"for", BODY_DURATION, false, &deny.for_ms},
-		{"service", BODY_TEXT, false, &deny.service},
-		{},
-	};
+	void *const values[] = {&texts, &deny.for_ms, &deny.service};
 
-	if (call_decode(call, fields, &body) < 0)
+	if (call_decode(call, values, &body) < 0)
 		return;
 	change(call, texts, &deny, call->handlers->deny_add);
 	json_decref(body);
@@ -104,25 +98,22 @@ void post_deny(struct call *call)
 /* One by the query ?prefix=…[&service=…], or several by the same body that adds them. */
 void delete_deny(struct call *call)
 {
-	static const char *const keys[] = {"prefix", "service"};
 	struct api_deny deny = {};
 	json_t *texts = NULL, *body;
-	const struct body_field fields[] = {
-		{"prefixes", BODY_TEXTS, !call->request->n_parameters, &texts},
-		{"service", BODY_TEXT, false, &deny.service},
-		{},
-	};
-	const char *values[2];
+	void *const values[] = {&texts, &deny.service};
+	const char *asked[2];
 
-	if (call_query(call, keys, 2, values) < 0 || call_decode(call, fields, &body) < 0)
+	if (call_query(call, asked) < 0 || call_decode(call, values, &body) < 0)
 		return;
-	if (call->request->n_parameters && (texts || !values[0])) {
+	if (!texts && !asked[0]) {
+		api_response_error(call->response, 400, "\"prefixes\" is missing: several in the body, or one as \"prefix\" in the query");
+	} else if (texts && (asked[0] || asked[1])) {
 		api_response_error(call->response, 400, "either \"prefix\" in the query or \"prefixes\" in the body");
 	} else if (texts) {
 		change(call, texts, &deny, call->handlers->deny_remove);
 	} else {
-		texts = json_pack("[s]", values[0]);
-		deny.service = values[1];
+		texts = json_pack("[s]", asked[0]);
+		deny.service = asked[1];
 		change(call, texts, &deny, call->handlers->deny_remove);
 		json_decref(texts);
 	}

@@ -7,10 +7,9 @@
 
 int dry_run_asked(struct call *call, bool *asked)
 {
-	static const char *const keys[] = {"dry_run"};
 	const char *value;
 
-	if (call_query(call, keys, 1, &value) < 0)
+	if (call_query(call, &value) < 0)
 		return -EINVAL;
 	if (value && strcmp(value, "1") != 0 && strcmp(value, "0") != 0) {
 		api_response_error(call->response, 400, "\"dry_run\" must be 1 or 0");

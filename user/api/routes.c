@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The table of routes. Decides which handler a request is for, whether its arguments can be understood and which status
- * its outcome has. Must not know what a command does, nor of sockets.
+ * Decides which route a request is for, whether its arguments can be understood and which status its outcome has, and answers
+ * the routes that read. Must not know what a command does, nor of sockets. The table is in table.c, the commands in commands.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -10,10 +10,7 @@
 #include <string.h>
 
 #include "api/call.h"
-#include "api/dry_run.h"
 #include "api/json.h"
-#include "api/page.h"
-#include "api/watch.h"
 #include "base/cleanup.h"
 #include "base/number.h"
 #include "net/address.h"
@@ -102,7 +99,7 @@ static bool take_snapshot(struct call *call, struct snapshot *snapshot)
 	return r >= 0;
 }
 
-static void get_health(struct call *call)
+void get_health(struct call *call)
 {
 	struct snapshot snapshot = {};
 	json_t *health;
@@ -116,7 +113,7 @@ static void get_health(struct call *call)
 	call->handlers->snapshot_free(call->userdata, &snapshot);
 }
 
-static void get_metrics(struct call *call)
+void get_metrics(struct call *call)
 {
 	struct snapshot snapshot = {};
 
@@ -130,7 +127,7 @@ static void get_metrics(struct call *call)
 	call->handlers->snapshot_free(call->userdata, &snapshot);
 }
 
-static void get_status(struct call *call)
+void get_status(struct call *call)
 {
 	struct snapshot snapshot = {};
 
@@ -159,51 +156,66 @@ static void get_kind(struct call *call, const char *noun, char *(*all)(const str
 	call->handlers->snapshot_free(call->userdata, &snapshot);
 }
 
-static void get_services(struct call *call)
+void get_services(struct call *call)
 {
 	get_kind(call, "service", api_services_text, api_service_by_name);
 }
 
-static void get_groups(struct call *call)
+void get_groups(struct call *call)
 {
 	get_kind(call, "group", api_groups_text, api_group_by_name);
 }
 
-static void get_backends(struct call *call)
+void get_backends(struct call *call)
 {
 	get_kind(call, "backend", api_backends_text, api_backend_by_name);
 }
 
-int call_query(struct call *call, const char *const *keys, size_t n, const char **ret_values)
+int call_query(struct call *call, const char **ret_values)
 {
 	const struct api_request *request = call->request;
+	const struct query_key *keys = call->route->query, *key;
 
-	for (size_t i = 0; i < n; i++)
-		ret_values[i] = NULL;
+	for (key = keys; key->key; key++)
+		ret_values[key - keys] = NULL;
 	for (size_t i = 0; i < request->n_parameters; i++) {
-		size_t k = 0;
-
-		while (k < n && strcmp(keys[k], request->parameters[i].key) != 0)
-			k++;
-		if (k == n) {
+		key = keys;
+		while (key->key && strcmp(key->key, request->parameters[i].key) != 0)
+			key++;
+		if (!key->key) {
 			api_response_error(call->response, 400, "unknown parameter \"%s\"", request->parameters[i].key);
 			return -EINVAL;
 		}
-		ret_values[k] = request->parameters[i].value;
+		ret_values[key - keys] = request->parameters[i].value;
 	}
+	for (key = keys; key->key; key++)
+		if (key->required && !ret_values[key - keys]) {
+			api_response_error(call->response, 400, "\"%s\" is missing", key->key);
+			return -EINVAL;
+		}
 	return 0;
 }
 
-static void get_events(struct call *call)
+int call_decode(struct call *call, void *const *ret_values, json_t **ret_document)
+{
+	_cleanup_(freep) char *error = NULL;
+	int r = body_decode(call->request->body, call->request->body_length, call->route->body, ret_values, ret_document,
+			    &error);
+
+	if (r < 0)
+		api_response_error(call->response, 400, "%s", error ?: "out of memory");
+	return r;
+}
+
+void get_events(struct call *call)
 {
 	_cleanup_(freep) struct event *events = calloc(API_EVENTS_MAX, sizeof(*events));
-	static const char *const keys[] = {"since"};
 	const char *since_text;
 	uint64_t since = 0;
 	json_t *all;
 	size_t n;
 
-	if (call_query(call, keys, 1, &since_text) < 0)
+	if (call_query(call, &since_text) < 0)
 		return;
 	if (since_text && number_parse(since_text, 0, INT64_MAX, &since) < 0) {
 		api_response_error(call->response, 400, "\"since\" must be the id of an event, a whole number");
@@ -217,12 +229,11 @@ static void get_events(struct call *call)
 }
 
 /* Where a reader goes on: the query's `since`, or what a browser's EventSource says of itself when it comes back. */
-static void get_events_stream(struct call *call)
+void get_events_stream(struct call *call)
 {
-	static const char *const keys[] = {"since"};
 	const char *since_text;
 
-	if (call_query(call, keys, 1, &since_text) < 0)
+	if (call_query(call, &since_text) < 0)
 		return;
 	if (!since_text)
 		since_text = call->request->last_event_id;
@@ -235,12 +246,12 @@ static void get_events_stream(struct call *call)
 	call->response->is_stream = true;
 }
 
-static void get_access(struct call *call)
+void get_access(struct call *call)
 {
 	call_answer(call, 200, json_pack("{s:s}", "access", call->request->access == API_WRITE ? "write" : "read"));
 }
 
-static void get_maps(struct call *call)
+void get_maps(struct call *call)
 {
 	struct snapshot_map maps[API_MAPS_MAX];
 	size_t n = call->handlers->maps(call->userdata, maps, API_MAPS_MAX);
@@ -251,22 +262,16 @@ static void get_maps(struct call *call)
 	call_answer(call, 200, all);
 }
 
-static void get_explain(struct call *call)
+void get_explain(struct call *call)
 {
-	static const char *const keys[] = {"proto", "src", "dst"};
 	struct shunt_addr source, destination;
 	struct api_reply reply = {};
 	uint16_t source_port, destination_port;
 	const char *values[3];
 	uint8_t protocol;
 
-	if (call_query(call, keys, 3, values) < 0)
+	if (call_query(call, values) < 0)
 		return;
-	for (size_t i = 0; i < 3; i++)
-		if (!values[i]) {
-			api_response_error(call->response, 400, "\"%s\" is missing", keys[i]);
-			return;
-		}
 	protocol = strcmp(values[0], "tcp") == 0 ? IPPROTO_TCP : strcmp(values[0], "udp") == 0 ? IPPROTO_UDP : 0;
 	if (!protocol)
 		api_response_error(call->response, 400, "\"proto\" must be tcp or udp");
@@ -282,225 +287,6 @@ static void get_explain(struct call *call)
 						     destination_port, &reply),
 			     &reply);
 }
-
-/* ---- commands ---- */
-
-int call_decode(struct call *call, const struct body_field *fields, json_t **ret_document)
-{
-	_cleanup_(freep) char *error = NULL;
-	int r = body_decode(call->request->body, call->request->body_length, fields, ret_document, &error);
-
-	if (r < 0)
-		api_response_error(call->response, 400, "%s", error ?: "out of memory");
-	return r;
-}
-
-static void post_drain(struct call *call)
-{
-	uint64_t timeout_ms = 0, for_ms = 0;
-	bool dry_run = false;
-	const struct body_field fields[] = {
-		{"timeout", BODY_DURATION, false, &timeout_ms},
-		{"for", BODY_DURATION, false, &for_ms},
-		{"dry_run", BODY_BOOLEAN, false, &dry_run},
-		{},
-	};
-	struct api_reply reply = {};
-	json_t *body;
-
-	if (dry_run_asked(call, &dry_run) < 0 || call_decode(call, fields, &body) < 0)
-		return;
-	if (dry_run)
-		dry_run_answer(call, API_FORESEE_DRAIN, NULL, false);
-	else
-		call_reply(call, call->handlers->drain(call->userdata, call->name, timeout_ms, for_ms, &reply), &reply);
-	json_decref(body);
-}
-
-static void post_weight(struct call *call)
-{
-	uint32_t weight = 0;
-	uint64_t for_ms = 0;
-	const struct body_field fields[] = {
-		{"weight", BODY_NUMBER, true, &weight}, {"for", BODY_DURATION, false, &for_ms}, {}};
-	struct api_reply reply = {};
-	json_t *body;
-
-	if (call_decode(call, fields, &body) < 0)
-		return;
-	call_reply(call, call->handlers->weight(call->userdata, call->name, weight, for_ms, &reply), &reply);
-	json_decref(body);
-}
-
-static void post_failover(struct call *call, const char *backend_key, bool required)
-{
-	const char *backend = NULL;
-	uint64_t for_ms = 0;
-	bool dry_run = false;
-	const struct body_field fields[] = {
-		{backend_key, BODY_TEXT, required, &backend},
-		{"for", BODY_DURATION, false, &for_ms},
-		{"dry_run", BODY_BOOLEAN, false, &dry_run},
-		{},
-	};
-	struct api_reply reply = {};
-	json_t *body;
-
-	if (dry_run_asked(call, &dry_run) < 0 || call_decode(call, fields, &body) < 0)
-		return;
-	if (dry_run)
-		dry_run_answer(call, API_FORESEE_FAILOVER, backend, false);
-	else
-		call_reply(call, call->handlers->failover(call->userdata, call->name, backend, for_ms, &reply), &reply);
-	json_decref(body);
-}
-
-static void post_group_primary(struct call *call)
-{
-	post_failover(call, "backend_id", true);
-}
-
-static void post_group_failover(struct call *call)
-{
-	post_failover(call, "to", false);
-}
-
-static void post_reload(struct call *call)
-{
-	bool force = false, dry_run = false;
-	const struct body_field fields[] = {
-		{"force", BODY_BOOLEAN, false, &force}, {"dry_run", BODY_BOOLEAN, false, &dry_run}, {}};
-	struct api_reply reply = {};
-	json_t *body;
-
-	if (dry_run_asked(call, &dry_run) < 0 || call_decode(call, fields, &body) < 0)
-		return;
-	if (dry_run)
-		dry_run_answer(call, API_FORESEE_RELOAD, NULL, force);
-	else
-		call_reply(call, call->handlers->reload(call->userdata, force, &reply), &reply);
-	json_decref(body);
-}
-
-/* A command on something by name, without arguments. */
-static void post_plain(struct call *call, int (*command)(void *, const char *, struct api_reply *))
-{
-	const struct body_field fields[] = {{}};
-	struct api_reply reply = {};
-	json_t *body;
-
-	if (call_decode(call, fields, &body) < 0)
-		return;
-	json_decref(body);
-	call_reply(call, command(call->userdata, call->name, &reply), &reply);
-}
-
-static void post_maint(struct call *call)
-{
-	uint64_t for_ms = 0;
-	bool dry_run = false;
-	const struct body_field fields[] = {
-		{"for", BODY_DURATION, false, &for_ms}, {"dry_run", BODY_BOOLEAN, false, &dry_run}, {}};
-	struct api_reply reply = {};
-	json_t *body;
-
-	if (dry_run_asked(call, &dry_run) < 0 || call_decode(call, fields, &body) < 0)
-		return;
-	json_decref(body);
-	if (dry_run)
-		dry_run_answer(call, API_FORESEE_MAINT, NULL, false);
-	else
-		call_reply(call, call->handlers->maint(call->userdata, call->name, for_ms, &reply), &reply);
-}
-
-static void post_ready(struct call *call)
-{
-	post_plain(call, call->handlers->ready);
-}
-
-static void post_failback(struct call *call)
-{
-	post_plain(call, call->handlers->failback);
-}
-
-static void post_of_all(struct call *call, int (*command)(void *, struct api_reply *))
-{
-	const struct body_field fields[] = {{}};
-	struct api_reply reply = {};
-	json_t *body;
-
-	if (call_decode(call, fields, &body) < 0)
-		return;
-	json_decref(body);
-	call_reply(call, command(call->userdata, &reply), &reply);
-}
-
-static void post_detach(struct call *call)
-{
-	post_of_all(call, call->handlers->detach);
-}
-
-/* Not by GET: what it answers is the whole configuration, which a token for reading is not given. */
-static void post_backup(struct call *call)
-{
-	post_of_all(call, call->handlers->backup);
-}
-
-static void post_restore(struct call *call)
-{
-	bool force = false;
-	const struct body_field fields[] = {{"force", BODY_BOOLEAN, false, &force}, {}};
-	struct api_reply reply = {};
-	json_t *body;
-
-	if (call_decode(call, fields, &body) < 0)
-		return;
-	json_decref(body);
-	call_reply(call, call->handlers->restore(call->userdata, force, &reply), &reply);
-}
-
-/* ---- the table; '*' stands for one segment of the path, the name ---- */
-
-static const struct route {
-	const char *method, *path;
-	void (*serve)(struct call *call);
-} routes[] = {
-	{"GET", "/", get_page},
-	{"GET", "/health", get_health},
-	{"GET", "/metrics", get_metrics},
-	{"GET", "/api/v1/status", get_status},
-	{"GET", "/api/v1/services", get_services},
-	{"GET", "/api/v1/services/*", get_services},
-	{"GET", "/api/v1/groups", get_groups},
-	{"GET", "/api/v1/groups/*", get_groups},
-	{"POST", "/api/v1/groups", post_groups},
-	{"DELETE", "/api/v1/groups/*", delete_group},
-	{"GET", "/api/v1/backends", get_backends},
-	{"GET", "/api/v1/backends/*", get_backends},
-	{"GET", "/api/v1/events", get_events},
-	{"GET", "/api/v1/events/stream", get_events_stream},
-	{"GET", "/api/v1/access", get_access},
-	{"GET", "/api/v1/explain", get_explain},
-	{"GET", "/api/v1/maps", get_maps},
-	{"GET", "/api/v1/deny", get_deny},
-	{"POST", "/api/v1/deny", post_deny},
-	{"DELETE", "/api/v1/deny", delete_deny},
-	{"POST", "/api/v1/groups/*/primary", post_group_primary},
-	{"POST", "/api/v1/groups/*/failover", post_group_failover},
-	{"POST", "/api/v1/groups/*/failback", post_failback},
-	{"POST", "/api/v1/backends/*/drain", post_drain},
-	{"POST", "/api/v1/backends/*/maint", post_maint},
-	{"POST", "/api/v1/backends/*/ready", post_ready},
-	{"POST", "/api/v1/backends/*/weight", post_weight},
-	{"GET", "/api/v1/flows", get_flows},
-	{"POST", "/api/v1/trace", post_trace},
-	{"GET", "/api/v1/trace/*", get_trace},
-	{"DELETE", "/api/v1/trace/*", delete_trace},
-	{"POST", "/api/v1/reload", post_reload},
-	{"POST", "/api/v1/backup", post_backup},
-	{"POST", "/api/v1/restore", post_restore},
-	{"POST", "/api/v1/detach", post_detach},
-};
 
 /* Whether `path` is of `pattern`; `ret_name` gets the segment for '*', "" without one. */
 static bool path_matches(const char *pattern, const char *path, char ret_name[API_NAME_MAX])
@@ -556,8 +342,9 @@ static bool is_as_seen(struct call *call)
 	return same;
 }
 
-static void serve(const struct route *route, struct call *call)
+static void serve(struct call *call)
 {
+	const struct route *route = call->route;
 	bool reads = strcmp(route->method, "GET") == 0;
 
 	if (!reads && call->request->access != API_WRITE)
@@ -573,15 +360,15 @@ void api_route(const struct api_handlers *handlers, void *userdata, const struct
 	struct call call = {.handlers = handlers, .userdata = userdata, .request = request, .response = ret_response};
 
 	*ret_response = (struct api_response){};
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (!path_matches(routes[i].path, request->path, call.name))
+	for (call.route = api_routes; call.route->path; call.route++) {
+		if (!path_matches(call.route->path, request->path, call.name))
 			continue;
-		if (method_matches(routes[i].method, request->method)) {
+		if (method_matches(call.route->method, request->method)) {
 			*ret_response->allow = '\0';
-			serve(&routes[i], &call);
+			serve(&call);
 			return;
 		}
-		allow(routes[i].method, ret_response->allow, sizeof(ret_response->allow));
+		allow(call.route->method, ret_response->allow, sizeof(ret_response->allow));
 	}
 	if (*ret_response->allow)
 		api_response_error(ret_response, 405, "%s is for %s only", request->path, ret_response->allow);

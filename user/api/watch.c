@@ -5,26 +5,21 @@
 
 void get_flows(struct call *call)
 {
-	static const char *const keys[] = {"backend"};
 	struct api_reply reply = {};
 	const char *backend;
 
-	if (call_query(call, keys, 1, &backend) == 0)
+	if (call_query(call, &backend) == 0)
 		call_reply(call, call->handlers->flows(call->userdata, backend, &reply), &reply);
 }
 
 void post_trace(struct call *call)
 {
 	struct api_trace wanted = {0};
-	const struct body_field fields[] = {
-		{"service", BODY_TEXT, false, &wanted.service}, {"backend", BODY_TEXT, false, &wanted.backend},
-		{"client", BODY_TEXT, false, &wanted.client},   {"reason", BODY_TEXT, false, &wanted.reason},
-		{"bytes", BODY_BOOLEAN, false, &wanted.bytes},  {},
-	};
+	void *const values[] = {&wanted.service, &wanted.backend, &wanted.client, &wanted.reason, &wanted.bytes};
 	struct api_reply reply = {};
 	json_t *body;
 
-	if (call_decode(call, fields, &body) < 0)
+	if (call_decode(call, values, &body) < 0)
 		return;
 	call_reply(call, call->handlers->trace_begin(call->userdata, &wanted, &reply), &reply);
 	json_decref(body);
