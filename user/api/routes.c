@@ -272,6 +272,7 @@ void get_explain(struct call *call)
 
 	if (call_query(call, values) < 0)
 		return;
+	// NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): all three are required
 	protocol = strcmp(values[0], "tcp") == 0 ? IPPROTO_TCP : strcmp(values[0], "udp") == 0 ? IPPROTO_UDP : 0;
 	if (!protocol)
 		api_response_error(call->response, 400, "\"proto\" must be tcp or udp");
@@ -360,15 +361,16 @@ void api_route(const struct api_handlers *handlers, void *userdata, const struct
 	struct call call = {.handlers = handlers, .userdata = userdata, .request = request, .response = ret_response};
 
 	*ret_response = (struct api_response){};
-	for (call.route = api_routes; call.route->path; call.route++) {
-		if (!path_matches(call.route->path, request->path, call.name))
+	for (const struct route *route = api_routes; route->path; route++) {
+		if (!path_matches(route->path, request->path, call.name))
 			continue;
-		if (method_matches(call.route->method, request->method)) {
+		if (method_matches(route->method, request->method)) {
+			call.route = route;
 			*ret_response->allow = '\0';
 			serve(&call);
 			return;
 		}
-		allow(call.route->method, ret_response->allow, sizeof(ret_response->allow));
+		allow(route->method, ret_response->allow, sizeof(ret_response->allow));
 	}
 	if (*ret_response->allow)
 		api_response_error(ret_response, 405, "%s is for %s only", request->path, ret_response->allow);
