@@ -170,7 +170,9 @@ def ask_all():
     ask("DELETE", V1 + "trace/{name}", name=watcher)
     ask("POST", V1 + "reload", {"dry_run": True})
     ask("POST", V1 + "reload")
-    ask("POST", V1 + "backup")
+    backup = json.loads(ask("POST", V1 + "backup")[1])
+    with open(backup["state_dir"] + "/restore.json", "w", encoding="utf-8") as file:
+        json.dump(backup["backup"], file)
     ask("POST", V1 + "restore", {"force": False})
 
 
