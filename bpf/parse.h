@@ -15,12 +15,36 @@
 #include "vlan.h"
 
 #define IPV4_WITHOUT_OPTIONS 0x45 /* version and words of the header: its first byte */
+#define IPV4_WORDS_MIN 5
+#define IPV4_WORDS_MAX 15
 #define ICMP_MIN_LEN 8 /* RFC 792, 4443: every message has as much */
 
 /* One branch for all: before each the compiler writes to the stack what it knows of the packet by then. */
 stage bool any_negative(__s32 a, __s32 b, __s32 c)
 {
 	return (a | b | c) < 0;
+}
+
+/* Zero when the header adds up to all ones (RFC 1071 section 2); the sum is folded as far as that shows. */
+stage __s32 checksum_error(__u64 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__s32)sum ^ 0xffff;
+}
+
+/* Of a header, in words of 32 bits; of its options of those that are there. */
+stage __u64 sum_of_ipv4_header(const struct packet *p, const struct iphdr *ip, __u32 header_len)
+{
+	const __be32 *word = (const __be32 *)ip;
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < IPV4_WORDS_MIN; i++)
+		sum += word[i];
+	for (__u32 i = IPV4_WORDS_MIN; i < IPV4_WORDS_MAX; i++)
+		if (i * 4 < header_len && (void *)(word + i + 1) <= p->end)
+			sum += word[i];
+	return sum;
 }
 
 /* The transport header is cut short; a fragment that ends within it was made so. */
@@ -107,7 +131,9 @@ __attribute__((no_sanitize("alignment"))) stage struct shunt_addr address_at(con
 /* RFC 791: a header that is there, of so many bytes as it says. */
 stage void read_ipv4(struct packet *p, const struct iphdr *ip, __u32 header_len)
 {
+	__s32 wrong = checksum_error(sum_of_ipv4_header(p, ip, header_len));
 	__u16 fragment;
+	bool lies;
 
 	p->ip_len = bpf_ntohs(ip->tot_len);
 	p->source = mapped_address(ip->saddr);
@@ -116,9 +142,10 @@ stage void read_ipv4(struct packet *p, const struct iphdr *ip, __u32 header_len)
 	p->traffic_class = ip->tos;
 	p->l4_offset = (p->l3_offset + header_len) & FRAME_OFFSET_MAX;
 	/* Version 4 and at least 5 words, the packet has room for its header, the frame for the packet. */
-	if (unlikely(any_negative((0x4f - 0x45) - (__u8)(*(const __u8 *)ip - 0x45), p->ip_len - header_len,
-				  p->frame_len - p->l3_offset - p->ip_len)))
-		p->fault = SHUNT_DROP_MALFORMED;
+	lies = any_negative((0x4f - 0x45) - (__u8)(*(const __u8 *)ip - 0x45), p->ip_len - header_len,
+			    p->frame_len - p->l3_offset - p->ip_len);
+	if (unlikely(lies | wrong))
+		p->fault = lies ? SHUNT_DROP_MALFORMED : SHUNT_DROP_IP_CHECKSUM;
 	else if (unlikely(ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET))) {
 		fragment = bpf_ntohs(ip->frag_off);
 		p->is_fragment = true;

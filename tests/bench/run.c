@@ -52,6 +52,19 @@ static int program_of(struct bench *b, const struct contender *c, struct fixture
 	return object_program(b->outer, c->program == EMPTY ? "bench_empty" : "bench_swap");
 }
 
+/* Of bytes as they stand in memory, an even number. */
+static uint32_t sum_of_pairs(const uint8_t *at, size_t bytes)
+{
+	uint32_t sum = 0;
+	uint16_t pair;
+
+	for (size_t i = 0; i < bytes; i += sizeof(pair)) {
+		memcpy(&pair, at + i, sizeof(pair));
+		sum += pair;
+	}
+	return sum;
+}
+
 static struct bench_run run_of(const struct contender *c, const struct frame *packet)
 {
 	const uint8_t *ip = packet->byte + ETHERNET_LEN;
@@ -64,7 +77,8 @@ static struct bench_run run_of(const struct contender *c, const struct frame *pa
 	uint32_t source, destination;
 
 	memcpy(run.ethernet, packet->byte, 12);
-	memcpy(&run.ttl_word, ip + (run.ipv6 ? 4 : 8), 4);
+	memcpy(&run.ttl_word, ip + (run.ipv6 ? 4 : 8), run.ipv6 ? 4 : 2);
+	run.rest_sum = run.ipv6 ? 0 : sum_of_pairs(ip, 10);
 	memcpy(&run.ports, ip + (run.ipv6 ? 40 : 20), 4);
 	memcpy(&source, ip + 12, 4);
 	memcpy(&destination, ip + 16, 4);

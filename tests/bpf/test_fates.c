@@ -181,11 +181,11 @@ static void every_drop_has_its_reason(void **state)
 		drops("IP length beyond the frame", poke(tcp(CLIENT, VIP(L2), SYN), 16, 2, 41), SHUNT_DROP_MALFORMED),
 		drops("IP length shorter than its header", poke(tcp(CLIENT, VIP(L2), SYN), 16, 2, 19),
 		      SHUNT_DROP_MALFORMED),
-		drops("IP length leaves half a TCP header", poke(tcp(CLIENT, VIP(L2), SYN), 16, 2, 30),
+		drops("IP length leaves half a TCP header", poke_ip(tcp(CLIENT, VIP(L2), SYN), 16, 2, 30),
 		      SHUNT_DROP_MALFORMED),
-		drops("IP length leaves half a UDP header", poke(udp(CLIENT, VIP(L2)), 16, 2, 27),
+		drops("IP length leaves half a UDP header", poke_ip(udp(CLIENT, VIP(L2)), 16, 2, 27),
 		      SHUNT_DROP_MALFORMED),
-		drops("IP length leaves half an ICMP header", poke(echo(CLIENT_HOST, VIP_HOST, true), 16, 2, 27),
+		drops("IP length leaves half an ICMP header", poke_ip(echo(CLIENT_HOST, VIP_HOST, true), 16, 2, 27),
 		      SHUNT_DROP_MALFORMED),
 		drops("IPv6 length beyond the frame", poke(tcp(CLIENT6, VIP6(L2), SYN), 18, 2, 21),
 		      SHUNT_DROP_MALFORMED),
@@ -206,6 +206,8 @@ static void every_drop_has_its_reason(void **state)
 		drops("UDP length beyond the packet", poke(udp(CLIENT, VIP(L2)), 38, 2, 9), SHUNT_DROP_MALFORMED),
 		drops("UDP length 0, IPv6", poke(udp(CLIENT6, VIP6(L2)), 58, 2, 0), SHUNT_DROP_MALFORMED),
 
+		drops("a wrong header checksum", poke(tcp(CLIENT, VIP(L2), SYN), 24, 2, 0x1234), SHUNT_DROP_IP_CHECKSUM),
+		drops("header checksum 0", poke(udp(CLIENT, VIP(TO_V6)), 24, 2, 0), SHUNT_DROP_IP_CHECKSUM),
 		drops("TTL 0", ttl(tcp(CLIENT, VIP(L2), ACK), 0), SHUNT_DROP_TTL_ZERO),
 		drops("hop limit 0", ttl(udp(CLIENT6, VIP6(TO_V4)), 0), SHUNT_DROP_TTL_ZERO),
 		drops("echo with TTL 0", ttl(echo(CLIENT_HOST, VIP_HOST, true), 0), SHUNT_DROP_TTL_ZERO),
@@ -337,6 +339,8 @@ static void no_packet_of_random_bytes_is_ever_forwarded_wrongly(void **state)
 			random = random * 6364136223846793005ULL + 1442695040888963407ULL;
 			poke(in, ETHERNET_LEN + (random >> 33) % 44, 1, random >> 56);
 		}
+		if (random >> 60)
+			mend_ip(in, ETHERNET_LEN);
 		got = fixture_run(&w->f, in);
 		/* Whatever leaves has whole the packet that came, behind what was put in front. */
 		if (got.verdict == XDP_TX || got.verdict == XDP_REDIRECT)

@@ -266,6 +266,8 @@ static void mutate(uint64_t seed, uint64_t n, struct frame *frame)
 	for (uint32_t times = 1 + next(&random, 3); times > 0; times--)
 		mutations[next(&random, N(mutations))](&random, frame);
 	memcpy(frame->byte, from->byte, 2 * MAC_LEN); /* they say no more than who it is from */
+	if (next(&random, 8)) /* a wrong checksum would hide all else that is wrong */
+		mend_ip(frame, ip_offset(frame));
 }
 
 static uint64_t from_environment(const char *name, uint64_t otherwise)

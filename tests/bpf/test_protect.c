@@ -436,7 +436,7 @@ static void a_flood_of_clients_that_come_once_does_not_free_the_one_that_came_of
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(fixture_run_quietly(&g->w.f, often), XDP_TX);
 	for (uint32_t i = 0; i < 20000; i++)
-		fixture_run_quietly(&g->w.f, poke(once, ETHERNET_LEN + 12, 4, 100U << 24 | 64 << 16 | i));
+		fixture_run_quietly(&g->w.f, poke_ip(once, ETHERNET_LEN + 12, 4, 100U << 24 | 64 << 16 | i));
 	check_cases(&g->w, &over, 1);
 }
 

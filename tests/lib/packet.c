@@ -146,6 +146,13 @@ static size_t checksum_offset(uint8_t protocol)
 	}
 }
 
+/* len: of the header. */
+static void seal_ipv4_header(uint8_t *at, size_t len)
+{
+	put16(at + 10, 0);
+	put16(at + 10, fold(sum(0, at, len)));
+}
+
 /* Lengths and checksums of the outermost packet, as `ip_len` bytes are in it. */
 static struct frame *seal(struct frame *frame, size_t ip_len)
 {
@@ -155,8 +162,7 @@ static struct frame *seal(struct frame *frame, size_t ip_len)
 
 	if (at[0] >> 4 == 4) {
 		put16(at + 2, ip_len);
-		put16(at + 10, 0);
-		put16(at + 10, fold(sum(0, at, (at[0] & 15) * 4U)));
+		seal_ipv4_header(at, (at[0] & 15) * 4U);
 	} else {
 		put16(at + 4, ip_len - IPV6_LEN);
 	}
@@ -429,6 +435,21 @@ struct frame *poke(struct frame *frame, size_t offset, size_t n_bytes, uint32_t 
 	for (size_t i = 0; i < n_bytes; i++)
 		frame->byte[offset + i] = value >> 8 * (n_bytes - 1 - i);
 	return frame;
+}
+
+struct frame *mend_ip(struct frame *frame, size_t offset)
+{
+	uint8_t *at = frame->byte + offset;
+	size_t header = (at[0] & 15) * 4U;
+
+	if (frame->len >= offset + IPV4_LEN && get16(at - 2) == ETH_P_IP)
+		seal_ipv4_header(at, offset + header <= frame->len ? header : frame->len - offset);
+	return frame;
+}
+
+struct frame *poke_ip(struct frame *frame, size_t offset, size_t n_bytes, uint32_t value)
+{
+	return mend_ip(poke(frame, offset, n_bytes, value), ETHERNET_LEN);
 }
 
 struct frame *flow_label(struct frame *frame, uint32_t label)

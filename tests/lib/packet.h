@@ -53,6 +53,8 @@ struct frame *cut(struct frame *frame, size_t len); /* the first len bytes only,
 struct frame *dont_fragment(struct frame *frame); /* IPv4; nothing to IPv6 */
 struct frame *tcp_options(struct frame *frame, const void *option, size_t len); /* len: a multiple of 4 */
 struct frame *poke(struct frame *frame, size_t offset, size_t n_bytes, uint32_t value); /* raw, big endian */
+struct frame *poke_ip(struct frame *frame, size_t offset, size_t n_bytes, uint32_t value); /* then mend_ip(), without tags */
+struct frame *mend_ip(struct frame *frame, size_t offset); /* the IPv4 header's checksum, when there is such a header */
 struct frame *flow_label(struct frame *frame, uint32_t label); /* of the outermost header, IPv6 */
 struct frame *macs(struct frame *frame, const uint8_t destination[MAC_LEN], const uint8_t source[MAC_LEN]);
 

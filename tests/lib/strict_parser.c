@@ -117,6 +117,17 @@ static void read_fragment(struct strict *s, const uint8_t *frame, size_t offset,
 
 /* ---- network ---- */
 
+static bool adds_up(const uint8_t *header, size_t len)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < len; i += 2)
+		sum += read16(header + i);
+	while (sum > 0xffff)
+		sum = (sum >> 16) + sum % 0x10000;
+	return sum == 0xffff;
+}
+
 static void read_ipv4(struct strict *s, const uint8_t *frame, size_t len)
 {
 	const uint8_t *ip = frame + s->l3;
@@ -141,6 +152,8 @@ static void read_ipv4(struct strict *s, const uint8_t *frame, size_t len)
 		refuse(s, "the total length does not hold the header (RFC 791 3.1)");
 	else if (s->ip_len > len)
 		refuse(s, "the total length is beyond the frame (RFC 1812 5.2.2)");
+	else if (!adds_up(ip, header))
+		refuse(s, "the header checksum is wrong (RFC 1122 3.2.1.2, RFC 1812 5.2.2)");
 	if (s->refused)
 		return;
 	if (ip[8] == 0)
@@ -237,15 +250,3 @@ struct strict strict_parse(const uint8_t *frame, size_t len)
 	return s;
 }
 
-bool strict_header_checksum(const uint8_t *frame, const struct strict *s)
-{
-	uint32_t sum = 0;
-
-	if (!s->ipv4)
-		return true;
-	for (size_t i = s->l3; i < s->l3 + (size_t)(frame[s->l3] % 16) * 4; i += 2)
-		sum += read16(frame + i);
-	while (sum > 0xffff)
-		sum = (sum >> 16) + sum % 0x10000;
-	return sum == 0xffff;
-}

@@ -4,8 +4,7 @@
  * it. It shares nothing with bpf/parse.h, so that a mistake must be made twice to stay unseen. Knows of no
  * services.
  *
- * Internet checksums are not judged: a balancer passes on what it does not change, and the backend looks (RFC 1122
- * 3.2.1.2).
+ * Of checksums only that of the IPv4 header is judged: those of TCP, UDP and ICMP are between the ends.
  */
 #ifndef SHUNT_TEST_STRICT_PARSER_H
 #define SHUNT_TEST_STRICT_PARSER_H
@@ -16,7 +15,7 @@
 
 enum strict_kind {
 	STRICT_FOREIGN, /* no IP, or not so much as a whole IP header: nothing more is known */
-	STRICT_BROKEN, /* version or lengths of the IP header cannot be; addresses are known */
+	STRICT_BROKEN, /* version, lengths or checksum of the IP header cannot be; addresses are known */
 	STRICT_FLOW, /* TCP or UDP */
 	STRICT_ICMP, /* of either version, in either family */
 	STRICT_FRAGMENT, /* one of several */
@@ -38,8 +37,5 @@ struct strict {
 };
 
 struct strict strict_parse(const uint8_t *frame, size_t len);
-
-/* Whether the IPv4 header's checksum is right; true of IPv6, which has none. */
-bool strict_header_checksum(const uint8_t *frame, const struct strict *parsed);
 
 #endif

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What is not simply forwarded: for nobody, echo, malformed, too big, no backend."""
 
-from scapy.all import ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr
+from scapy.all import ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPOption, checksum
 
 from generate import *
 
 
 def poke(given, offset, value, n_bytes=1):
     return given[:offset] + value.to_bytes(n_bytes, "big") + given[offset + n_bytes:]
+
+
+def poke_ip(given, offset, value, n_bytes=1, at=14):
+    """In an IPv4 header at `at`, whose checksum is right afterwards (RFC 791 3.1)."""
+    given = poke(given, offset, value, n_bytes)
+    header = given[at:at + 4 * (given[at] & 15)]
+    header = poke(header, 10, 0, 2)
+    return poke(given, at + 10, checksum(header), 2)
 
 
 def nobody():
@@ -101,9 +109,9 @@ def malformed():
                 ("IP length beyond the frame", poke(tcp4, at + 2, 41, 2)),
                 ("IP length 65535", poke(tcp4, at + 2, 65535, 2)), ("IP length 0", poke(tcp4, at + 2, 0, 2)),
                 ("IP length shorter than its header", poke(tcp4, at + 2, 19, 2)),
-                ("IP length of the header alone", poke(tcp4, at + 2, 20, 2)),
-                ("IP length leaves half a TCP header", poke(tcp4, at + 2, 30, 2)),
-                ("IP length leaves half a UDP header", poke(udp4, at + 2, 27, 2)),
+                ("IP length of the header alone", poke_ip(tcp4, at + 2, 20, 2, at)),
+                ("IP length leaves half a TCP header", poke_ip(tcp4, at + 2, 30, 2, at)),
+                ("IP length leaves half a UDP header", poke_ip(udp4, at + 2, 27, 2, at)),
                 ("IP header of 0 words", poke(tcp4, at, 0x40)), ("IP header of 4 words", poke(tcp4, at, 0x44)),
                 ("IP header longer than the packet", poke(tcp4, at, 0x4f)),
                 ("version 5", poke(tcp4, at, 0x55)), ("version 6 in an IPv4 frame", poke(tcp4, at, 0x65)),
@@ -119,6 +127,12 @@ def malformed():
                 ("UDP length 0, IPv6", poke(udp6, at + 44, 0, 2)),
                 ("UDP length beyond the packet, IPv6", poke(udp6, at + 44, 65535, 2))):
             drops(words + name, given, "malformed")
+        for name, given in (
+                ("header checksum 0", poke(tcp4, at + 10, 0, 2)), ("header checksum 65535", poke(udp4, at + 10, 65535, 2)),
+                ("a bit of the TTL flipped", poke(tcp4, at + 8, 57 ^ 4)),
+                ("a bit of the source flipped", poke(udp4, at + 12, 198 ^ 1)),
+                ("a length that the checksum does not know", poke(tcp4 + b"\0", at + 2, 41, 2))):
+            drops(words + name, given, "ip_checksum")
         drops(words + "TTL 0", frame(ip(4, ttl=0) / tcp(L2, "A"), tags), "ttl_zero")
         drops(words + "hop limit 0", frame(ip(6, ttl=0) / udp(TO_V4), tags), "ttl_zero")
 
@@ -134,4 +148,21 @@ def refused():
                   "internal")
 
 
-SECTIONS = [nobody, echoes, malformed, refused]
+def checksums():
+    """RFC 791 3.1, RFC 1122 3.2.1.2: the header's. Those of what is behind it are between the ends."""
+    for port, words in (L2, "l2"), (TO_V4, "4in4"), (TO_V6, "4in6"), (GUE_TO_V4, "gue"):
+        whole = frame(ip(4) / tcp(port))
+        drops("a wrong header checksum, %s" % words, poke(whole, 24, whole[24] ^ 128), "ip_checksum")
+    options = frame(ip(4, options=[IPOption(b"\x94\x04\0\0")] * 10) / tcp(L2))
+    drops("a wrong header checksum behind options", poke(options, 24, options[24] ^ 1), "ip_checksum")
+    drops("an option that the checksum does not know", poke(options, 14 + 20 + 3, 1), "ip_checksum")
+    whole = frame(echo(4, True))
+    drops("echo with a wrong header checksum", poke(whole, 24, whole[24] ^ 1), "ip_checksum")
+    first = frame(ip(4, flags="MF") / udp(L2) / data(64))
+    drops("a fragment with a wrong header checksum", poke(first, 25, first[25] ^ 1), "ip_checksum")
+    for words, given in (("another address", frame(ip(4, destination=OTHER[4]) / tcp(L2))),
+                         ("multicast", frame(IP(src="10.0.0.9", dst="224.0.0.251", ttl=255) / udp(5353, 5353)))):
+        passes("a wrong header checksum to %s" % words, poke(given, 24, given[24] ^ 1))
+
+
+SECTIONS = [nobody, echoes, malformed, checksums, refused]
