@@ -6,7 +6,8 @@
  *
  * The kernel's tables say where to (bpf_fib_lookup, which needs forwarding enabled on the interface the answer came by). What
  * is for this host passes untouched, as answers to health checks are, and so does what the kernel has no way for: it says
- * so to the backend. What it would forward must not pass, or the client had the backend's own address.
+ * so to the backend. What it would forward must not pass as it is, or the client had the backend's own address. While the
+ * next hop is not resolved the kernel is given the answer translated: it keeps packets until it has found the neighbour.
  */
 #ifndef SHUNT_BPF_ANSWER_H
 #define SHUNT_BPF_ANSWER_H
@@ -255,7 +256,7 @@ __noinline int count_answer(struct xdp_md *ctx, const struct shunt_answer *answe
 
 /*
  * Sends it on if it is an answer. Returns the verdict, XDP_PASS when it is none or for nobody behind us; negative: a reason
- * to count (enum shunt_drop_reason). A function of its own, so that nothing of it is on the stack of the stages.
+ * to count (enum shunt_drop_reason), NO_NEIGHBOUR when it is translated and for the kernel to forward. A function of its own, so that nothing of it is on the stack of the stages.
  */
 __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_word, __u64 query_word)
 {
@@ -263,13 +264,15 @@ __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_w
 	union nat_change change = {.word = flow_word};
 	int line = find_answer(ctx, place_word, flow_word), exit, reason;
 	const struct shunt_answer *answer;
+	bool to_kernel;
 
 	if (!(cfg.features & SHUNT_FEATURE_NAT) || line < 0 || !(answer = bpf_map_lookup_elem(&answers, &line)))
 		return XDP_PASS;
 	exit = route_answer(ctx, answer, place.l3, query_word);
 	if (exit == ANSWER_PASSES)
 		return XDP_PASS;
-	if (exit < 0) {
+	to_kernel = exit == refusal(SHUNT_DROP_NO_NEIGHBOUR, 0);
+	if (exit < 0 && !to_kernel) {
 		reason = -exit & REFUSAL_REASON;
 		if (!(change.flags & (NAT_DRY | NAT_ERROR))) /* errors are never answered */
 			reason = refuse_answer(ctx, answer, place.l3, reason, -exit >> REFUSAL_MTU_SHIFT);
@@ -277,7 +280,7 @@ __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_w
 	}
 	if (answer->port)
 		change.port = answer->port;
-	change.flags |= NAT_SOURCE;
+	change.flags |= NAT_SOURCE | (to_kernel ? NAT_KEEP_TTL : 0);
 	reason = translate(ctx, &answer->address, place_word, change.word);
 	if (reason)
 		return -reason;
@@ -285,6 +288,8 @@ __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_w
 		limit_answer_mss(ctx, answer, place.l4);
 	if (!(change.flags & NAT_DRY))
 		count_answer(ctx, answer);
+	if (to_kernel)
+		return -SHUNT_DROP_NO_NEIGHBOUR;
 	return exit == (int)ctx->ingress_ifindex ? XDP_TX : bpf_redirect(exit, 0);
 }
 
@@ -306,8 +311,12 @@ stage int send_answer(struct packet *p)
 	if (verdict == XDP_PASS)
 		return XDP_PASS;
 	p->choice = SHUNT_CHOICE_ANSWER;
-	if (unlikely(verdict < 0))
+	if (unlikely(verdict < 0 && verdict != -SHUNT_DROP_NO_NEIGHBOUR))
 		return count_refused(p, -verdict);
+	if (unlikely(verdict < 0)) {
+		drop(p, SHUNT_DROP_NO_NEIGHBOUR); /* counted, not dropped */
+		verdict = XDP_PASS;
+	}
 	remember_fragment(p);
 	return verdict;
 }

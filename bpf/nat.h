@@ -30,6 +30,7 @@ enum nat_flags {
 	NAT_PORTS = 1 << 2,              /* TCP or UDP begins at l4 */
 	NAT_ERROR = 1 << 3,              /* an ICMP error begins at l4, which quotes TCP or UDP at quoted_l4 */
 	NAT_DRY = 1 << 4,                /* nobody is told, nothing is counted (explain) */
+	NAT_KEEP_TTL = 1 << 5,           /* the kernel will route it, and decrement */
 };
 
 union nat_change {
@@ -139,16 +140,17 @@ stage __u64 translate_header(void *header, void *data_end, const struct shunt_ad
 	struct ipv6hdr *ipv6 = header;
 	struct iphdr *ip = header;
 	__u16 *ttl_word = (__u16 *)&ip->ttl, before;
+	__u8 hops = !(flags & NAT_KEEP_TTL);
 	__u64 change = 0;
 
 	if (!replace_address(header, data_end, address, ipv4, flags & NAT_SOURCE, &change))
 		return 0; /* never: the header is there */
 	if (!ipv4) {
-		ipv6->hop_limit--;
+		ipv6->hop_limit -= hops;
 		return change;
 	}
 	before = *ttl_word;
-	ip->ttl--;
+	ip->ttl -= hops;
 	checksum_add_change(&ip->check, change + (__u16)~before + *ttl_word);
 	return change;
 }

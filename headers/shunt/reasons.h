@@ -33,7 +33,7 @@
 	X(TOO_BIG_LIMITED, "too_big_limited", "too big for the MTU towards the backend, and over the rate of ICMP answers") \
 	X(TTL_ENDED, "ttl_ended", "TTL or hop limit ends here, as at a router (nat), and no answer is due or over the rate") \
 	X(TTL_ENDED_ANSWERED, "ttl_ended_answered", "TTL or hop limit ends here, as at a router (nat), and the sender was told by ICMP") \
-	X(NO_NEIGHBOUR, "no_neighbour", "the next hop of a nat backend's answer is being resolved") \
+	X(NO_NEIGHBOUR, "no_neighbour", "not dropped: the kernel forwards this answer of a nat backend, as its next hop is not resolved") \
 	X(IP_CHECKSUM, "ip_checksum", "the checksum of the IPv4 header is wrong")
 
 enum shunt_drop_reason {

@@ -218,11 +218,13 @@ const char *oracle_objects(const struct oracle *o, const struct frame *in, int v
 			return s.refused;
 		return may == MAY_PASS ? "it is nobody's: it should pass" : "a wrong verdict";
 	}
-	if ((fate == MAY_PASS || fate == MAY_DROP) && !frames_equal(in, out))
+	if ((fate == MAY_PASS || fate == MAY_DROP) && frames_equal(in, out))
+		return NULL;
+	if (fate == MAY_PASS && may & MAY_ANSWER && goes_on(o, &s, out)) /* for the kernel to forward */
+		return nat_objects(o->fixture, in, &s, out, true, false);
+	if (fate == MAY_PASS || fate == MAY_DROP)
 		return "it was changed";
 	if (fate == MAY_FORWARD)
-		return translates(o) ? nat_objects(o->fixture, in, &s, out, false) : objects_to_forwarded(in, &s, out);
-	if (fate != MAY_ANSWER)
-		return NULL;
-	return goes_on(o, &s, out) ? nat_objects(o->fixture, in, &s, out, true) : objects_to_answer(&s, out);
+		return translates(o) ? nat_objects(o->fixture, in, &s, out, false, true) : objects_to_forwarded(in, &s, out);
+	return goes_on(o, &s, out) ? nat_objects(o->fixture, in, &s, out, true, true) : objects_to_answer(&s, out);
 }

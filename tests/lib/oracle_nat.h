@@ -23,8 +23,11 @@ struct quote quote_of(const struct frame *frame, const struct strict *parsed);
 /* Whether it may be a nat backend's answer, or an error about what one was sent. */
 bool nat_may_answer(const struct fixture *f, const struct frame *frame, const struct strict *parsed);
 
-/* Why `out` is not `in` as nat changes it, towards a backend or (`answer`) on the way back; NULL: it is. */
+/*
+ * Why `out` is not `in` as nat changes it, towards a backend or (`answer`) on the way back; NULL: it is. Not `routed`: the
+ * kernel has yet to.
+ */
 const char *nat_objects(const struct fixture *f, const struct frame *in, const struct strict *was, const struct frame *out,
-			bool answer);
+			bool answer, bool routed);
 
 #endif

@@ -40,16 +40,16 @@ def without_sums(packet):
     return packet
 
 
-def hop(packet):
+def hop(packet, hops=1):
     if isinstance(packet, IP):
-        packet.ttl -= 1
+        packet.ttl -= hops
     else:
-        packet.hlim -= 1
+        packet.hlim -= hops
     return packet
 
 
-def translated(packet, address, port=None, source=False):
-    out = hop(packet.copy())
+def translated(packet, address, port=None, source=False, hops=1):
+    out = hop(packet.copy(), hops)
     layer = out.getlayer(TCP) or out.getlayer(UDP)
     setattr(out, "src" if source else "dst", address)
     if layer and port is not None:
@@ -284,8 +284,11 @@ def refused():
         returns("IPv%d, the largest for the client" % family,
                 ip(family, destination=NARROW[family], **back) / tcp(4000, "A", DELIVERED) / data(1400 - header - 20),
                 (VIP[family], WEB))
-        drops("nat, an answer: IPv%d, to a next hop that is not resolved" % family,
-              frame(ip(family, destination=UNRESOLVED[family], **back) / tcp(4000, "A", DELIVERED)), "no_neighbour", world="nat")
+        for kind, transport, port in ("TCP", tcp(4000, "SA", DELIVERED), WEB), ("UDP", udp(4000, DELIVERED) / data(40), DNS):
+            packet = ip(family, destination=UNRESOLVED[family], **back) / transport
+            given, left = frame(packet), frame(translated(packet, VIP[family], port, source=True, hops=0))
+            case("nat, an answer: IPv%d, %s, to a next hop that is not resolved: for the kernel" % (family, kind), given, "pass",
+                 left, world="nat", reason="no_neighbour")
     drops("nat: an IP option, TTL 1", frame(ip(4, ttl=1, options=[IPOption_Router_Alert()]) / tcp(WEB, "S")), "ttl_ended",
           world="nat")
     drops("nat, an answer: too big, may be fragmented",
