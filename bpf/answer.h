@@ -293,6 +293,32 @@ __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_w
 	return exit == (int)ctx->ingress_ifindex ? XDP_TX : bpf_redirect(exit, 0);
 }
 
+/* Whether the packet comes from a backend whose answers pass here, whatever it sends. */
+stage bool is_from_backend(const struct packet *p)
+{
+	union nat_change flow = {
+		.protocol = p->family == ETH_P_IP ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+		.flags = p->family == ETH_P_IP ? NAT_IPV4 : 0,
+	};
+
+	return find_answer(p->ctx, nat_place_of(p).word, flow.word) >= 0;
+}
+
+/*
+ * A backend's fragment that is not known to be of an answer. What the first one said is remembered of it, too, so that a later
+ * one whose first was not seen may be told from those that the backend sends for itself: it could be of an answer, and the
+ * client had the backend's own address.
+ */
+stage int send_fragment_of_backend(struct packet *p)
+{
+	if (!is_from_backend(p))
+		return XDP_PASS;
+	if (p->fault == SHUNT_DROP_FRAGMENT_UNKNOWN)
+		return drop(p, SHUNT_DROP_FRAGMENT_UNKNOWN);
+	remember_fragment(p);
+	return XDP_PASS;
+}
+
 /* A packet that is for no service: an answer, or nobody's. */
 stage int send_answer(struct packet *p)
 {
@@ -305,11 +331,10 @@ stage int send_answer(struct packet *p)
 	};
 	int verdict;
 
-	if (!p->has_ports)
-		return XDP_PASS;
-	verdict = answer_onwards(p->ctx, nat_place_of(p).word, nat_change_of(p, p->source_port).word, query.word);
+	verdict = p->has_ports ? answer_onwards(p->ctx, nat_place_of(p).word, nat_change_of(p, p->source_port).word, query.word)
+			       : XDP_PASS;
 	if (verdict == XDP_PASS)
-		return XDP_PASS;
+		return unlikely(p->is_fragment && !p->dry) ? send_fragment_of_backend(p) : XDP_PASS;
 	p->choice = SHUNT_CHOICE_ANSWER;
 	if (unlikely(verdict < 0 && verdict != -SHUNT_DROP_NO_NEIGHBOUR))
 		return count_refused(p, -verdict);

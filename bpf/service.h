@@ -62,12 +62,15 @@ stage int find_service(struct packet *p)
 			p->service = service_lookup(p, 0, p->protocol);
 		if (likely(p->service))
 			return SHUNT_NEXT;
-		return cfg.features & SHUNT_FEATURE_NAT ? send_answer(p) : XDP_PASS;
+	} else { /* rare: no ports to go by */
+		if (!p->fault && p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6)
+			return XDP_PASS;
+		if (is_service_address(p))
+			return SHUNT_NEXT;
+		if (p->dry)
+			return XDP_PASS; /* what explain asks with has ports: nothing of the rest on its stack */
 	}
-	/* What follows is rare: no ports to go by. */
-	if (!p->fault && p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6)
-		return XDP_PASS;
-	return is_service_address(p) ? SHUNT_NEXT : XDP_PASS;
+	return cfg.features & SHUNT_FEATURE_NAT ? send_answer(p) : XDP_PASS;
 }
 
 /* Judges what parse() noted. From here on the packet is for one of our addresses. */

@@ -18,8 +18,8 @@
 #define SHUNT_MAX_LINKS 64           /* link 0 is "not known" */
 #define SHUNT_SERVICE_LINES 32768    /* load at most one half: a service and an echo entry for its address */
 #define SHUNT_SERVICE_BUCKETS 4096
-#define SHUNT_ANSWER_LINES 65536     /* load at most one half */
-#define SHUNT_ANSWER_BUCKETS 16384
+#define SHUNT_ANSWER_LINES 131072    /* load at most one half: an answer and an entry for the backend's address */
+#define SHUNT_ANSWER_BUCKETS 32768
 #define SHUNT_MAX_ANSWERS 32768
 #define SHUNT_SLOTS_PER_LINE 16
 #define SHUNT_FLOWS_PER_LINE 8
@@ -119,7 +119,7 @@ struct shunt_service_seed {
 /* ---- answers: which service a nat backend answers for; lines as of services ---- */
 
 struct shunt_answer {
-	struct shunt_service_key key; /* the backend's address, port (0: every port) and protocol */
+	struct shunt_service_key key; /* the backend's address, port (0: every port) and protocol; ICMP: the address alone, the rest 0 */
 	struct shunt_addr address;   /* the service's, which becomes the source */
 	__be16 port;                 /* the service's, 0: as it is */
 	__u16 mss;                   /* the service's: most that the MSS option of a SYN-ACK may say */

@@ -204,6 +204,31 @@ def fragments():
                      before=[frame(given[0])] if n else [])
 
 
+def stray_fragments():
+    """A later fragment of a backend whose first one was not seen could be of an answer; what the backend sends for itself passes."""
+    number = 0x7900
+    for family in 4, 6:
+        backend, host = BY_FAMILY[family], INSIDE_ROUTER[family]
+        ends, others = (backend.address, CLIENT[family]), (host, CLIENT[family])
+        for kind, transport in ("UDP", udp(4000, DELIVERED) / data(1300)), ("TCP", tcp(4000, "A", DELIVERED) / data(1300)):
+            number += 1
+            first, last = pieces(family, transport, number, (0, 800), (800, 4000), addresses=ends)
+            drops("nat, an answer: IPv%d, %s, a fragment whose first was not seen" % (family, kind), frame(last),
+                  "fragment_unknown", world="nat")
+            own = transport.copy()
+            own.sport = 22
+            first, last = pieces(family, own, number + 0x80, (0, 800), (800, 4000), addresses=ends)
+            passes("nat: IPv%d, %s in fragments that the backend sends for itself: the first" % (family, kind), frame(first),
+                   world="nat")
+            passes("nat: IPv%d, %s in fragments that the backend sends for itself: the last" % (family, kind), frame(last),
+                   world="nat", before=[frame(first)])
+            _, last = pieces(family, transport, number, (0, 800), (800, 4000), addresses=others)
+            passes("nat: IPv%d, %s, a fragment of nobody of ours whose first was not seen" % (family, kind), frame(last),
+                   world="nat")
+    echo = IP(src=V4.address, dst=CLIENT[4], ttl=57, id=number + 0x100, frag=100, proto=1) / Raw(DATA[:40])
+    passes("nat: a later fragment of the backend's echo", frame(echo), world="nat")
+
+
 def icmp_errors():
     """RFC 5508: what an error quotes is translated as its packet was, so that both sides know it."""
     for family in 4, 6:
@@ -357,4 +382,4 @@ def untouched():
                world="nat")
 
 
-SECTIONS = [both_ways, sizes_and_fields, checksums, fragments, icmp_errors, refused, segments, untouched]
+SECTIONS = [both_ways, sizes_and_fields, checksums, fragments, stray_fragments, icmp_errors, refused, segments, untouched]

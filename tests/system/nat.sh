@@ -168,10 +168,10 @@ removed_backends_answer() {
 	wait_for 10 "the slots have moved" no_slot_moves
 	stop_traffic streams
 	expect_unbroken streams
-	wait_for 10 "the removed backend is forgotten" answers_are 2
+	wait_for 10 "the removed backend is forgotten" answers_are 3
 }
 
-answers_are() { # N: entries for backends' answers; what is left of old ones goes with the next change
+answers_are() { # N: entries, one for each answer and one for each backend's address; what is left of old ones goes with the next change
 	shunt reload
 	[ "$(bpftool -j map dump pinned "$BPF_DIR/answers" | jq '[.[].formatted.value.key.used | select(. == 1)] | length')" -eq "$1" ]
 }
@@ -247,17 +247,28 @@ forwarding_is_off() {
 	on client "$FLOWS" connect $VIP4 80 --count 2 >"$T/tcp" || fail "once mended: $(tail -n 4 "$T/tcp")"
 }
 
-# The next hop of an answer that nobody has resolved: packets miss it, and the kernel is asked to find it.
-next_hops_are_found() {
-	translated_net client client2 b1
+# The next hop of an answer that nobody has resolved: the kernel, which finds it, is given the answer, and nobody has to try again.
+# Of several times one is enough: on a busy machine a second may pass without reason.
+next_hops_are_found() { # ip4|ip6 ADDRESS
+	local round=0 before
+	translated_net client b1
 	serve b1 8080
-	translate 1 ip4 | balance
-	on client "$FLOWS" connect $VIP4 80 --every 3ms --count 5 >"$T/tcp" || fail "before: $(tail -n 4 "$T/tcp")"
-	ip -n "$NET-lb" neighbour flush dev eth0
-	# The client knows the balancer, and so does not ask for it: the balancer has to ask.
-	on client "$FLOWS" connect $VIP4 80 --every 3ms --count 20 --timeout 5s >"$T/tcp" || fail "after: $(tail -n 4 "$T/tcp")"
-	expect "$(drops no_neighbour)" -gt 0 "answers that missed their next hop"
+	translate 1 "$1" | balance
+	on client "$FLOWS" connect "$2" 80 --every 3ms --count 5 >"$T/tcp" || fail "before: $(tail -n 4 "$T/tcp")"
+	while :; do
+		before=$(all_timeouts)
+		# The client knows the balancer, and so does not ask for it: the balancer has to ask.
+		ip -n "$NET-lb" neighbour flush dev eth0
+		on client "$FLOWS" connect "$2" 80 --every 3ms --count 20 --timeout 5s >"$T/tcp" || fail "after: $(tail -n 4 "$T/tcp")"
+		expect "$(drops no_neighbour)" -gt "$round" "answers left to the kernel"
+		round=$((round + 1))
+		[ "$(all_timeouts)" -ne "$before" ] || break
+		expect "$round" -lt 5 "rounds in which somebody had to try again"
+	done
+	note "$(drops no_neighbour) answers left to the kernel, nobody had to try again in round $round"
 }
+
+all_timeouts() { echo $(($(timeouts client) + $(timeouts b1))); }
 
 # ---- path MTU ----
 
@@ -369,7 +380,8 @@ run_test 'explain knows both ways' checks_and_explain
 run_test 'mss limits what both sides send, IPv4' segments_are_limited ip4 $VIP4
 run_test 'mss limits what both sides send, IPv6' segments_are_limited ip6 $VIP6
 run_test 'where the kernel does not forward doctor and status say so' forwarding_is_off
-run_test 'next hops that answers miss are found' next_hops_are_found
+run_test 'next hops that answers miss are found, and no answer is lost' next_hops_are_found ip4 $VIP4
+run_test 'next hops that answers miss are found, and no answer is lost, IPv6' next_hops_are_found ip6 $VIP6
 for family in 4 6; do
 	vip=$VIP4 backend=10.4.0.2
 	[ $family = 4 ] || { vip=$VIP6 && backend=fd00:4::2; }

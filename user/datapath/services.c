@@ -25,15 +25,18 @@ uint64_t datapath_service_salt(const struct datapath *d, const struct shunt_serv
 	return shunt_service_salt(d->cfg.hash_key, key);
 }
 
-/* The entry by which echo requests to a service's address are recognised. */
-static struct shunt_service echo_entry(const struct shunt_service *service)
+/*
+ * The entry by which an address is recognised where there are no ports: of a service echo requests, of a nat backend later
+ * fragments.
+ */
+static struct shunt_service_key address_key(const struct shunt_service_key *key)
 {
-	struct shunt_service echo = {
-		.key = {.address = service->key.address, .used = 1, .prefix = service->key.prefix},
+	return (struct shunt_service_key){
+		.address = key->address,
+		.protocol = shunt_addr_is_ipv4(&key->address) ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+		.used = 1,
+		.prefix = key->prefix,
 	};
-
-	echo.key.protocol = shunt_addr_is_ipv4(&service->key.address) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-	return echo;
 }
 
 int datapath_set_services(struct datapath *d, const struct shunt_service *services, size_t n)
@@ -45,7 +48,7 @@ int datapath_set_services(struct datapath *d, const struct shunt_service *servic
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		wanted[2 * i] = services[i];
-		wanted[2 * i + 1] = echo_entry(&services[i]);
+		wanted[2 * i + 1].key = address_key(&services[i].key);
 	}
 	r = prefixes_remove_others(d, services, n);
 	if (r == 0)
@@ -70,5 +73,16 @@ void datapath_each_answer(const struct datapath *d, void (*found)(void *userdata
 
 int datapath_set_answers(struct datapath *d, const struct shunt_answer *answers, size_t n)
 {
-	return lines_set(&d->answers, answers, n, "answers of nat backends");
+	struct shunt_answer *wanted = calloc(n * 2 + 1, sizeof(*wanted));
+	int r;
+
+	if (!wanted)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		wanted[2 * i] = answers[i];
+		wanted[2 * i + 1].key = address_key(&answers[i].key);
+	}
+	r = lines_set(&d->answers, wanted, 2 * n, "answers of nat backends");
+	free(wanted);
+	return r;
 }
