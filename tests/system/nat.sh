@@ -166,14 +166,17 @@ removed_backends_answer() {
 	stop_shuntd
 	start_shuntd
 	wait_for 10 "the slots have moved" no_slot_moves
+	expect "$(service_of_answers b2)" = web "the service that b2 answers for while flows live"
 	stop_traffic streams
 	expect_unbroken streams
-	wait_for 10 "the removed backend is forgotten" answers_are 3
+	wait_for 10 "the removed backend is forgotten" is_forgotten b2
+	expect "$(service_of_answers b1)" = web "the service that b1 answers for"
 }
 
-answers_are() { # N: entries, one for each answer and one for each backend's address; what is left of old ones goes with the next change
+service_of_answers() { json .service explain tcp "$(behind4 "$1"):8080" 10.77.0.1:4000; } # BACKEND
+is_forgotten() { # BACKEND: what is left of old answers goes with the next change
 	shunt reload
-	[ "$(bpftool -j map dump pinned "$BPF_DIR/answers" | jq '[.[].formatted.value.key.used | select(. == 1)] | length')" -eq "$1" ]
+	[ "$(service_of_answers "$1")" != web ]
 }
 
 # The port that answers come from names one service: it is not given to another one while flows of the first may live.
