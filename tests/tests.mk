@@ -60,7 +60,7 @@ bench: all $(BENCH) test-tools ## measurements in full: ns a packet, failover in
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_AB_ROUNDS=9 tests/system/throughput.sh
 
 faults: all test-tools ## how long each fault takes to show and to be over, 20 runs each (root)
-	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_RUNS=20 tests/system/checks.sh show fast_interval
+	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_RUNS=20 tests/system/faults.sh
 
 bench-short: $(BENCH) ## ns a packet in seconds, and that it does not grow with the number of flows (root)
 	$(Q)SHUNT_BENCH_SHORT=1 $(BENCH)

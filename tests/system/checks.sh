@@ -1,28 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Every kind of check against real servers and real faults; how long each fault takes to show, and what checks cost.
-# SHUNT_RUNS: how often a measurement is repeated (20 for the numbers of the documentation, fewer in CI).
+# Every kind of check against real servers, and what checks cost. What faults do, and how soon they show: faults.sh.
 # shellcheck source=tests/lib/suite.sh
 . "$(dirname "$0")/../lib/suite.sh"
+# shellcheck source=tests/lib/checked.sh
+. "$SOURCE_DIR/tests/lib/checked.sh"
+# shellcheck source=tests/lib/tls.sh
+. "$SOURCE_DIR/tests/lib/tls.sh"
 
 VIP=192.0.2.10
-RUNS=${SHUNT_RUNS:-4}
 
-checked() { # "NAMES" CHECK [LINE]: group app of them, and a running shuntd
-	config <<-END
-		interfaces: [eth0]
-		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
-		failover_groups:
-		  - {name: app, mode: active-active, backends: [$1], health_check: $2}
-		$(some_backends "$(wc -w <<<"$1")")
-		${3:-}
-	END
-	start_shuntd
-}
-
-is_health() { is "$2" backend "$1" health; } # BACKEND HEALTH
-reason() { backend "$1" check.reason; }
-last() { backend "$1" check.last; }
 expect_health() { # BACKEND HEALTH REASON TEXT
 	wait_for 5 "$1 is $2" is_health "$1" "$2"
 	expect "$(reason "$1")" = "$3" "reason of $1"
@@ -30,114 +17,6 @@ expect_health() { # BACKEND HEALTH REASON TEXT
 }
 
 checks_made() { [ "$(json .checks.started status)" -ge "$1" ]; }
-
-# ---- faults, and how long they take to show ----
-
-# until_it_is HEALTH LABEL BACKEND COMMAND…: breaks or mends it, notes the ms until the controller calls it so, as its event has it.
-until_it_is() {
-	local health=$1 label=$2 name=$3 id began
-	shift 3
-	id=$(json '[.[].id] | max' events)
-	began=$((${EPOCHREALTIME//[!0-9]/} / 1000))
-	"$@"
-	wait_for 10 "$name is $health" is_health "$name" "$health"
-	echo "$((($(event_ms "$id" "$health")) - began))" >>"$T/$label-$health"
-}
-
-until_down() { until_it_is down "$@"; } # LABEL BACKEND COMMAND…
-until_up() { until_it_is up "$@"; }
-
-event_ms() { # ID WORD: wall clock of the first event of a backend after ID that begins so
-	local time
-	time=$(json "[.[] | select(.id > $1 and .kind == \"backend\" and (.text | startswith(\"$2\"))) | .time] | first" events)
-	echo $(($(date -d "$time" +%s%N) / 1000000))
-}
-
-summary() { # LABEL WHAT STATED-WORST-MS STATED-WORST-OF-THE-RETURN
-	note "$2, $(wc -l <"$T/$1-down") runs: detected after $(median <"$T/$1-down") ms (median), $(largest <"$T/$1-down") ms (worst; stated $3 ms);" \
-		"recovered after $(median <"$T/$1-up") ms, $(largest <"$T/$1-up") ms (stated $4)"
-	# Sub-second, all of them: the stated worst case, and what a busy machine may add.
-	busy || expect "$(largest <"$T/$1-down")" -lt 1000 "ms to detection"
-}
-
-busy() { [ "$(cut -d. -f1 /proc/loadavg)" -ge 2 ]; }
-
-a_killed_server_in_a_hurry() {
-	local i
-	net_make client lb b1 b2
-	serve b1
-	serve b2
-	checked 'b1, b2' '{type: tcp, interval: 100ms, timeout: 100ms, fast_interval: 20ms, unhealthy_threshold: 3, healthy_threshold: 1}'
-	for i in $(seq "$RUNS"); do
-		wait_for 5 "all are up" all_up
-		sleep "0.$((RANDOM % 90 + 10))" # any moment between two checks
-		until_down killed b1 stop server-b1 KILL
-		until_up killed b1 serve b1
-	done
-	wait_for 5 "all are up" all_up
-	summary killed "a killed server, checks every 100 ms, fast_interval 20 ms" 140 "200 ms"
-	expect "$(json '.[0].detection_ms' groups)" = 400 "worst case that the API states, timeouts included"
-	[ "$RUNS" -lt 20 ] || expect "$(median <"$T/killed-down" | cut -d. -f1)" -le 130 "median, ms"
-	[ "$RUNS" -lt 20 ] || expect "$(largest <"$T/killed-down")" -le 170 "worst, ms"
-}
-
-a_stopped_process() {
-	local i pids
-	net_make client lb b1 b2
-	serve_http b1
-	pids=$(ip netns pids "$NET-b1")
-	serve_http b2
-	checked 'b1, b2' '{path: /, interval: 100ms, timeout: 100ms, unhealthy_threshold: 3, healthy_threshold: 1}'
-	for i in $(seq "$RUNS"); do
-		wait_for 5 "all are up" all_up
-		# shellcheck disable=SC2086 # several numbers
-		until_down stopped b1 kill -STOP $pids
-		expect "$(reason b1)" = response-timeout "reason"
-		# shellcheck disable=SC2086
-		until_up stopped b1 kill -CONT $pids
-	done
-	summary stopped "a stopped process, http checks every 100 ms" 400 "200 ms"
-}
-
-a_lost_machine() {
-	local i
-	net_make client lb b1 b2
-	serve b1
-	serve b2
-	checked 'b1, b2' '{type: tcp, interval: 100ms, timeout: 100ms, unhealthy_threshold: 3, healthy_threshold: 1}'
-	for i in $(seq "$RUNS"); do
-		wait_for 5 "all are up" all_up
-		until_down lost b1 ip -n "$NET-b1" link set eth0 down
-		until_up lost b1 ip -n "$NET-b1" link set eth0 up
-	done
-	summary lost "a machine gone" 400 "200 ms, and what its neighbours take to resolve it"
-}
-
-set_delay() { echo "$1" >"$T/delay"; }
-
-a_slow_disk() {
-	local i
-	net_make client lb b1 b2
-	serve_http b2
-	cat >"$T/slow.sh" <<-END
-		#!/bin/sh
-		while read -r line && [ \${#line} -gt 1 ]; do :; done
-		sleep "\$(cat "$T/delay")"
-		printf 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
-	END
-	chmod +x "$T/slow.sh"
-	set_delay 0
-	spawn slow b1 socat TCP-LISTEN:80,fork,reuseaddr "EXEC:$T/slow.sh"
-	checked 'b1, b2' '{path: /, interval: 200ms, timeout: 200ms, unhealthy_threshold: 3, healthy_threshold: 1}'
-	wait_for 10 "all are up" all_up
-	for i in $(seq "$RUNS"); do
-		wait_for 10 "all are up" all_up
-		until_down slow b1 set_delay 0.7
-		expect "$(reason b1)" = response-timeout "reason"
-		until_up slow b1 set_delay 0
-	done
-	summary slow "answers of 0.7 s, checks every 200 ms" 800 "400 ms"
-}
 
 a_lossy_way() {
 	net_make client lb b1 b2
@@ -158,38 +37,6 @@ a_lossy_way() {
 }
 
 # ---- TLS ----
-
-# authority NAME: a certificate authority; certify AUTHORITY NAME START END: for shop.example.
-authority() {
-	mkdir -p "$T/$1"
-	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T/$1/key.pem" -out "$T/$1/ca.pem" -days 2 -subj "/CN=$1" 2>/dev/null
-	: >"$T/$1/index"
-	cat >"$T/$1/ca.cnf" <<-END
-		[ca]
-		default_ca = ca
-		[ca_policy]
-		commonName = supplied
-		[ca]
-		database = $T/$1/index
-		new_certs_dir = $T/$1
-		rand_serial = yes
-		certificate = $T/$1/ca.pem
-		private_key = $T/$1/key.pem
-		default_md = sha256
-		policy = ca_policy
-		x509_extensions = names
-		[names]
-		subjectAltName = DNS:shop.example
-	END
-}
-
-certify() {
-	openssl req -new -newkey rsa:2048 -nodes -keyout "$T/$2.key" -out "$T/$2.csr" -subj "/CN=$2" 2>/dev/null
-	openssl ca -batch -notext -config "$T/$1/ca.cnf" -in "$T/$2.csr" -out "$T/$2.crt" \
-		-startdate "$3" -enddate "$4" 2>"$T/$2.ca.log" || fail "$(tail -n 3 "$T/$2.ca.log")"
-}
-
-zulu() { date -u -d "$1" +%Y%m%d%H%M%SZ; } # TIME: as openssl ca has it
 
 HTTPS="type: https, port: 443, host: shop.example, interval: 200ms, timeout: 200ms, healthy_threshold: 1, unhealthy_threshold: 1"
 
@@ -216,19 +63,6 @@ certificates() {
 	stop_shuntd
 	checked 'b1' "{$HTTPS, ca_file: $T/ours/ca.pem, sni: other.example}"
 	expect_health b1 down tls-failed "target host name 'other.example'"
-}
-
-a_certificate_that_expires() {
-	net_make client lb b1 b2
-	authority ours
-	certify ours good "$(zulu yesterday)" "$(zulu tomorrow)"
-	serve_https b2 good
-	certify ours short "$(zulu yesterday)" "$(zulu '12 seconds')"
-	serve_https b1 short
-	checked 'b1, b2' "{$HTTPS, ca_file: $T/ours/ca.pem}"
-	wait_for 10 "all are up" all_up
-	wait_for 15 "it is down when it has expired" is_health b1 down
-	expect_contains "$(last b1)" "certificate has expired" "text"
 }
 
 a_client_certificate_and_http2() {
@@ -286,47 +120,16 @@ other_kinds() {
 	expect_health c1 down refused "tcp: connection refused"
 }
 
-serve_dns() { # HOST ADDRESS: dnsmasq that knows app.example by this address
-	spawn "dns-$1" "$1" dnsmasq --keep-in-foreground --no-resolv --no-hosts --no-daemon --conf-file=/dev/null --port=53 \
-		--user=root --pid-file="$T/dns-$1.dnsmasq" --bind-interfaces --listen-address="$(ip4 "$1")" --address="/app.example/$2"
-}
-
 name_servers() {
-	local i
 	net_make client lb b1 b2
 	serve_dns b1 192.0.2.80
 	serve_dns b2 192.0.2.81
 	checked 'b1, b2' '{query: app.example, answer: 192.0.2.80, port: 53, interval: 100ms, timeout: 100ms, healthy_threshold: 1, unhealthy_threshold: 3}'
 	expect_health b1 up ok "rcode NOERROR"
 	expect_health b2 down wrong-body "192.0.2.80 is not among the answers"
-	for i in $(seq "$RUNS"); do
-		until_down name-server b1 stop dns-b1 KILL
-		wait_for 5 "it is refused" is refused reason b1
-		until_up name-server b1 serve_dns b1 192.0.2.80
-	done
-	summary name-server "a name server gone, checks every 100 ms" 400 "200 ms"
 	stop_shuntd
 	checked 'b1' '{query: unknown.example, rcode: REFUSED, port: 53, interval: 100ms, timeout: 100ms}'
 	expect_health b1 up ok "rcode REFUSED"
-}
-
-# The agent says "up" whatever becomes of its server: a check of the server itself beside it finds out.
-an_agent_lies() {
-	local i
-	net_make client lb b1 b2
-	serve b1
-	serve b2
-	spawn agent1 b1 socat TCP-LISTEN:9777,fork,reuseaddr "SYSTEM:echo up 100%"
-	spawn agent2 b2 socat TCP-LISTEN:9777,fork,reuseaddr "SYSTEM:echo up 100%"
-	checked 'b1, b2' '{all: [{type: tcp}, {type: agent, port: 9777}], interval: 100ms, timeout: 100ms, unhealthy_threshold: 3, healthy_threshold: 1}'
-	for i in $(seq "$RUNS"); do
-		wait_for 5 "all are up" all_up
-		until_down lies b1 stop server-b1 KILL
-		expect "$(reason b1)" = refused "reason: that of the server, not of its agent"
-		wait_for 5 "b2 alone serves" is b2 active app
-		until_up lies b1 serve b1
-	done
-	summary lies "an agent that says up for a dead server, checks every 100 ms" 400 "200 ms"
 }
 
 one_probe_for_many_groups() {
@@ -452,17 +255,11 @@ a_thousand_backends() {
 }
 
 suite checks
-run_test 'a killed server is left in a hurry with fast_interval' a_killed_server_in_a_hurry
-run_test 'a stopped process shows by http' a_stopped_process
-run_test 'a lost machine shows' a_lost_machine
-run_test 'answers that come late show' a_slow_disk
 run_test 'a way that loses a packet now and then takes nobody down' a_lossy_way
 run_test 'certificates are judged: expired, foreign, for another name' certificates
-run_test 'a certificate that expires takes its backend down' a_certificate_that_expires
 run_test 'a client certificate and HTTP/2' a_client_certificate_and_http2
 run_test 'icmp, udp, exec and all of several' other_kinds
-run_test 'a name server that is gone, or answers wrong, shows' name_servers
-run_test 'an agent that lies shows by a check of the server itself' an_agent_lies
+run_test 'a name server is judged by what it answers' name_servers
 run_test 'fifty groups with the same check share one probe' one_probe_for_many_groups
 run_test 'an agent sets weight and state, and never overrides an operator' an_agent_decides
 run_test 'a thousand backends are checked every second' a_thousand_backends

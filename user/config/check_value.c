@@ -147,7 +147,7 @@ uint64_t config_check_detection_ms(const struct config_check *check)
 		return 0;
 	if (again_ms < check->timeout_ms)
 		again_ms = check->timeout_ms;
-	return check->interval_ms + (check->unhealthy_threshold - 1) * again_ms + check->timeout_ms;
+	return check->interval_ms + (check->unhealthy_threshold - 1) * again_ms + check->timeout_ms + CONFIG_CHECK_SLACK_MS;
 }
 
 /* The last good padded probe was made just before; the next one waits for the start of a check. */

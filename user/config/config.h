@@ -399,9 +399,11 @@ int config_check_copy(const struct config_check *from, struct config_check *ret_
 void config_check_clear(struct config_check *check); /* frees what it points to */
 /*
  * The longest that a failure can go unnoticed, in milliseconds: interval + (unhealthy_threshold − 1) × max(fast_interval,
- * timeout) + timeout. It happens just after a good check has begun; every later one may take its whole timeout, and the next
- * begins no sooner than that. 0: never noticed (type none).
+ * timeout) + timeout, and CONFIG_CHECK_SLACK_MS, within which the prober's timers and the controller come to their turn. It
+ * happens just after a good check has begun; every later one may take its whole timeout, and the next begins no sooner than
+ * that. 0: never noticed (type none).
  */
+#define CONFIG_CHECK_SLACK_MS 5
 uint64_t config_check_detection_ms(const struct config_check *check);
 /* The same of a path that has become too narrow for the largest packet; 0: never noticed. */
 uint64_t config_check_mtu_detection_ms(const struct config_check *check);

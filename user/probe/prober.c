@@ -25,9 +25,10 @@
 
 enum {
 	JITTER_MAX_US = 200 * 1000,
-	TIMER_ACCURACY_MIN_US = 1000,
-	TIMER_ACCURACY_MAX_US = 10000,
+	TIMER_ACCURACY_MIN_US = 100,
+	TIMER_ACCURACY_MAX_US = 4000,    /* part of CONFIG_CHECK_SLACK_MS, which the stated worst case has */
 	TIMER_ACCURACY_SHARE = 200,      /* of the interval: checks that are due together are made in one round of the loop */
+	LATE_START_SHARE = 50,           /* of the timeout: what a late start may take off the time of a check */
 	IN_FLIGHT_DEFAULT = 1000,
 };
 
@@ -54,6 +55,13 @@ static uint64_t interval_us(const struct probe *probe)
 	uint32_t interval_ms = probe->hurried && fast_ms ? fast_ms : probe->check.interval_ms;
 
 	return interval_ms ? (uint64_t)interval_ms * 1000 : 1000;
+}
+
+static uint64_t accuracy_us(const struct probe *probe)
+{
+	uint64_t us = interval_us(probe) / TIMER_ACCURACY_SHARE;
+
+	return us < TIMER_ACCURACY_MIN_US ? TIMER_ACCURACY_MIN_US : us > TIMER_ACCURACY_MAX_US ? TIMER_ACCURACY_MAX_US : us;
 }
 
 static void arm(struct probe *probe, uint64_t at_us)
@@ -98,6 +106,7 @@ void probe_hurry(struct probe *probe, bool hurry)
 	probe->due_us += interval_us(probe);
 	if (probe->due_us < now)
 		probe->due_us = now;
+	sd_event_source_set_time_accuracy(probe->timer, accuracy_us(probe));
 	if (!probe->running && !probe->queued)
 		arm(probe, probe->due_us);
 }
@@ -133,6 +142,18 @@ void probe_begin(struct probe *probe)
 		probe->kind->start(probe);
 }
 
+/*
+ * A start that is late by what timers are late by does not put off the end: what several checks in a row, each of which takes
+ * its whole timeout, are late by would add up, and the stated worst case be exceeded.
+ */
+static uint64_t time_is_up_us(const struct probe *probe, uint64_t now)
+{
+	uint64_t timeout_us = (uint64_t)probe->check.timeout_ms * 1000;
+	uint64_t late_us = now > probe->due_us ? now - probe->due_us : 0;
+
+	return timeout_us + (late_us <= timeout_us / LATE_START_SHARE ? now - late_us : now);
+}
+
 static void launch(struct probe *probe)
 {
 	uint64_t now = now_us();
@@ -141,7 +162,7 @@ static void launch(struct probe *probe)
 	probe->prober->stats.started++;
 	probe->prober->stats.in_flight += probe->cost;
 	if (probe->kind)
-		arm(probe, now + (uint64_t)probe->check.timeout_ms * 1000);
+		arm(probe, time_is_up_us(probe, now));
 	probe_begin(probe);
 }
 
@@ -333,13 +354,6 @@ void probe_release(struct probe *probe)
 	free(probe->parts);
 	probe->parts = NULL;
 	probe->n_parts = 0;
-}
-
-static uint64_t accuracy_us(const struct probe *probe)
-{
-	uint64_t us = interval_us(probe) / TIMER_ACCURACY_SHARE;
-
-	return us < TIMER_ACCURACY_MIN_US ? TIMER_ACCURACY_MIN_US : us > TIMER_ACCURACY_MAX_US ? TIMER_ACCURACY_MAX_US : us;
 }
 
 static int add_timer(struct probe *probe)

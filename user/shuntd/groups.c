@@ -178,7 +178,7 @@ struct decision {
 	struct group *group;
 	struct announcement before;
 	struct failover_step step;
-	bool made;
+	bool made, switched;               /* to another table */
 };
 
 static void decide(struct controller *c, struct decision *decision, struct failover_input input)
@@ -203,6 +203,7 @@ static void decide(struct controller *c, struct decision *decision, struct failo
 	decision->made = true;
 	free(members);
 	carry_out(c, group, &decision->step, now_ms);
+	decision->switched = group->uncounted;
 }
 
 static void tell(struct controller *c, const struct decision *decision)
@@ -242,7 +243,7 @@ static void announce_switched(struct controller *c, const struct endpoint *endpo
 	size_t moved = 0;
 
 	for (size_t i = 0; i < n; i++)
-		moved += decisions[i].made && decisions[i].step.cause != FAILOVER_CAUSE_NONE;
+		moved += decisions[i].switched;
 	if (moved < 2)
 		return;
 	snprintf(object, sizeof(object), "backend %s", endpoint->backend->name);

@@ -1,0 +1,170 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Real faults, and how long each takes to show and to be over, against the worst case that shunt states. `make faults` takes
+# 20 runs of each and holds them to it. Packets that come late need netem: vmtest/suites/faults.sh.
+# shellcheck source=tests/lib/suite.sh
+. "$(dirname "$0")/../lib/suite.sh"
+# shellcheck source=tests/lib/checked.sh
+. "$SOURCE_DIR/tests/lib/checked.sh"
+# shellcheck source=tests/lib/tls.sh
+. "$SOURCE_DIR/tests/lib/tls.sh"
+
+be_first_if_in_full "$@"
+VIP=192.0.2.10
+EVERY_100MS='interval: 100ms, timeout: 100ms, unhealthy_threshold: 3, healthy_threshold: 1' # 100 + 2 × 100 + 100, and 5
+BACK_MS=205                                                                                 # interval + timeout, and 5
+
+two_echo_servers() {
+	net_make client lb b1 b2
+	serve b1
+	serve b2
+}
+
+# again LABEL REASON BREAK… -- MEND…: b1 breaks for this reason and is mended, in every run.
+again() {
+	local label=$1 reason=$2 break=() i
+	shift 2
+	while [ "$1" != -- ]; do
+		break+=("$1")
+		shift
+	done
+	shift
+	for i in $(seq "$RUNS"); do
+		wait_for 10 "all are up" all_up
+		until_down "$label" b1 "${break[@]}"
+		expect_contains "$reason" "$(reason b1)" "reason in run $i"
+		until_up "$label" b1 "$@"
+	done
+}
+
+a_killed_server() {
+	two_echo_servers
+	checked 'b1, b2' '{type: tcp, interval: 100ms, timeout: 100ms, fast_interval: 20ms, unhealthy_threshold: 3, healthy_threshold: 1}'
+	again killed refused kill_at_any_moment -- serve b1
+	expect "$(stated)" = 405 "worst case that the API states, timeouts included"
+	summary killed "a killed server, checks every 100 ms, fast_interval 20 ms" 145 $BACK_MS
+	! is_in_full || expect "$(median <"$T/killed-down" | cut -d. -f1)" -le 130 "median, ms"
+}
+
+kill_at_any_moment() { # between two checks: what waits does not count
+	sleep "0.$((RANDOM % 90 + 10))"
+	began=$(wall_us)
+	stop server-b1 KILL
+}
+
+a_stopped_process() {
+	local pids
+	net_make client lb b1 b2
+	serve_http b1
+	mapfile -t pids < <(ip netns pids "$NET-b1")
+	serve_http b2
+	checked 'b1, b2' "{path: /, $EVERY_100MS}"
+	again stopped response-timeout kill -STOP "${pids[@]}" -- kill -CONT "${pids[@]}"
+	summary stopped "a stopped process, http checks every 100 ms" "$(stated)" $BACK_MS
+}
+
+a_lost_machine() {
+	two_echo_servers
+	checked 'b1, b2' "{type: tcp, $EVERY_100MS}"
+	again lost 'connect-timeout unreachable' ip -n "$NET-b1" link set eth0 down -- ip -n "$NET-b1" link set eth0 up
+	summary lost "a machine gone, tcp checks every 100 ms" "$(stated)" $BACK_MS
+}
+
+lose_packets() { # nearly all: one in a hundred gets through
+	on b1 nft -f - <<-END
+		table inet lossy {
+			chain in {
+				type filter hook input priority 0;
+				tcp dport 80 numgen random mod 100 < 99 drop
+			}
+		}
+	END
+}
+
+lost_packets() {
+	net_make client lb b1 b2
+	serve_http b1
+	serve_http b2
+	checked 'b1, b2' "{path: /, $EVERY_100MS}"
+	again packets 'connect-timeout response-timeout' lose_packets -- on b1 nft delete table inet lossy
+	summary packets "99 of 100 packets lost, http checks every 100 ms" "$(stated)" $BACK_MS
+}
+
+set_delay() { echo "$1" >"$T/delay"; }
+
+a_slow_disk() {
+	net_make client lb b1 b2
+	serve_http b2
+	cat >"$T/slow.sh" <<-END
+		#!/bin/sh
+		while read -r line && [ \${#line} -gt 1 ]; do :; done
+		sleep "\$(cat "$T/delay")"
+		printf 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
+	END
+	chmod +x "$T/slow.sh"
+	set_delay 0
+	spawn slow b1 socat TCP-LISTEN:80,fork,reuseaddr "EXEC:$T/slow.sh"
+	checked 'b1, b2' '{path: /, interval: 200ms, timeout: 200ms, unhealthy_threshold: 3, healthy_threshold: 1}'
+	again slow response-timeout set_delay 0.7 -- set_delay 0
+	summary slow "answers of 0.7 s, http checks every 200 ms" "$(stated)" 405
+}
+
+# renew SECONDS: b1's certificate ends then; nginx takes it at once. What openssl takes does not count.
+renew() {
+	END_S=$(($(date +%s) + $1))
+	sign ours short "$(zulu yesterday)" "$(zulu "@$END_S")"
+	began=$(wall_us)
+	kill -HUP "$(pid_of tls-b1)"
+}
+
+a_certificate_that_expires() {
+	local i id began
+	net_make client lb b1 b2
+	authority ours
+	certify ours good "$(zulu yesterday)" "$(zulu tomorrow)"
+	certify ours short "$(zulu yesterday)" "$(zulu tomorrow)"
+	serve_https b2 good
+	serve_https b1 short
+	checked 'b1, b2' "{type: https, port: 443, host: shop.example, ca_file: $T/ours/ca.pem, $EVERY_100MS}"
+	wait_for 10 "all are up" all_up
+	for i in $(seq "$RUNS"); do
+		id=$(last_event)
+		renew 2
+		took down expired b1 "${END_S}000000" "$id"
+		expect_contains "$(last b1)" "certificate has expired" "text in run $i"
+		until_up expired b1 renew 3600
+	done
+	summary expired "a certificate that expires, https checks every 100 ms" "$(stated)" $BACK_MS
+}
+
+a_name_server_gone() {
+	net_make client lb b1 b2
+	serve_dns b1 192.0.2.80
+	serve_dns b2 192.0.2.80
+	checked 'b1, b2' "{query: app.example, answer: 192.0.2.80, port: 53, $EVERY_100MS}"
+	again name-server 'refused response-timeout' stop dns-b1 KILL -- serve_dns b1 192.0.2.80
+	summary name-server "a name server gone, dns checks every 100 ms" "$(stated)" $BACK_MS
+}
+
+# The agent says "up" whatever becomes of its server: a check of the server itself beside it finds out.
+an_agent_lies() {
+	two_echo_servers
+	spawn agent1 b1 socat TCP-LISTEN:9777,fork,reuseaddr "SYSTEM:echo up 100%"
+	spawn agent2 b2 socat TCP-LISTEN:9777,fork,reuseaddr "SYSTEM:echo up 100%"
+	checked 'b1, b2' "{all: [{type: tcp}, {type: agent, port: 9777}], $EVERY_100MS}"
+	again lies refused stop server-b1 KILL -- serve b1
+	summary lies "an agent that says up for a dead server, checks every 100 ms" "$(stated)" $BACK_MS
+}
+
+suite faults
+limit $((30 + RUNS * 4))
+run_test 'a killed server is left in a hurry with fast_interval' a_killed_server
+run_test 'a stopped process shows by http' a_stopped_process
+run_test 'a lost machine shows' a_lost_machine
+run_test 'packets that are lost show' lost_packets
+run_test 'answers that come late show' a_slow_disk
+limit $((30 + RUNS * 8))
+run_test 'a certificate that expires shows' a_certificate_that_expires
+run_test 'a name server that is gone shows' a_name_server_gone
+run_test 'an agent that lies shows by a check of the server itself' an_agent_lies
+finish
