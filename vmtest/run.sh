@@ -112,7 +112,7 @@ run_kernel() { # SERIES SUITE…
 	printf '%s\n' "$@" >"$results/commands"
 	echo "$kernel" >"$results/modules"
 	cat >"$results/environment" <<-END
-		export SHUNT_BUILD=$SHUNT_BUILD SHUNT_LOGS=\$RESULTS SHUNT_TEST_LIMIT=300 SHUNT_START_LIMIT=90
+		export SHUNT_BUILD=$SHUNT_BUILD SHUNT_LOGS=\$RESULTS SHUNT_TEST_LIMIT=300 SHUNT_START_LIMIT=90 SHUNT_RUNS=${SHUNT_RUNS:-2}
 	END
 	printf 'Linux %s\n' "${kernel##*/}"
 	started=$(date +%s)

@@ -385,10 +385,8 @@ thousand_groups() { # same|differing TABLE-SIZE [LIMIT-MS]
 	wait_for 60 "every backend is up" all_up
 	wait_for 60 "every group serves" all_serve
 	wait_for 60 "no slot is on its way" settled
-	[ -z "${PERF:-}" ] || { perf record -e cpu-clock -F 10000 -q -o /tmp/health/perf.data -p "$(pid_of shuntd)" -- sleep 4 >/dev/null 2>&1 & sleep 1; }
 	die b1
 	wait_for 20 "all groups have left b1" is 0 json '[.[] | select(.active | index("b1"))] | length' groups
-	[ -z "${PERF:-}" ] || sleep 4
 	said=$(event_of switched)
 	read -r ms processor < <(sed -n 's/^1000 groups, the last one \([0-9.]*\) ms after the decision (\([0-9.]*\) ms of processor.*/\1 \2/p' <<<"$said")
 	[ -n "$processor" ] || fail "no event says how long it took: $said"

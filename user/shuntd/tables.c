@@ -103,34 +103,14 @@ static bool is_made(const struct tables *tables, uint64_t content, const struct 
 	       memcmp(&tables->made.alive, alive, sizeof(*alive)) == 0;
 }
 
-/* Most slots have the word and the target of the one before. */
-static void make(struct tables *tables, const struct shunt_slot *now, const struct backend_set *alive)
-{
-	uint32_t last_word = 0, last_target = UINT32_MAX;
-	struct shunt_slot next = {0};
-	bool changed = false, moving = false;
-
-	for (uint32_t slot = 0; slot < tables->size; slot++) {
-		uint32_t word = shunt_slot_word(now[slot]);
-
-		if (word != last_word || tables->targets[slot] != last_target) {
-			last_word = word;
-			last_target = tables->targets[slot];
-			next = slot_next(now[slot], last_target, alive);
-			changed = changed || shunt_slot_word(next) != word;
-			moving = moving || next.state == SHUNT_SLOT_MOVING;
-		}
-		tables->words[slot] = next;
-	}
-	tables->made.changed = changed;
-	tables->made.moving = moving;
-}
-
 struct table tables_next(struct tables *tables, const struct shunt_slot *now, uint64_t content, const struct backend_set *alive)
 {
 	if (!is_made(tables, content, alive)) {
-		make(tables, now, alive);
+		struct slots_change change = slots_next(now, tables->targets, tables->size, alive, tables->words);
+
 		number_words(tables);
+		tables->made.changed = change.changed;
+		tables->made.moving = change.moving;
 		tables->made.from = content;
 		tables->made.aim = tables->aim.number;
 		tables->made.alive = *alive;

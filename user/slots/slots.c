@@ -10,36 +10,37 @@
  */
 #define FEW_FIT_MAX 256
 
+/* Slots that need work are gathered from so many at a time, without branches: which they are nobody can foresee. */
+#define BLOCK 256
+
 struct fit_slots {
 	uint32_t count; /* of slots whose owner is fit */
-	uint32_t few[FEW_FIT_MAX]; /* the first of them */
+	uint32_t few[FEW_FIT_MAX + 1]; /* the first of them; beyond, the last place takes them */
 	uint16_t only_owner; /* of all fit slots, 0 when there are several */
 };
+
+static uint32_t is_fit(const struct backend_set *fit, uint32_t owner)
+{
+	return backend_set_has(fit, owner) & (owner != 0);
+}
 
 static struct fit_slots find_fit(const uint16_t *base, uint32_t size, const struct backend_set *fit,
 				 uint16_t *ret_targets)
 {
 	struct fit_slots found = {0};
-	uint16_t last = 0; /* neighbours often have one owner, and in most groups all slots have */
-	bool last_fits = false;
+	uint16_t some = 0, all = UINT16_MAX; /* bits that an owner, that every owner has: the same when there is one */
 
 	for (uint32_t slot = 0; slot < size; slot++) {
-		uint16_t owner = base[slot];
+		uint32_t fits = is_fit(fit, base[slot]);
+		uint16_t owner = base[slot] & -fits;
 
-		if (owner != last) {
-			last = owner;
-			last_fits = owner && backend_set_has(fit, owner);
-		}
-		if (!last_fits) {
-			ret_targets[slot] = 0;
-			continue;
-		}
 		ret_targets[slot] = owner;
-		found.only_owner = found.count == 0 || found.only_owner == owner ? owner : 0;
-		if (found.count < FEW_FIT_MAX)
-			found.few[found.count] = slot;
-		found.count++;
+		some |= owner;
+		all &= base[slot] | (fits - 1);
+		found.few[found.count < FEW_FIT_MAX ? found.count : FEW_FIT_MAX] = slot;
+		found.count += fits;
 	}
+	found.only_owner = found.count && some == all ? some : 0;
 	return found;
 }
 
@@ -50,7 +51,7 @@ static uint16_t probe(const uint16_t *base, uint32_t size, const struct backend_
 
 	do
 		at = (at + step) & (size - 1);
-	while (!base[at] || !backend_set_has(fit, base[at]));
+	while (!is_fit(fit, base[at]));
 	return base[at];
 }
 
@@ -77,21 +78,30 @@ static uint16_t probe_few(const uint16_t *base, uint32_t size, const struct fit_
 	return base[(slot + least * step) & (size - 1)];
 }
 
+static uint16_t probe_for(const uint16_t *base, uint32_t size, const struct backend_set *fit, const struct fit_slots *found,
+			  uint32_t slot)
+{
+	if (found->only_owner)
+		return found->only_owner;
+	return found->count <= FEW_FIT_MAX ? probe_few(base, size, found, slot) : probe(base, size, fit, slot);
+}
+
 void slots_targets(const uint16_t *base, uint32_t size, const struct backend_set *fit, uint16_t *ret_targets)
 {
 	struct fit_slots found = find_fit(base, size, fit, ret_targets);
 
 	if (found.count == 0 || found.count == size)
 		return;
-	for (uint32_t slot = 0; slot < size; slot++) {
-		if (ret_targets[slot])
-			continue;
-		if (found.only_owner)
-			ret_targets[slot] = found.only_owner;
-		else if (found.count <= FEW_FIT_MAX)
-			ret_targets[slot] = probe_few(base, size, &found, slot);
-		else
-			ret_targets[slot] = probe(base, size, fit, slot);
+	for (uint32_t begin = 0; begin < size; begin += BLOCK) {
+		uint32_t end = begin + BLOCK < size ? begin + BLOCK : size, n = 0;
+		uint32_t without[BLOCK];
+
+		for (uint32_t slot = begin; slot < end; slot++) {
+			without[n] = slot;
+			n += !ret_targets[slot];
+		}
+		for (uint32_t i = 0; i < n; i++)
+			ret_targets[without[i]] = probe_for(base, size, fit, &found, without[i]);
 	}
 }
 
@@ -138,6 +148,37 @@ struct shunt_slot slot_next(struct shunt_slot slot, uint32_t target, const struc
 	if (slot.state == SHUNT_SLOT_MOVING || !now_holds)
 		return resolving(target);
 	return target == slot.now ? slot : moving(target, slot.now);
+}
+
+/* Whether slot_next() would leave it as it is, of a settled slot. */
+static bool stays(struct shunt_slot slot, uint32_t target, const struct backend_set *alive)
+{
+	return (slot.state == SHUNT_SLOT_SETTLED) & (slot.now == target) & is_fit(alive, target);
+}
+
+struct slots_change slots_next(const struct shunt_slot *now, const uint16_t *targets, uint32_t size, const struct backend_set *alive,
+			       struct shunt_slot *ret_next)
+{
+	struct slots_change change = {0};
+
+	memcpy(ret_next, now, size * sizeof(*now));
+	for (uint32_t begin = 0; begin < size; begin += BLOCK) {
+		uint32_t end = begin + BLOCK < size ? begin + BLOCK : size, n = 0;
+		uint32_t others[BLOCK];
+
+		for (uint32_t slot = begin; slot < end; slot++) {
+			others[n] = slot;
+			n += !stays(now[slot], targets[slot], alive);
+		}
+		for (uint32_t i = 0; i < n; i++) {
+			uint32_t slot = others[i];
+
+			ret_next[slot] = slot_next(now[slot], targets[slot], alive);
+			change.changed |= shunt_slot_word(ret_next[slot]) != shunt_slot_word(now[slot]);
+			change.moving |= ret_next[slot].state == SHUNT_SLOT_MOVING;
+		}
+	}
+	return change;
 }
 
 const char *slot_state_text(uint32_t state)

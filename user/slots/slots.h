@@ -47,6 +47,13 @@ void slots_overlay(uint16_t *targets, const uint16_t *more, uint32_t size, uint3
 /* The next word of a slot. alive: healthy and not in maintenance (a draining backend is alive); id 0 is never alive. */
 struct shunt_slot slot_next(struct shunt_slot slot, uint32_t target, const struct backend_set *alive);
 
+/* The same of all slots of a table, size entries each. */
+struct slots_change {
+	bool changed, moving;    /* some slot is another than before; some slot is moving */
+};
+struct slots_change slots_next(const struct shunt_slot *now, const uint16_t *targets, uint32_t size, const struct backend_set *alive,
+			       struct shunt_slot *ret_next);
+
 /* A moving slot after flow_timeout: every live flow has been pinned. Others are unchanged. */
 struct shunt_slot slot_resolve(struct shunt_slot slot);
 /* A resolving slot none of whose live flows is pinned elsewhere. Others are unchanged. */

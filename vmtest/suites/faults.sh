@@ -54,7 +54,9 @@ checks_more() { # N, from the first call on
 }
 
 suite faults
+limit $((200 + RUNS * 40))
 run_test 'packets that come late show by tcp' late_packets 'type: tcp' connect-timeout
+limit $((200 + RUNS * 40))
 run_test 'packets that come late show by http' late_packets 'path: /' connect-timeout
 run_test 'packets that come late, but in time, take nobody down' slow_but_in_time
 finish
