@@ -172,9 +172,9 @@ serve_https() { # HOST CERTIFICATE [NGINX-LINES [LISTEN-OPTION]]: $T/CERTIFICATE
 	wait_for 10 "nginx on $host answers" on "$host" curl -sk -o /dev/null https://127.0.0.1/
 }
 
-serve_dns() { # HOST ADDRESS: dnsmasq that knows app.example by this address
+serve_dns() { # HOST ADDRESS [OWN-ADDRESS]: dnsmasq that knows app.example by this address, asked at the host's address and its OWN-ADDRESS
 	spawn "dns-$1" "$1" dnsmasq --keep-in-foreground --no-resolv --no-hosts --no-daemon --conf-file=/dev/null --port=53 \
-		--user=root --pid-file="$T/dns-$1.dnsmasq" --bind-interfaces --listen-address="$(ip4 "$1")" --address="/app.example/$2"
+		--user=root --pid-file="$T/dns-$1.dnsmasq" --bind-interfaces --listen-address="$(ip4 "$1")${3:+,$3}" --address="/app.example/$2"
 }
 
 # ---- traffic and numbers ----

@@ -123,6 +123,40 @@ a_name_that_fails_gives_way() {
 	wait_for 5 "the near cluster answers after failback" answers b1
 }
 
+clusters() { # FAILBACK: three names, each a cluster, in the order in which they are to serve
+	network
+	records near.example.com=b1 mid.example.com=b2 far.example.com=b3
+	name_server
+	the_config "mode: active-passive, $1" "  - {domain: near.example.com, is_primary: true, group_name: cluster, refresh: 1s, try_count: 2}
+  - {domain: mid.example.com, group_name: cluster, refresh: 1s, try_count: 2}
+  - {domain: far.example.com, group_name: cluster, refresh: 1s, try_count: 2}" | config
+	start_shuntd
+	wait_for 5 "the first cluster answers" answers b1
+	records mid.example.com=b2 far.example.com=b3
+	wait_for 15 "the second one answers" answers b2
+	records far.example.com=b3
+	wait_for 15 "the third one answers" answers b3
+	records near.example.com=b1 mid.example.com=b2 far.example.com=b3
+	wait_for 15 "all names answer again" status_does_not_say 'does not resolve'
+	wait_for 5 "the first one is fit" is up backend "near.example.com@$(ip4 b1)" health
+	wait_for 5 "the second one is fit" is up backend "mid.example.com@$(ip4 b2)" health
+}
+
+# `reset` of a multi-cluster failover: from the third cluster to the first, not one by one, and not by itself.
+reset_by_hand() {
+	clusters 'failback: manual'
+	answers b3 || fail "it went back by itself, with failback: manual"
+	expect_exit 0 shunt failback cluster
+	wait_for 5 "the first cluster answers after the reset" answers b1
+	expect "$(group cluster state)" = normal "its state"
+}
+
+reset_by_itself() {
+	clusters 'failback: automatic, failback_delay: 300ms'
+	wait_for 10 "the first cluster answers again" answers b1
+	expect "$(group cluster state)" = normal "its state"
+}
+
 services_by_srv() {
 	network
 	records one.example.com=b1 two.example.com=b2 three.example.com=b3
@@ -142,5 +176,7 @@ run_test 'addresses of a name come, and drain when they go' addresses_come_and_g
 run_test 'a dead name server changes nothing, not even at a start' a_dead_name_server_changes_nothing
 run_test 'the primary is what a name stands for' the_primary_is_a_name
 run_test 'a name that fails to resolve gives way to the next, and gets back as failback says' a_name_that_fails_gives_way
+run_test 'reset of several clusters leads from the last name to the first, by hand' reset_by_hand
+run_test 'reset of several clusters leads back to the first by itself with failback: automatic' reset_by_itself
 run_test 'SRV records give ports, priorities and weights' services_by_srv
 finish

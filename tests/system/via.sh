@@ -118,6 +118,7 @@ kinds() {
 	on b1 "$SHUNT_BUILD/shunt-decap" load eth0
 	serve_http b1
 	serve_tls b1
+	serve_dns b1 192.0.2.80 $VIP4
 	spawn echo-b1 b1 "$FLOWS" serve --name b1 90
 	wait_for 5 "the echo server on b1 listens" said echo-b1 serving
 	balance <<-END
@@ -128,25 +129,28 @@ kinds() {
 		  - {name: https, address: $VIP4, protocol: tcp, port: 443, group: https}
 		  - {name: tcp, address: $VIP4, protocol: tcp, port: 90, group: tcp}
 		  - {name: udp, address: $VIP4, protocol: udp, port: 90, group: udp}
+		  - {name: dns, address: $VIP4, protocol: udp, port: 53, group: dns}
 		failover_groups:
 		  - {name: http, mode: active-active, backends: [http1], health_check: {path: /, expect: b1, $VIA}}
 		  - {name: https, mode: active-active, backends: [https1], health_check: {type: https, ca_file: $T/service.crt, $VIA}}
 		  - {name: tcp, mode: active-active, backends: [tcp1], health_check: {type: tcp, send: hello, expect: hello, $VIA}}
 		  - {name: udp, mode: active-active, backends: [udp1], health_check: {type: udp, send: hello, expect: hello, $VIA}}
+		  - {name: dns, mode: active-active, backends: [dns1], health_check: {query: app.example, answer: 192.0.2.80, $VIA}}
 		backends:
-		$(for backend in http https tcp udp; do echo "  - {name: ${backend}1, address: $(ip4 b1)}"; done)
+		$(for backend in http https tcp udp dns; do echo "  - {name: ${backend}1, address: $(ip4 b1)}"; done)
 	END
 	wait_for 10 "http" has_text http1 "status 200 via $VIP4"
+	wait_for 10 "dns" has_text dns1 "rcode NOERROR via $VIP4"
 	wait_for 10 "https, with the service's address in the certificate" has_text https1 "status 200 via $VIP4"
 	ip -n "$NET-b1" address del $VIP4/32 dev lo
-	for backend in http https tcp udp; do
+	for backend in http https tcp udp dns; do
 		wait_for 10 "$backend: the address is missing" is_health ${backend}1 down
 		says ${backend}1 "no answer from $VIP4 through ipip" "$backend"
 	done
 	ip -n "$NET-b1" address add $VIP4/32 dev lo
 	wait_for 10 "all are up again" all_up
 	ip -n "$NET-switch" link set p-b1 mtu 1400
-	for backend in http https tcp udp; do
+	for backend in http https tcp udp dns; do
 		wait_for 10 "$backend: the MTU is short" is_health ${backend}1 down
 		says ${backend}1 "no answer to $NET_MTU bytes (ipip)" "$backend"
 	done
@@ -311,7 +315,7 @@ run_test 'ipip, IPv6 in IPv6: the same' every_fault ip6 ipip $VIP6 "$OWN" "$OUT"
 run_test 'ipip, IPv6 in IPv4: the same, address and tunnel are not told apart' every_fault ip4 ipip $VIP6 "on its lo?" "is its end up"
 run_test 'ipip, IPv4 in IPv6: the same' every_fault ip6 ipip $VIP4 "on its lo?" "is its end up"
 run_test 'gue: a missing address, a broken tunnel, a short MTU' every_fault ip4 gue $VIP4 "$OWN" "$OUT"
-run_test 'http, https, tcp and udp are sent as traffic is' kinds
+run_test 'http, https, tcp, udp and dns are sent as traffic is' kinds
 run_test 'nat: a short MTU is seen' translated
 run_test 'all addresses are asked, even where they are the balancer'"'"'s own, with strict reverse path filters' service_address_is_the_balancers_own
 run_test 'a hundred backends of one service, and four hundred ports' many_backends
