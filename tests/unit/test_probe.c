@@ -138,9 +138,9 @@ static void tcp_into_a_black_hole_times_out_in_time(void **state)
 	start_at(&tcp, "10.9.0.2", 80, quick(tcp_check()));
 	start_at(&http, "10.9.0.2", 80, quick(http_check("/")));
 	expect(&tcp, false, "timeout in connect after 100ms");
-	assert_in_range(tcp.latency_us, 100000, 1000000);
+	assert_in_range(tcp.latency_us, 98000, 1000000); /* a late start takes up to a 50th off */
 	expect(&http, false, "timeout in connect after 100ms");
-	assert_in_range(http.latency_us, 100000, 1000000);
+	assert_in_range(http.latency_us, 98000, 1000000);
 	stop(&tcp);
 	stop(&http);
 }
