@@ -263,32 +263,6 @@ static void who_drains_keeps_its_flows_and_gets_no_new_ones(void **state)
 	}
 }
 
-/*
- * A client's port that serves a second connection while the first is still remembered: the two are one flow, whose backend is
- * alive. To tell them apart one would have to believe a FIN or a SYN of anybody who guesses addresses and ports.
- */
-static void a_port_used_again_goes_where_its_flow_is_pinned_while_that_backend_lives(void **state)
-{
-	struct scheduled *s = *state;
-	uint32_t began[100], of_a = 0;
-
-	use(s, SHUNT_SCHEDULER_RANDOM);
-	for (uint32_t i = 0; i < N(began); i++) {
-		began[i] = backend_for(s, tcp(client(i), TO, SYN));
-		backend_for(s, tcp(client(i), TO, ACK));
-		backend_for(s, tcp(client(i), TO, FIN | ACK));
-		of_a += began[i] == s->a;
-	}
-	assert_true(of_a > 0);
-	for (uint32_t slot = 0; slot < SLOTS_A; slot++)
-		fixture_slot(&s->f, s->group, slot, moving(s->b, s->a)); /* a drains */
-	for (uint32_t i = 0; i < N(began); i++)
-		assert_int_equal(backend_for(s, tcp(client(i), TO, SYN)), began[i]);
-	datapath_backend_alive(s->f.datapath, s->a, false); /* maintenance */
-	for (uint32_t i = 0; i < N(began); i++)
-		assert_int_not_equal(backend_for(s, tcp(client(i), TO, SYN)), s->a);
-}
-
 static void explaining_takes_nobodys_turn(void **state)
 {
 	struct scheduled *s = *state;
@@ -320,7 +294,6 @@ int main(void)
 		test(a_flow_that_cannot_be_remembered_goes_by_its_hash),
 		test(who_is_down_gets_nothing_and_its_flows_go_on_elsewhere),
 		test(who_drains_keeps_its_flows_and_gets_no_new_ones),
-		test(a_port_used_again_goes_where_its_flow_is_pinned_while_that_backend_lives),
 		test(explaining_takes_nobodys_turn),
 	};
 

@@ -89,10 +89,6 @@ net_route_services() { # HOST via IPv4 IPv6
 	ip -n "$NET-$1" route replace 2001:db8::/64 via "$3"
 }
 
-# net_reuse_ports HOST: it takes a port again a second after the connection that had it (tcp_tw_reuse), for tens of thousands
-# of connections. For shunt those are one flow: where one goes that is still remembered, the next one goes.
-net_reuse_ports() { on "$1" sysctl -qw net.ipv4.tcp_tw_reuse=1; }
-
 # net_make HOST…: everybody on one switch. Names: client, client2…, lb, lb2…, b1, b2….
 net_make() {
 	local host number
@@ -104,7 +100,7 @@ net_make() {
 		case $host in
 		client*)
 			net_route_services "$host" 10.77.0.2 fd77::2
-			on "$host" sysctl -qw net.ipv4.ip_local_port_range='1024 65000'
+			on "$host" sysctl -qw net.ipv4.tcp_tw_reuse=1 net.ipv4.ip_local_port_range='1024 65000'
 			;;
 		b*) net_carry_services "$host" ;;
 		esac

@@ -396,8 +396,8 @@ thousand_groups() { # same|differing TABLE-SIZE [LIMIT-MS]
 		"(load $(cut -d' ' -f1 /proc/loadavg))"
 	servers $VIP 80 20 >"$T/out"
 	[[ " $(cat "$T/out") " != *" b1 "* ]] || fail "b1 answers: $(cat "$T/out")"
-	[ -z "${3:-}" ] || expect "${processor%.*}" -lt "$3" "ms of processor time from the decision to the last group"
-	# On a machine that has other things to do, the wall clock measures those.
+	# On a machine that has other things to do, the wall clock measures those, and caches are theirs.
+	[ -z "${3:-}" ] || busy || expect "${processor%.*}" -lt "$3" "ms of processor time from the decision to the last group"
 	[ -z "${3:-}" ] || busy || expect "${ms%.*}" -lt "$3" "ms from the decision to the last group"
 }
 

@@ -34,7 +34,6 @@ start_haproxy() {
 connections_a_second() {
 	local round direct through proxied
 	net_make client lb b1
-	net_reuse_ports client
 	serve_http b1
 	balance <<-END
 		interfaces: [eth0]
