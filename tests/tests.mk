@@ -24,6 +24,9 @@ $(O)/tests/%.bpf.o: tests/%.bpf.c
 	$(call say,BPF,$<)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
 
+# Its clock runs ahead by what the test says.
+$(O)/tests/unit/test_patience: private LDFLAGS += -Wl,--wrap=clock_monotonic_ms
+
 # The tools that make and watch traffic take only user/base, so that they build and run before everything else does.
 TOOL_BASE := $(call objects,$(wildcard user/base/*.c))
 $(O)/tests/tools/flows: $(call objects,$(wildcard tests/tools/flows/*.c)) $(TOOL_BASE)

@@ -210,9 +210,56 @@ at_ports_of_services() {
 	wait_for 5 "the web has both still" is 'b1 b2' servers $VIP 80
 }
 
+# ---- two operators ----
+
+tag() { call -D - -o "$T/document" "$URL/$1" | tr -d '\r' | sed -n 's/^ETag: //p'; } # PATH: the ETag; the document is in $T/document
+
+# as_seen TAG METHOD PATH [JSON]: the status; the answer is in $T/answer.
+as_seen() { on lb curl -s -o "$T/answer" -w '%{http_code}' -H "If-Match: $1" -X "$2" ${4+-d "$4"} "$URL/$3"; }
+
+# Both have looked, both ask at once for another weight: one is told to look again.
+race() { # WEIGHT
+	local seen
+	seen=$(tag backends/b3)
+	on lb curl -s --no-progress-meter -Z --parallel-immediate -o /dev/null -H "If-Match: $seen" -d "{\"weight\": $1}" "$URL/backends/b3/weight" \
+		-w '%{http_code}\n' --next -o /dev/null -H "If-Match: $seen" -d "{\"weight\": $(($1 + 100))}" "$URL/backends/b3/weight" -w '%{http_code}\n'
+}
+
+two_operators() {
+	local seen i
+	net_make client lb b1 b2 b3
+	the_file | sed 's/^defaults:.*/defaults: {health_check: {type: none}}/' | config # so that nothing but an operator changes anything
+	start_shuntd
+	expect "$(post '{"name": "cache", "mode": "active-passive", "backends": ["b2", "b3"], "primary": "b2", "failback": "manual"}')" = 201 "posting a group"
+	wait_for 5 "it is decided" is b2 active cache
+	# A group: what the first has done, the second did not know of.
+	seen=$(tag groups/cache)
+	expect "$(as_seen "$seen" POST groups/cache/primary '{"backend_id": "b3"}')" = 200 "the first one's failover"
+	expect "$(as_seen "$seen" POST groups/cache/failback)" = 412 "the second one's failback" && said_because 'look again'
+	expect "$(as_seen "$seen" DELETE groups/cache)" = 412 "the second one's removal" && said_because 'look again'
+	expect "$(call $URL/groups/cache | jq -r '.active[0], .failovers' | tr '\n' ' ')" = "b3 1 " "what holds"
+	expect "$(as_seen "$(tag groups/cache)" POST groups/cache/failback)" = 200 "the second one's failback, having looked"
+	expect "$(as_seen "$seen" POST groups/cache/primary '{"backend_id": "b3"}')" = 412 "the same state again is not what was seen"
+	# As it was seen, and yet in conflict with how things are.
+	expect "$(as_seen "$(tag groups/app)" DELETE groups/app)" = 409 "removing what the file has, as it was seen" && said_because 'take it out there'
+	# A backend; who says nothing of what they saw is done as things are.
+	seen=$(tag backends/b3)
+	expect "$(as_seen "$seen" POST backends/b3/weight '{"weight": 50}')" = 200 "the first one's weight"
+	expect "$(as_seen "$seen" POST backends/b3/drain '{}')" = 412 "the second one's drain" && said_because 'look again'
+	expect "$(call $URL/backends/b3 | jq -r '.weight, .admin' | tr '\n' ' ')" = "50 ready " "what holds"
+	expect "$(as_seen "$(tag backends/b3)" POST backends/b3/drain '{}')" = 200 "the second one's drain, having looked"
+	expect "$(status_of -X POST $URL/backends/b3/ready)" = 200 "a command without If-Match"
+	for i in $(seq 20); do
+		expect "$(race "$i" | sort | tr '\n' ' ')" = "200 412 " "what two at once are told, in round $i"
+	done
+	expect "$(as_seen "$(tag groups/cache)" DELETE groups/cache)" = 200 "removing it, having looked"
+	expect "$(as_seen '*' DELETE groups/cache)" = 412 "any state of what is not there"
+}
+
 suite groups
 limit 90
 run_test 'the configuration and the calls of a LEBA-style setup work as written' as_written
 run_test 'a backend is checked at the ports of its services, and a group that none uses yet changes nothing' at_ports_of_services
 run_test 'a group is posted, used, kept over a crash, and deleted when nobody uses it' posted_and_deleted
+run_test 'two operators do not overwrite each other: groups, backends, one after the other and at once' two_operators
 finish

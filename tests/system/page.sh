@@ -213,6 +213,57 @@ asks_for_the_token() {
 	wait_for 20 "the token is kept within the tab" is_live
 }
 
+# A balancer whose page is for other hosts: over TLS, with a token to read beside the one for everything.
+start_for_others() {
+	PAGE=https://$(ip4 lb):8443/
+	echo 'write-token' >"$T/token"
+	echo 'read-token' >"$T/token-read"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=lb -addext "subjectAltName=IP:$(ip4 lb)" \
+		-keyout "$T/key.pem" -out "$T/certificate.pem" 2>/dev/null
+	start_system "$(ip4 lb):8443" "token_file: $T/token, read_token_file: $T/token-read, certificate_file: $T/certificate.pem, key_file: $T/key.pem"
+}
+
+# open_far TOKEN: the page on the client, whose browser trusts the key of that certificate and no other.
+open_far() {
+	local pin
+	pin=$(openssl x509 -in "$T/certificate.pem" -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64)
+	open_browser client "--ignore-certificate-errors-spki-list=$pin"
+	use_window 1480 1000
+	visit "$PAGE"
+	give_token "$1"
+	wait_for 20 "the page is live" is_live
+	wait_for 20 "backends" is_there "$(row web b1)"
+}
+
+buttons_seen() { of_page 'return [...document.querySelectorAll(".card button")].filter((e) => e.checkVisibility() && /drain|maint|ready|over|back/i.test(e.innerText + e.ariaLabel)).length'; }
+
+only_looks_with_the_token_to_read() {
+	start_for_others
+	open_far read-token
+	expect "$(of_page 'return document.body.classList.contains("read")')" = true "whether the page knows that it may only read"
+	expect "$(buttons_seen)" -eq 0 "buttons that are seen"
+	shunt drain b2
+	wait_for 20 "it follows what others do" has_text "$(row web b2) .state" drain
+	expect "$(buttons_seen)" -eq 0 "buttons that are seen"
+	expect "$(of_page 'return fetch("/api/v1/backends/b1/drain", {method: "POST", headers: {Authorization: "Bearer read-token"}}).then((answer) => answer.status)')" = 403 \
+		"a command with that token all the same"
+	expect "$(backend b1 admin)" = ready "what it does"
+}
+
+works_from_another_host() {
+	start_for_others
+	open_far write-token
+	wait_for 20 "buttons" is_there "$(row web b2) button"
+	expect "$(buttons_seen)" -gt 0 "buttons that are seen"
+	press "$(row web b2) button:first-child"
+	confirm "33 % of its slots move, to b"
+	wait_for 20 "b2 drains" admin_is b2 drain
+	wait_for 20 "the page shows it" has_text "$(row web b2) .state" drain
+	expect "$(of_page 'return location.protocol + isSecureContext')" = https:true "how the page came"
+	complaints | grep -v 'status of 401' >"$T/complaints" || true
+	expect "$(cat "$T/complaints")" = "" "what the browser complains of, but for the answers 401"
+}
+
 policy_holds() {
 	local headers
 	start_system 127.0.0.1:8080
@@ -302,6 +353,8 @@ run_test 'a failover is on the page within a second' failovers_show_at_once
 run_test 'it goes on after a restart of the controller' goes_on_after_a_restart
 run_test 'drain, ready, failover and failback by button, foreseen and confirmed' buttons_do
 run_test 'it asks for the token, and shows nothing without' asks_for_the_token
+run_test 'with the token to read it shows all, and has no buttons' only_looks_with_the_token_to_read
+run_test 'it works from another host, over TLS' works_from_another_host
 run_test 'its policy lets in nothing from elsewhere' policy_holds
 run_test 'with 4,096 services and 10,000 backends it stays usable' stays_usable
 finish
