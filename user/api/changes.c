@@ -10,7 +10,7 @@
 #include "api/api.h"
 #include "api/changes.h"
 #include "api/fingerprint.h"
-#include "base/drop_reason.h"
+#include "api/json.h"
 
 #define COUNTERS_MAX 4
 #define LATENCY_US 3 /* its place among the counters of a backend; told in milliseconds */
@@ -148,16 +148,6 @@ static void add_traffic(json_t *to, size_t k, const struct changes *before, cons
 	json_object_set_new(to, kind->nouns, all);
 }
 
-static json_t *drops_json(const struct changes *before, const struct changes *now)
-{
-	json_t *drops = json_object();
-
-	for (uint32_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
-		if (before->drops[i] != now->drops[i])
-			json_object_set_new(drops, drop_reason_label(i), json_integer((json_int_t)now->drops[i]));
-	return drops;
-}
-
 static bool put_traffic(struct text *text, const struct changes *before, const struct changes *now, const struct snapshot *snapshot,
 			int64_t now_ms)
 {
@@ -165,7 +155,7 @@ static bool put_traffic(struct text *text, const struct changes *before, const s
 
 	for (size_t k = 0; k < 3; k++)
 		add_traffic(traffic, k, before, now, snapshot);
-	json_object_set_new(traffic, "drops", drops_json(before, now));
+	json_object_set_new(traffic, "drops", api_drops_json(now->drops, before->drops));
 	json_object_set_new(traffic, "flow_table", json_integer((json_int_t)now->flow_entries));
 	return text_put(text, "event: traffic\ndata: ") && text_put_json(text, traffic) && text_put(text, "\n\n");
 }

@@ -237,13 +237,14 @@ json_t *api_backend_by_name(const struct snapshot *snapshot, const char *name)
 	return NULL;
 }
 
-static json_t *drops_json(const struct snapshot *snapshot)
+json_t *api_drops_json(const uint64_t *drops, const uint64_t *before)
 {
-	json_t *drops = json_object();
+	json_t *json = json_object();
 
 	for (uint32_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
-		json_object_set_new(drops, drop_reason_label(i), json_integer((json_int_t)snapshot->drops[i]));
-	return drops;
+		if (!before || before[i] != drops[i])
+			json_object_set_new(json, drop_reason_label(i), json_integer((json_int_t)drops[i]));
+	return json;
 }
 
 static json_t *names_json(const struct snapshot *snapshot)
@@ -340,7 +341,7 @@ json_t *api_status_json(const struct snapshot *snapshot)
 			 "interfaces", interfaces_json(snapshot),
 			 "names", names_json(snapshot),
 			 "hooks", hooks_json(snapshot),
-			 "drops", drops_json(snapshot),
+			 "drops", api_drops_json(snapshot->drops, NULL),
 			 "flow_table",
 			 "entries", (json_int_t)snapshot->flow_entries,
 			 "capacity", (json_int_t)snapshot->flow_capacity,

@@ -14,6 +14,8 @@ json_t *api_status_json(const struct snapshot *snapshot);
 /* json_failover.c: how a group moves. */
 void api_add_failover(json_t *json, const struct snapshot_group *group);
 void api_add_member_failover(json_t *json, const struct snapshot_member *member);
+/* {reason: packets} of counters by reason; with `before`, of those alone that are others than there. */
+json_t *api_drops_json(const uint64_t *drops, const uint64_t *before);
 json_t *api_map_json(const struct snapshot_map *map);
 
 /* Arrays of all, as text, allocated; NULL without memory (large.c). */
