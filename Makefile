@@ -31,11 +31,13 @@ LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard user/$(d)/*.c))
 SHUNTD_SRC := $(wildcard user/shuntd/*.c)
 CLI_SRC := $(wildcard user/shunt/*.c)
 DECAP_SRC := $(wildcard user/shunt-decap/*.c)
+REFERENCE_SRC := $(wildcard user/reference/*.c)
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 SKELETONS := $(BPF_SRC:bpf/%.bpf.c=$(O)/%.skel.h)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SRC:tests/unit/%.c=$(O)/tests/unit/%)
 PROGRAMS := $(O)/shuntd $(O)/shunt $(O)/shunt-decap
+REFERENCE := $(O)/reference
 
 objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
 LIBRARY := $(O)/libshunt.a
@@ -45,8 +47,9 @@ all: $(PROGRAMS) compile_commands.json ## build everything (default)
 $(O)/shuntd: $(call objects,$(SHUNTD_SRC)) $(LIBRARY)
 $(O)/shunt: $(call objects,$(CLI_SRC)) $(LIBRARY)
 $(O)/shunt-decap: $(call objects,$(DECAP_SRC)) $(LIBRARY)
+$(REFERENCE): $(call objects,$(REFERENCE_SRC)) $(LIBRARY)
 $(O)/shunt: LIBS += $(shell pkg-config --libs ncursesw)
-$(PROGRAMS):
+$(PROGRAMS) $(REFERENCE):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -79,7 +82,7 @@ $(O)/flags: FORCE
 	@mkdir -p $(O)
 	@echo '$(CC) $(CFLAGS_ALL) $(CPPFLAGS_ALL)' | cmp -s - $@ || echo '$(CC) $(CFLAGS_ALL) $(CPPFLAGS_ALL)' > $@
 
-compile_commands.json: $(O)/flags $(LIB_SRC) $(SHUNTD_SRC) $(CLI_SRC) $(DECAP_SRC) $(UNIT_SRC)
+compile_commands.json: $(O)/flags $(LIB_SRC) $(SHUNTD_SRC) $(CLI_SRC) $(DECAP_SRC) $(REFERENCE_SRC) $(UNIT_SRC)
 	$(Q)scripts/compile-commands.sh '$(CC) $(CPPFLAGS_ALL) $(filter-out -Werror,$(CFLAGS_ALL))' $(filter %.c,$^) > $@
 
 # ---- tests ----
@@ -88,14 +91,20 @@ $(O)/tests/unit/%: $(O)/obj/tests/unit/%.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-unit-tests: $(UNIT_TESTS) $(O)/shunt
+unit-tests: $(UNIT_TESTS) $(O)/shunt $(REFERENCE)
 	$(Q)for t in $(UNIT_TESTS); do $$t || exit 1; done
 
 -include tests/tests.mk
 
 check: unit-tests ## unit tests
 
-# ---- manual pages: what --help says ----
+# ---- the reference, from the tables in the code ----
+REFERENCE_PAGES := configuration.md drop-reasons.md metrics.md exit-status.md
+
+reference: $(REFERENCE) ## docs/reference/ anew, after a change of keys, drop reasons, metrics …
+	$(Q)for page in $(REFERENCE_PAGES); do $(REFERENCE) $$page > docs/reference/$$page || exit 1; done
+
+# ---- manual pages: what --help says, and shunt.yaml(5) from the reference ----
 MAN_PAGES := $(O)/man/shunt.1 $(O)/man/shuntd.8 $(O)/man/shunt-decap.8
 $(O)/man/shunt.1: DOES := steers and shows the shunt load balancer
 $(O)/man/shuntd.8: DOES := controller of the shunt load balancer
@@ -104,9 +113,14 @@ $(O)/man/shunt-decap.8: DOES := takes tunnel headers off at a backend of shunt
 $(O)/man/shunt.1: INCLUDE := --include=$(O)/man/shunt.h2m
 $(O)/man/shunt.1: $(O)/man/shunt.h2m
 
-$(O)/man/shunt.h2m: $(O)/shunt scripts/man-commands.sh
+$(O)/man/shunt.h2m: $(O)/shunt $(REFERENCE) scripts/man-commands.sh
 	@mkdir -p $(@D)
-	$(Q)scripts/man-commands.sh $< > $@.tmp && mv $@.tmp $@
+	$(Q)scripts/man-commands.sh $< $(REFERENCE) > $@.tmp && mv $@.tmp $@
+
+$(O)/man/shunt.yaml.5: $(REFERENCE)
+	@mkdir -p $(@D)
+	$(call say,MAN,$@)
+	$(Q)$(REFERENCE) $(@F) | scdoc > $@.tmp && mv $@.tmp $@
 
 $(MAN_PAGES): $(O)/man/%: $(PROGRAMS)
 	@mkdir -p $(@D)
@@ -114,13 +128,14 @@ $(MAN_PAGES): $(O)/man/%: $(PROGRAMS)
 	$(Q)help2man --no-info --section=$(subst .,,$(suffix $*)) --name='$(DOES)' --source='shunt $(VERSION)' \
 		--manual='shunt' $(INCLUDE) --output=$@ $(O)/$(basename $*)
 
-man: $(MAN_PAGES) ## manual pages
+man: $(MAN_PAGES) $(O)/man/shunt.yaml.5 ## manual pages
 
 install: all man ## install under DESTDIR and PREFIX
 	install -D -m 755 $(O)/shuntd $(DESTDIR)$(PREFIX)/sbin/shuntd
 	install -D -m 755 $(O)/shunt $(DESTDIR)$(PREFIX)/bin/shunt
 	install -D -m 755 $(O)/shunt-decap $(DESTDIR)$(PREFIX)/sbin/shunt-decap
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(O)/man/shunt.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(O)/man/shunt.yaml.5
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(O)/man/shuntd.8 $(O)/man/shunt-decap.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/shunt $(BPF_SRC:bpf/%.bpf.c=$(O)/%.bpf.o)
 	install -D -m 644 contrib/completion/shunt.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shunt
@@ -140,7 +155,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile $(wildcard tests/tests.mk) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all man check unit-tests install clean help FORCE
+.PHONY: all man reference check unit-tests install clean help FORCE
 .SECONDARY:
 
 -include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The sections of shunt(1) that `shunt --help` has not: each command with its options, as `shunt COMMAND --help` has them; an
 # include file for help2man. The names of commands are asked of the program as a shell's completion does.
-#   man-commands.sh SHUNT
+#   man-commands.sh SHUNT REFERENCE
 set -euo pipefail
-shunt=$1
+shunt=$1 reference=$2
 
 roff() { sed -e 's/\\/\\e/g; s/-/\\-/g' -e "s/^[.']/\\\\\&&/"; }
 
@@ -19,21 +19,9 @@ echo '[COMMANDS]'
 	sed -e '1,3d' -e '/^      --json  /,/^  -V, --version/d' -e '/^Mandatory or optional/,/^$/d' <<<"$help" | sed 's/^      //' | cat -s | roff
 	printf '.fi\n.RE\n'
 done
+printf '\n[EXIT STATUS]\n'
+"$reference" exit-status.roff
 cat <<'END'
-
-[EXIT STATUS]
-.TP
-.B 0
-done
-.TP
-.B 1
-refused or failed, with the reason on standard error
-.TP
-.B 2
-wrong usage
-.TP
-.B 3
-the controller cannot be reached
 
 [ENVIRONMENT]
 .TP

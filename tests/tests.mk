@@ -43,11 +43,11 @@ $(PRELOADS): $(O)/tests/tools/%.so: tests/tools/preload/%.c
 
 programs: $(PROGRAMS)
 
-unit-programs: $(UNIT_TESTS) $(O)/shunt
+unit-programs: $(UNIT_TESTS) $(O)/shunt $(REFERENCE)
 
 test-tools: $(TOOLS) $(PRELOADS) $(TEST_BPF_OBJECTS)
 
-test-programs: $(UNIT_TESTS) $(BPF_TESTS) $(BENCH) test-tools ## build all that the tests run
+test-programs: $(UNIT_TESTS) $(REFERENCE) $(BPF_TESTS) $(BENCH) test-tools ## build all that the tests run
 
 check-bpf: $(BPF_TESTS) ## packet tables against the loaded program (root)
 	$(Q)failed=; for t in $(BPF_TESTS); do $$t || failed=1; done; [ -z "$$failed" ]

@@ -20,7 +20,7 @@ parse)
 config)
 	cp tests/unit/config/*.yaml "$corpus"
 	options=(-max_len=8192 -timeout=10 "-dict=$folder/config.dict")
-	grep -ohE '"[a-z_]+"' user/config/schema.c user/config/words.c | sort -u >"$folder/config.dict"
+	grep -ohE '"[a-z_]+"' user/config/schema*.c user/config/words.c | sort -u >"$folder/config.dict"
 	;;
 esac
 log=$folder/$name.log

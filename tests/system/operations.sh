@@ -179,6 +179,9 @@ scattering_reload() {
 	the_config 'b1, b2, b3' | sed 's/table_size: 4096/table_size: 8192/' | config
 	expect_exit 1 shunt reload
 	expect_contains "$(cat "$T/err")" table_size "the reason"
+	the_config 'b1, b2, b3' | sed 's/flow_table_size: 65536/flow_table_size: 131072/' | config
+	expect_exit 1 shunt reload
+	expect_contains "$(cat "$T/err")" flow_table_size "the reason"
 }
 
 forced_reload() {

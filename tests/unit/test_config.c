@@ -194,6 +194,8 @@ static struct config *parse_check(const char *defaults, const char *group)
 }
 
 #define WHAT(what, where, of_path, of_host) .type = (what), .port = (where), .path = (of_path), .host = (of_host)
+#define WEB(what, of_path, of_host) \
+	WHAT(what, 0, of_path, of_host), .method = "GET", .n_status = 1, .status = {{200, 399}}
 #define WHEN(interval, timeout, healthy, unhealthy) \
 	.interval_ms = (interval), .timeout_ms = (timeout), .healthy_threshold = (healthy), \
 	.unhealthy_threshold = (unhealthy)
@@ -207,22 +209,23 @@ static void a_check_is_the_groups_keys_over_the_defaults(void **state)
 		struct config_check check;
 	} rows[] = {
 		{"", "", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
-		{"", "path: /h", {WHAT(CHECK_HTTP, 0, "/h", NULL), WHEN(1000, 500, 2, 3)}},
-		{"", "type: http", {WHAT(CHECK_HTTP, 0, "/", NULL), WHEN(1000, 500, 2, 3)}},
+		{"", "path: /h", {WEB(CHECK_HTTP, "/h", NULL), WHEN(1000, 500, 2, 3)}},
+		{"", "type: http", {WEB(CHECK_HTTP, "/", NULL), WHEN(1000, 500, 2, 3)}},
 		{"", "type: none", {WHAT(CHECK_NONE, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
 		{"", "interval: 100ms", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(100, 100, 2, 3)}},
-		{"path: /d, host: d", "", {WHAT(CHECK_HTTP, 0, "/d", "d"), WHEN(1000, 500, 2, 3)}},
+		{"path: /d, host: d", "", {WEB(CHECK_HTTP, "/d", "d"), WHEN(1000, 500, 2, 3)}},
 		{"path: /d, host: d", "type: tcp", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
-		{"path: /d, host: d", "host: g", {WHAT(CHECK_HTTP, 0, "/d", "g"), WHEN(1000, 500, 2, 3)}},
-		{"type: tcp", "path: /g", {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(1000, 500, 2, 3)}},
-		{"type: http, path: /d", "path: /g", {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(1000, 500, 2, 3)}},
+		{"path: /d, host: d", "host: g", {WEB(CHECK_HTTP, "/d", "g"), WHEN(1000, 500, 2, 3)}},
+		{"type: tcp", "path: /g", {WEB(CHECK_HTTP, "/g", NULL), WHEN(1000, 500, 2, 3)}},
+		{"type: http, path: /d", "path: /g", {WEB(CHECK_HTTP, "/g", NULL), WHEN(1000, 500, 2, 3)}},
 		{"interval: 2s, timeout: 2s, port: 81",
 		 "timeout: 1s, port: 82, healthy_threshold: 9",
 		 {WHAT(CHECK_TCP, 82, NULL, NULL), WHEN(2000, 1000, 9, 3)}},
 		{"", "status: 200, type: http",
-		 {WHAT(CHECK_HTTP, 0, "/", NULL), WHEN(1000, 500, 2, 3), .n_status = 1, .status = {{200, 200}}}},
+		 {WHAT(CHECK_HTTP, 0, "/", NULL), WHEN(1000, 500, 2, 3), .method = "GET", .n_status = 1,
+		  .status = {{200, 200}}}},
 		{"type: https, host: d, ca_file: /c", "verify: on, path: /g",
-		 {WHAT(CHECK_HTTPS, 0, "/g", "d"), WHEN(1000, 500, 2, 3), .ca_file = "/c"}},
+		 {WEB(CHECK_HTTPS, "/g", "d"), WHEN(1000, 500, 2, 3), .ca_file = "/c"}},
 		{"type: udp, send_hex: 0dff", "fast_interval: 20ms",
 		 {WHAT(CHECK_UDP, 0, NULL, NULL), WHEN(1000, 500, 2, 3), .fast_interval_ms = 20,
 		  .send = {.data = "\r\xff", .length = 2}}},
@@ -235,12 +238,12 @@ static void a_check_is_the_groups_keys_over_the_defaults(void **state)
 		{"path: /d, host: d", "all: [{type: tcp, port: 9}, {path: /g}], interval: 2s",
 		 {WHAT(CHECK_ALL, 0, NULL, NULL), WHEN(2000, 500, 2, 3), .n_parts = 2,
 		  .parts = (struct config_check[]){{WHAT(CHECK_TCP, 9, NULL, NULL), WHEN(2000, 500, 2, 3)},
-						   {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(2000, 500, 2, 3)}}}},
+						   {WEB(CHECK_HTTP, "/g", NULL), WHEN(2000, 500, 2, 3)}}}},
 		{"any: [{type: icmp}]", "", {WHAT(CHECK_ANY, 0, NULL, NULL), WHEN(1000, 500, 2, 3), .n_parts = 1,
 		  .parts = (struct config_check[]){{WHAT(CHECK_ICMP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}}}},
-		{"any: [{type: icmp}]", "path: /g", {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(1000, 500, 2, 3)}},
+		{"any: [{type: icmp}]", "path: /g", {WEB(CHECK_HTTP, "/g", NULL), WHEN(1000, 500, 2, 3)}},
 		{"", "via: service", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(1000, 500, 2, 3), VIA(60000)}},
-		{"via: service, padded_interval: 5s", "path: /g", {WHAT(CHECK_HTTP, 0, "/g", NULL), WHEN(1000, 500, 2, 3), VIA(5000)}},
+		{"via: service, padded_interval: 5s", "path: /g", {WEB(CHECK_HTTP, "/g", NULL), WHEN(1000, 500, 2, 3), VIA(5000)}},
 		{"via: service", "via: backend", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
 		{"via: service", "type: icmp", {WHAT(CHECK_ICMP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
 		{"via: service", "interval: 2m", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(120000, 500, 2, 3), VIA(120000)}},
@@ -511,7 +514,7 @@ static void a_change_is_one_line_of_old_and_new(void **state)
 		       "! hash_seed 0 -> 0x1\n"
 		       "! table_size 65536 -> 128\n"
 		       "flow_timeout 15m -> 90s\n"
-		       "flow_table_size 1048576 -> 64\n"
+		       "! flow_table_size 1048576 -> 64\n"
 		       "on_exit keep -> detach\n"
 		       "api listen off -> 127.0.0.1:1\n"
 		       "interface eth0: mode auto -> native\n"
@@ -778,7 +781,7 @@ static void a_group_says_who_came_and_went(void **state)
 		       "group g: failback_delay 30s -> 1m\n"
 		       "group g: fallback none -> h\n"
 		       "group g: min_healthy 1 -> 2\n"
-		       "group g: health_check tcp -> http /x, host y\n"
+		       "group g: health_check tcp -> http GET /x, host y, status 200-399\n"
 		       "group g: health_check port of the backend or service -> 9\n"
 		       "group g: health_check interval 1s -> 2s\n"
 		       "group g: health_check fast_interval 1s -> 2s\n"

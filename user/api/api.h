@@ -113,4 +113,12 @@ json_t *api_health_json(const struct snapshot *snapshot);   /* GET /health; "sta
 json_t *api_event_json(const struct event *event);
 char *api_metrics_text(const struct snapshot *snapshot);    /* Prometheus text format 0.0.4, allocated */
 
+struct api_metric {
+	const char *name, *type;      /* of Prometheus */
+	const char *labels;           /* names, as "group, backend"; "" for none */
+	const char *help;
+};
+
+const struct api_metric *api_metric(size_t i); /* the ith of api_metrics_text(); NULL: there are not as many */
+
 #endif

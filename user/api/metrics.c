@@ -238,47 +238,52 @@ static void build_info(FILE *to, const char *metric, const struct snapshot *snap
 }
 
 static const struct {
-	const char *name, *type, *help;
+	struct api_metric about;
 	samples write;
 } metrics[] = {
-	{"shunt_service_packets_total", "counter", "Packets to the service.", service_packets},
-	{"shunt_service_bytes_total", "counter", "Bytes to the service, whole frames as received.", service_bytes},
-	{"shunt_service_new_flows_total", "counter", "Flows that began at the service.", service_new_flows},
-	{"shunt_service_answer_packets_total", "counter", "Answers that passed on the way back (nat).", service_answer_packets},
-	{"shunt_service_answer_bytes_total", "counter", "Bytes of these answers, whole frames.", service_answer_bytes},
-	{"shunt_backend_packets_total", "counter", "Packets sent to the backend.", backend_packets},
-	{"shunt_backend_bytes_total", "counter", "Bytes sent to the backend, whole frames as received.", backend_bytes},
-	{"shunt_backend_answer_packets_total", "counter", "Answers of the backend that passed on the way back (nat).",
+	{{"shunt_service_packets_total", "counter", "service", "Packets to the service."}, service_packets},
+	{{"shunt_service_bytes_total", "counter", "service", "Bytes to the service, whole frames as received."}, service_bytes},
+	{{"shunt_service_new_flows_total", "counter", "service", "Flows that began at the service."}, service_new_flows},
+	{{"shunt_service_answer_packets_total", "counter", "service", "Answers that passed on the way back (nat)."}, service_answer_packets},
+	{{"shunt_service_answer_bytes_total", "counter", "service", "Bytes of these answers, whole frames."}, service_answer_bytes},
+	{{"shunt_backend_packets_total", "counter", "backend", "Packets sent to the backend."}, backend_packets},
+	{{"shunt_backend_bytes_total", "counter", "backend", "Bytes sent to the backend, whole frames as received."}, backend_bytes},
+	{{"shunt_backend_answer_packets_total", "counter", "backend", "Answers of the backend that passed on the way back (nat)."},
 	 backend_answer_packets},
-	{"shunt_backend_answer_bytes_total", "counter", "Bytes of these answers, whole frames.", backend_answer_bytes},
-	{"shunt_backend_up", "gauge", "Whether the backend passes its check.", backend_up},
-	{"shunt_backend_weight", "gauge", "Weight in force.", backend_weight},
-	{"shunt_backend_effective_weight", "gauge", "What health, slow start and agent leave of it.", backend_effective_weight},
-	{"shunt_backend_flows", "gauge", "Live flows pinned to the backend.", backend_flows},
-	{"shunt_backend_check_duration_seconds", "gauge", "Duration of the last check.", backend_check_duration},
-	{"shunt_group_failovers_total", "counter", "Failovers of the group.", group_failovers},
-	{"shunt_group_active", "gauge", "Whether the backend takes new flows of the group.", group_active},
-	{"shunt_group_last_failover_timestamp_seconds", "gauge", "Unix time of the last failover, 0 if none.",
+	{{"shunt_backend_answer_bytes_total", "counter", "backend", "Bytes of these answers, whole frames."}, backend_answer_bytes},
+	{{"shunt_backend_up", "gauge", "backend", "Whether the backend passes its check."}, backend_up},
+	{{"shunt_backend_weight", "gauge", "backend", "Weight in force."}, backend_weight},
+	{{"shunt_backend_effective_weight", "gauge", "backend", "What health, slow start and agent leave of it."}, backend_effective_weight},
+	{{"shunt_backend_flows", "gauge", "backend", "Live flows pinned to the backend."}, backend_flows},
+	{{"shunt_backend_check_duration_seconds", "gauge", "backend", "Duration of the last check."}, backend_check_duration},
+	{{"shunt_group_failovers_total", "counter", "group", "Failovers of the group."}, group_failovers},
+	{{"shunt_group_active", "gauge", "group, backend", "Whether the backend takes new flows of the group."}, group_active},
+	{{"shunt_group_last_failover_timestamp_seconds", "gauge", "group", "Unix time of the last failover, 0 if none."},
 	 group_last_failover},
-	{"shunt_group_panic", "gauge", "Whether too few backends of the group are fit, so that all are used.", group_panic},
-	{"shunt_group_suppressed", "gauge", "Whether the backend takes no flows of the group because it flaps.",
+	{{"shunt_group_panic", "gauge", "group", "Whether too few backends of the group are fit, so that all are used."}, group_panic},
+	{{"shunt_group_suppressed", "gauge", "group, backend", "Whether the backend takes no flows of the group because it flaps."},
 	 group_suppressed},
-	{"shunt_group_backends", "gauge", "Backends of the group that are healthy and that are failed.",
+	{{"shunt_group_backends", "gauge", "group, state", "Backends of the group that are healthy and that are failed."},
 	 group_backends},
-	{"shunt_drops_total", "counter", "Packets dropped, by reason.", drops},
-	{"shunt_flow_table_entries", "gauge", "Flows in the flow table.", flow_table_entries},
-	{"shunt_slots_moving", "gauge", "Slots in a transition, whose flows are looked up.", slots_moving},
-	{"shunt_checks_in_flight", "gauge", "Checks under way.", checks_in_flight},
-	{"shunt_checks_queued", "gauge", "Checks that wait for max_checks_in_flight.", checks_queued},
-	{"shunt_checks_skipped_total", "counter", "Checks not made, as the controller was busy when they were due.",
+	{{"shunt_drops_total", "counter", "reason", "Packets dropped, by reason."}, drops},
+	{{"shunt_flow_table_entries", "gauge", "", "Flows in the flow table."}, flow_table_entries},
+	{{"shunt_slots_moving", "gauge", "", "Slots in a transition, whose flows are looked up."}, slots_moving},
+	{{"shunt_checks_in_flight", "gauge", "", "Checks under way."}, checks_in_flight},
+	{{"shunt_checks_queued", "gauge", "", "Checks that wait for max_checks_in_flight."}, checks_queued},
+	{{"shunt_checks_skipped_total", "counter", "", "Checks not made, as the controller was busy when they were due."},
 	 checks_skipped},
-	{"shunt_check_lateness_seconds", "histogram", "How much after their time checks began.", check_lateness},
-	{"shunt_hook_documents_total", "counter", "Documents that hooks took, that were given up, that a full queue dropped.",
+	{{"shunt_check_lateness_seconds", "histogram", "le", "How much after their time checks began."}, check_lateness},
+	{{"shunt_hook_documents_total", "counter", "hook, result", "Documents that hooks took, that were given up, that a full queue dropped."},
 	 hook_documents},
-	{"shunt_hook_attempts_total", "counter", "Attempts to deliver documents to hooks.", hook_attempts},
-	{"shunt_hook_waiting", "gauge", "Documents that wait for hooks.", hook_waiting},
-	{"shunt_build_info", "gauge", "Version of the controller.", build_info},
+	{{"shunt_hook_attempts_total", "counter", "hook", "Attempts to deliver documents to hooks."}, hook_attempts},
+	{{"shunt_hook_waiting", "gauge", "hook", "Documents that wait for hooks."}, hook_waiting},
+	{{"shunt_build_info", "gauge", "version", "Version of the controller."}, build_info},
 };
+
+const struct api_metric *api_metric(size_t i)
+{
+	return i < sizeof(metrics) / sizeof(metrics[0]) ? &metrics[i].about : NULL;
+}
 
 char *api_metrics_text(const struct snapshot *snapshot)
 {
@@ -289,9 +294,10 @@ char *api_metrics_text(const struct snapshot *snapshot)
 	if (!to)
 		return NULL;
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
-		fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name, metrics[i].help, metrics[i].name,
-			metrics[i].type);
-		metrics[i].write(to, metrics[i].name, snapshot);
+		const struct api_metric *about = &metrics[i].about;
+
+		fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", about->name, about->help, about->name, about->type);
+		metrics[i].write(to, about->name, snapshot);
 	}
 	if (fclose(to) != 0) {
 		free(text);

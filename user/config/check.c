@@ -8,12 +8,6 @@
 #include "config/command.h"
 #include "config/validate.h"
 
-#define INTERVAL_DEFAULT_MS 1000
-#define TIMEOUT_DEFAULT_MS 500
-#define HEALTHY_DEFAULT 2
-#define UNHEALTHY_DEFAULT 3
-#define PATH_DEFAULT "/"
-#define PADDED_INTERVAL_DEFAULT_MS 60000
 
 /* ---- which key is for which type ---- */
 
@@ -132,14 +126,9 @@ struct draft_check check_merge(const struct draft_check *own, const struct draft
 
 struct draft_check check_defaults(const struct draft *draft)
 {
-	static const struct draft_check built_in = {
-		.type = {.ok = true, .number = CHECK_TCP},
-		.interval = {.ok = true, .number = INTERVAL_DEFAULT_MS},
-		.timeout = {.ok = true, .number = TIMEOUT_DEFAULT_MS},
-		.healthy_threshold = {.ok = true, .number = HEALTHY_DEFAULT},
-		.unhealthy_threshold = {.ok = true, .number = UNHEALTHY_DEFAULT},
-	};
+	struct draft_check built_in = {};
 
+	schema_start(&check_schema, &built_in);
 	return check_merge(&draft->defaults.check, &built_in);
 }
 
@@ -237,8 +226,9 @@ static const struct items *parts_of(const struct draft_check *merged)
 static void validate_parts(struct report *report, const char *who, const struct draft_check *own)
 {
 	const struct items *const lists[] = {&own->all, &own->any};
-	const struct draft_check built_in = {.type = {.ok = true, .number = CHECK_TCP}};
+	struct draft_check built_in = {};
 
+	schema_start(&check_schema, &built_in);
 	if (own->all.ok && own->any.ok)
 		report_error(report, own->any.at, "%shealth_check: all and any cannot stand together: remove one of them",
 			     who);
@@ -317,14 +307,13 @@ static struct config_bytes build_bytes(struct report *report, const struct item 
 static void build_parts(struct report *report, const struct draft_check *merged, struct config_check *check)
 {
 	const struct items *drafts = parts_of(merged);
-	const struct draft_check inherited = {
-		.type = {.ok = true, .number = CHECK_TCP},
-		.interval = merged->interval,
-		.timeout = merged->timeout,
-		.healthy_threshold = merged->healthy_threshold,
-		.unhealthy_threshold = merged->unhealthy_threshold,
-	};
+	struct draft_check inherited = {};
 
+	schema_start(&check_schema, &inherited);
+	inherited.interval = merged->interval;
+	inherited.timeout = merged->timeout;
+	inherited.healthy_threshold = merged->healthy_threshold;
+	inherited.unhealthy_threshold = merged->unhealthy_threshold;
 	check->parts = new_list(report, drafts->n, sizeof(*check->parts), &check->n_parts);
 	for (size_t i = 0; i < check->n_parts; i++) {
 		struct draft_check part = check_merge((const struct draft_check *)drafts->list + i, &inherited);
@@ -333,9 +322,10 @@ static void build_parts(struct report *report, const struct draft_check *merged,
 	}
 }
 
+/* What is given, else the default; NULL without either. */
 static char *text_for(struct report *report, const struct item *item)
 {
-	return item->ok ? copy_text(report, item->text) : NULL;
+	return item->ok || !item->at.line ? copy_text(report, item->text) : NULL;
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): parts have no parts */
@@ -347,8 +337,6 @@ void check_build(struct report *report, const struct draft_check *merged, struct
 	for (size_t i = 0; i < N_KEYS; i++) /* what its type has no use for was reported, or came with the defaults */
 		if (!(keys[i].types & FOR(draft.type.number)))
 			*item_in(&draft, &keys[i]) = (struct item){};
-	if (FOR(draft.type.number) & WEB && !draft.path.ok)
-		draft.path = (struct item){.ok = true, .text = PATH_DEFAULT};
 	*check = (struct config_check){
 		.type = draft.type.number,
 		.port = draft.port.number,
@@ -358,27 +346,27 @@ void check_build(struct report *report, const struct draft_check *merged, struct
 		.timeout_ms = draft.timeout.number,
 		.healthy_threshold = draft.healthy_threshold.number,
 		.unhealthy_threshold = draft.unhealthy_threshold.number,
-		.fast_interval_ms = number_or(&draft.fast_interval, 0),
+		.fast_interval_ms = draft.fast_interval.number,
 		.method = text_for(report, &draft.method),
-		.http_version = number_or(&draft.http_version, HTTP_VERSION_1_1),
+		.http_version = draft.http_version.number,
 		.send = build_bytes(report, &draft.send, &draft.send_hex),
 		.expect = build_bytes(report, &draft.expect, &draft.expect_hex),
 		.sni = text_for(report, &draft.sni),
-		.no_verify = draft.verify.ok && !draft.verify.number,
+		.no_verify = draft.type.number == CHECK_HTTPS && !draft.verify.number,
 		.ca_file = text_for(report, &draft.ca_file),
 		.certificate_file = text_for(report, &draft.certificate_file),
 		.key_file = text_for(report, &draft.key_file),
 		.query = text_for(report, &draft.query),
-		.query_type = number_or(&draft.query_type, 0),
-		.rcode = number_or(&draft.rcode, 0),
+		.query_type = draft.query_type.number,
+		.rcode = draft.rcode.number,
 		.answer = draft.answer.address,
-		.via_service = draft.via.ok && draft.via.number,
+		.via_service = draft.via.number,
 		.command = draft.type.number == CHECK_EXEC ? command_build(report, &draft.command) : NULL,
 	};
-	if (draft.status.ok && status_parse(draft.status.text, check->status, &check->n_status) < 0)
-		check->n_status = 0; /* never: it was parsed before */
+	if (draft.status.text && status_parse(draft.status.text, check->status, &check->n_status) < 0)
+		check->n_status = 0; /* told already */
 	if (check->via_service)
-		check->padded_interval_ms = number_or(&draft.padded_interval, PADDED_INTERVAL_DEFAULT_MS);
+		check->padded_interval_ms = draft.padded_interval.number;
 	if (check->padded_interval_ms && check->padded_interval_ms < check->interval_ms)
 		check->padded_interval_ms = check->interval_ms;
 	build_parts(report, merged, check);

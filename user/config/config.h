@@ -90,9 +90,9 @@ struct config_check {
 	uint32_t healthy_threshold, unhealthy_threshold;
 	struct config_health health;
 	uint32_t fast_interval_ms;    /* while the state is not certain; 0: interval_ms */
-	char *method;                 /* HTTP(S); NULL: GET */
+	char *method;                 /* HTTP(S) */
 	struct config_status_range status[CONFIG_STATUS_RANGES_MAX];
-	size_t n_status;              /* 0: 200-399 */
+	size_t n_status;              /* 0: as 200-399 */
 	enum config_http_version http_version;
 	struct config_bytes send;     /* TCP, UDP, agent: what is sent */
 	struct config_bytes expect;   /* TCP, UDP, HTTP(S): what the answer, or the body, must have in it */
@@ -101,7 +101,7 @@ struct config_check {
 	char *ca_file;                /* HTTPS; NULL: the system's */
 	char *certificate_file, *key_file; /* HTTPS: shown to the server */
 	char *query;                  /* DNS: the name */
-	uint16_t query_type;          /* DNS: 0: A; otherwise as RFC 1035 section 3.2.2 and its successors number them */
+	uint16_t query_type;          /* DNS: as RFC 1035 section 3.2.2 and its successors number them */
 	uint8_t rcode;                /* DNS: the response code wanted */
 	struct shunt_addr answer;     /* DNS: an address that must be among the answers; all zero: none in particular */
 	char **command;               /* exec: program and arguments, ends with NULL */
@@ -360,7 +360,7 @@ void config_messages_clear(struct config_messages *messages);
 /*
  * What a reload from `old` to `new` would change, a line of text each for the operator ("backend web3: added", "service
  * web: forward l2 -> ipip"). `scatters` of a change: it would move living flows and is refused without --force
- * (hash_seed, table_size, a service's hash). Empty when they mean the same.
+ * (hash_seed, table_size, flow_table_size, a service's hash). Empty when they mean the same.
  */
 struct config_change {
 	char *text;

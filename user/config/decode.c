@@ -127,6 +127,7 @@ static void decode_item(struct decoder *decoder, const struct context *context, 
 			yaml_node_t *node, struct item *item)
 {
 	bool is_number = field->kind == FIELD_NUMBER || field->kind == FIELD_POWER_OF_TWO;
+	uint64_t standard = item->number;
 	char before[CONTEXT_MAX], value[QUOTE_MAX];
 	int r;
 
@@ -138,8 +139,10 @@ static void decode_item(struct decoder *decoder, const struct context *context, 
 		return;
 	}
 	r = item->text ? scalar_parse(field, item) : -EINVAL;
-	if (r < 0)
+	if (r < 0) {
+		item->number = standard;
 		refuse(decoder, context, field, node);
+	}
 	item->ok = r == 0;
 }
 
@@ -151,6 +154,7 @@ static void decode_element(struct decoder *decoder, const struct context *contex
 	char before[CONTEXT_MAX], keys[EXPECTATION_MAX], value[QUOTE_MAX];
 	struct context inner = {.outer = context, .noun = schema->noun};
 
+	schema_start(schema, to);
 	*(struct place *)to = place_of(decoder, node);
 	if (!is_value(decoder, context, schema->noun, node))
 		return;
@@ -338,6 +342,7 @@ void config_decode(yaml_document_t *document, struct draft *draft, struct report
 	struct context top = {};
 	char value[QUOTE_MAX];
 
+	schema_start(&config_schema, draft);
 	if (root->type == YAML_MAPPING_NODE)
 		decode_mapping(&decoder, &top, &config_schema, root, draft);
 	else
@@ -353,6 +358,7 @@ void config_decode_group(yaml_document_t *document, struct draft_group *group, s
 	yaml_node_t *root = yaml_document_get_root_node(document);
 	char value[QUOTE_MAX];
 
+	schema_start(&group_schema, group);
 	if (root->type == YAML_MAPPING_NODE)
 		decode_mapping(&decoder, &named, &group_schema, root, group);
 	else

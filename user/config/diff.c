@@ -167,9 +167,10 @@ static void describe_settings(const struct config *config, struct facts *facts)
 	add_fact(facts, "hash_seed", "%#" PRIx64, config->hash_seed)->scatters = true;
 	add_fact(facts, "table_size", "%" PRIu32, config->table_size)->scatters = true;
 	add_duration(facts, "flow_timeout", config->flow_timeout_ms);
-	add_fact(facts, "flow_table_size", "%" PRIu32, config->flow_table_size);
+	add_fact(facts, "flow_table_size", "%" PRIu32, config->flow_table_size)->scatters = true;
 	add_text(facts, "allow", config->allow.given ? "only its list" : "everybody");
 	add_fact(facts, "client_table_size", "%" PRIu32, config->client_table_size);
+	add_fact(facts, "max_checks_in_flight", "%" PRIu32, config->max_checks_in_flight);
 	add_text(facts, "name_servers", config->name_servers ? config->name_servers : "of the system");
 	describe_hooks(&config->hooks, facts);
 	add_text(facts, "on_exit", word_text(on_exit_words, config->on_exit));

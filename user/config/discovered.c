@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/schema.h"
 #include "config/validate.h"
 #include "net/address.h"
 
-#define TRY_COUNT_DEFAULT 3
 #define TIERS_PER_ENTRY 64 /* SRV priorities of a name that are told apart */
 
 /* ---- addresses into the draft ---- */
@@ -61,7 +61,7 @@ static uint32_t tier_of_entry(const struct draft *draft, const struct draft_grou
 	const struct draft_member *members = group->members.list;
 	uint32_t tier = group->members_listed + 1;
 
-	if (number_or(&dns[entry].is_primary, false))
+	if (dns[entry].is_primary.number)
 		return 0;
 	for (size_t i = 0; i < group->members_listed; i++)
 		if (members[i].priority.ok && members[i].priority.number >= tier)
@@ -83,14 +83,17 @@ static void add_address(struct draft *draft, size_t entry, struct draft_group *g
 		return;
 	if (address->port && !port.ok)
 		port = (struct item){.at = dns->at, .ok = true, .number = address->port};
-	*backend = (struct draft_backend){.at = dns->at, .name = item, .port = port};
+	schema_start(&backend_schema, backend);
+	backend->at = dns->at;
+	backend->name = item;
+	backend->port = port;
 	backend->address = (struct item){.at = dns->at, .ok = true, .address = address->address};
 	if (address->weight)
 		backend->weight = (struct item){.at = dns->at, .ok = true, .number = address->weight};
 	*member = (struct draft_member){.at = dns->at, .name = item};
-	if (number_or(&group->mode, GROUP_ACTIVE_PASSIVE) != GROUP_ACTIVE_ACTIVE)
+	if (group->mode.number != GROUP_ACTIVE_ACTIVE)
 		member->priority = (struct item){.at = dns->at, .ok = true, .number = tier + rank(known, address->priority)};
-	if (number_or(&dns->is_primary, false) && !group->primary.at.line && rank(known, address->priority) == 0)
+	if (dns->is_primary.number && !group->primary.at.line && rank(known, address->priority) == 0)
 		group->primary = item;
 }
 
@@ -117,7 +120,7 @@ void draft_add_discovered(struct draft *draft, const struct config_discovered *d
 		if (!group)
 			continue;
 		group->has_dns = true;
-		group->has_dns_primary = group->has_dns_primary || number_or(&dns[i].is_primary, false);
+		group->has_dns_primary = group->has_dns_primary || dns[i].is_primary.number;
 		for (size_t a = 0; known && a < known->n; a++)
 			add_address(draft, i, group, known, &known->list[a], report);
 	}
@@ -154,11 +157,11 @@ static void validate_entry(struct validation *v, size_t index)
 		.domain = copy_text(v->report, draft->domain.ok ? draft->domain.text : NULL),
 		.protocol = copy_text(v->report, draft->protocol.ok ? draft->protocol.text : NULL),
 		.group = group == KEYMAP_NONE ? SIZE_MAX : group,
-		.port = number_or(&draft->port, 0),
-		.srv = number_or(&draft->type, false),
-		.is_primary = number_or(&draft->is_primary, false),
-		.refresh_ms = number_or(&draft->refresh, 0),
-		.try_count = number_or(&draft->try_count, TRY_COUNT_DEFAULT),
+		.port = draft->port.number,
+		.srv = draft->type.number,
+		.is_primary = draft->is_primary.number,
+		.refresh_ms = draft->refresh.number,
+		.try_count = draft->try_count.number,
 	};
 	if (group == KEYMAP_NONE && draft->group.ok)
 		report_error(v->report, draft->group.at, "dns_backend %s: group %s is not in failover_groups: define it there, or name another",

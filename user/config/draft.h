@@ -10,10 +10,10 @@
 
 #include "config/report.h"
 
-/* One value. */
+/* One value. If it is not given, or malformed, `text` and `number` are those of the field's default, where it has one. */
 struct item {
 	struct place at;             /* line 0: not given */
-	bool ok;                     /* given and well formed: `number` and `address` hold */
+	bool ok;                     /* given and well formed: `address` holds */
 	const char *text;            /* as written; also of a malformed value, NULL when it is no text at all */
 	uint64_t number;             /* milliseconds, a word's enum, a port …: as the kind of field says */
 	struct shunt_addr address;

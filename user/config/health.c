@@ -3,12 +3,6 @@
 #include "base/duration.h"
 #include "config/validate.h"
 
-#define RESULTS_DEFAULT 30
-#define PASSIVE_INTERVAL_DEFAULT_MS 1000
-#define PASSIVE_PACKETS_DEFAULT 20
-#define PASSIVE_BASE_DEFAULT_MS (30 * 1000)
-#define PASSIVE_MAX_DEFAULT_MS (5 * 60 * 1000)
-#define PASSIVE_EJECTED_DEFAULT 20
 
 /* A group's own key, else that of the defaults. */
 static const struct item *pick(const struct item *own, const struct item *fallback)
@@ -48,13 +42,13 @@ void health_build(struct report *report, const char *who, const struct draft_che
 	const struct item *window = pick(&mine->score.window, &other->score.window);
 
 	check->health = (struct config_health){
-		.slow_ms = number_or(slow, 0),
-		.degraded_percent = number_or(pick(&mine->degraded_weight, &other->degraded_weight), 100),
-		.predict_ms = number_or(pick(&mine->predict, &other->predict), 0),
-		.slow_start_ms = number_or(pick(&mine->slow_start, &other->slow_start), 0),
-		.max_interval_ms = number_or(most, 0),
-		.score_results = number_or(pick(&mine->score.results, &other->score.results), RESULTS_DEFAULT),
-		.score_window_ms = number_or(window, 0),
+		.slow_ms = slow->number,
+		.degraded_percent = pick(&mine->degraded_weight, &other->degraded_weight)->number,
+		.predict_ms = pick(&mine->predict, &other->predict)->number,
+		.slow_start_ms = pick(&mine->slow_start, &other->slow_start)->number,
+		.max_interval_ms = most->number,
+		.score_results = pick(&mine->score.results, &other->score.results)->number,
+		.score_window_ms = window->number,
 	};
 	refuse_contradictions(report, who, check, slow, most, window);
 }
@@ -65,12 +59,12 @@ void passive_build(struct report *report, const char *who, const struct draft_pa
 	const struct item *blamed = draft->max_time.ok ? &draft->max_time : &draft->base_time;
 
 	*passive = (struct config_passive){
-		.enabled = draft->at.line && number_or(&draft->enabled, true),
-		.interval_ms = number_or(&draft->interval, PASSIVE_INTERVAL_DEFAULT_MS),
-		.min_packets = number_or(&draft->min_packets, PASSIVE_PACKETS_DEFAULT),
-		.base_time_ms = number_or(&draft->base_time, PASSIVE_BASE_DEFAULT_MS),
-		.max_time_ms = number_or(&draft->max_time, PASSIVE_MAX_DEFAULT_MS),
-		.max_ejected_percent = number_or(&draft->max_ejected, PASSIVE_EJECTED_DEFAULT),
+		.enabled = draft->at.line && draft->enabled.number,
+		.interval_ms = draft->interval.number,
+		.min_packets = draft->min_packets.number,
+		.base_time_ms = draft->base_time.number,
+		.max_time_ms = draft->max_time.number,
+		.max_ejected_percent = draft->max_ejected.number,
 	};
 	if (passive->max_time_ms < passive->base_time_ms)
 		report_error(report, blamed->at, "%spassive: max_time %s is below base_time %s: raise it, or lower base_time", who,

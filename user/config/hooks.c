@@ -9,11 +9,6 @@
 #include "config/command.h"
 #include "config/validate.h"
 
-#define MAX_ATTEMPTS_DEFAULT 5
-#define TIMEOUT_DEFAULT_MS (10 * 1000)
-#define BACKOFF_DEFAULT_MS 1000
-#define MAX_BACKOFF_DEFAULT_MS (60 * 1000)
-#define QUEUE_DEFAULT 5000
 
 /* ---- from the draft ---- */
 
@@ -29,7 +24,7 @@ static uint32_t events_of(const struct draft_hooks *draft)
 	uint32_t on = draft->on.at.line ? 0 : HOOK_ON_ALL;
 
 	for (size_t i = 0; i < draft->on.n; i++)
-		on |= number_or(&events[i].event, 0);
+		on |= events[i].event.number;
 	return on;
 }
 
@@ -44,11 +39,11 @@ void validate_hooks(struct validation *v)
 		.token_file = copy_text(v->report, draft->token_file.ok ? draft->token_file.text : NULL),
 		.ca_file = copy_text(v->report, draft->ca_file.ok ? draft->ca_file.text : NULL),
 		.on = events_of(draft),
-		.max_attempts = number_or(&draft->max_attempts, MAX_ATTEMPTS_DEFAULT),
-		.timeout_ms = number_or(&draft->timeout, TIMEOUT_DEFAULT_MS),
-		.backoff_ms = number_or(&draft->backoff, BACKOFF_DEFAULT_MS),
-		.max_backoff_ms = number_or(&draft->max_backoff, MAX_BACKOFF_DEFAULT_MS),
-		.queue = number_or(&draft->queue, QUEUE_DEFAULT),
+		.max_attempts = draft->max_attempts.number,
+		.timeout_ms = draft->timeout.number,
+		.backoff_ms = draft->backoff.number,
+		.max_backoff_ms = draft->max_backoff.number,
+		.queue = draft->queue.number,
 	};
 	if (draft->at.line && !draft->exec.at.line && !draft->webhook.at.line)
 		report_error(v->report, draft->at, "hooks: nobody is told: add \"exec: [PROGRAM, …]\" or \"webhook: URL\"");

@@ -1,319 +1,127 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every key of the configuration file: where it may stand, what it takes, which field of the draft it fills. To add a
- * key, add its line here, its field in draft.h and its meaning (with its default) in a validate*.c.
+ * Every key of the configuration file: where it may stand, what it takes, which field of the draft it fills, its default and its
+ * meaning. The reader, the messages, docs/reference/configuration.md and shunt.yaml(5) come from here. To add a key, add its line here
+ * or in the schema_*.c of its kind, its field in draft.h, what is made of it in a validate*.c, and run `make reference`.
  */
 #include <stddef.h>
 
 #include "config/schema.h"
 
-#define MS_PER_S 1000
-#define MS_PER_HOUR (3600 * MS_PER_S)
-#define PORT_MAX 65535
-#define PRIORITY_MAX 65535
-#define PENALTY_MAX 1000000
-#define THRESHOLD_MAX 1000
 #define FLOW_TABLE_SIZE_MAX (1 << 30)
-#define NEW_FLOWS_MAX 10000000
-#define PER_CLIENT_MAX 100000
-#define PREFIXES_MAX 250000 /* of one list; all lists of a kind share SHUNT_MAX_LISTED */
 #define CHECKS_IN_FLIGHT_MAX 100000
-#define TEXT_MAX 1024 /* bytes that a check sends, expects, or has as an argument */
-#define COMMAND_WORDS_MAX 64
-#define CHECK_PARTS_MAX 8
 #define HOOK_EVENTS_MAX 16
-#define MSS_MIN 536    /* what every IPv4 host must take (RFC 9293 section 3.7.1) */
-#define MSS_MAX 65495  /* a 65,535-byte packet less its headers */
 
-/* A reload holds the old and the new at once, hence the halves. */
+/* A reload holds the old and the new at once, hence the half. */
 #define SERVICES_MAX (SHUNT_MAX_SERVICES / 2)
 #define GROUPS_MAX (SHUNT_MAX_GROUPS - 1)
-#define BACKENDS_MAX (SHUNT_MAX_BACKENDS / 2)
 #define WINDOWS_MAX 1000
 #define DNS_MAX 1000
 #define NAME_SERVERS_MAX 8
 #define TRY_COUNT_MAX 1000
 #define INTERFACES_MAX (SHUNT_MAX_LINKS - 1)
 
-#define AT(type, member) .offset = offsetof(struct type, member)
-#define SCHEMA(type, table) .size = sizeof(struct type), .fields = table
-
 static const struct field interface_fields[] = {
-	{"name", FIELD_INTERFACE, AT(draft_interface, name), .required = true},
-	{"mode", FIELD_WORD, AT(draft_interface, mode), .words = xdp_mode_words},
+	{"name", FIELD_INTERFACE, AT(draft_interface, name), .required = true, .meaning = "what `ip link` calls it"},
+	{"mode", FIELD_WORD, AT(draft_interface, mode), .words = xdp_mode_words, .standard = "auto",
+	 .meaning = "XDP in the driver, or above it; `auto`: in the driver, else above with a warning"},
 	{},
 };
+
+static const struct schema interface_schema = {"interface", SCHEMA(draft_interface, interface_fields), .bare_name = true,
+					       .about = "An interface that packets for services come by, mostly written as its name "
+							"alone."};
 
 static const struct field source_fields[] = {
-	{"ipv4", FIELD_IPV4_PREFIX, AT(draft_source, ipv4)},
-	{"ipv6", FIELD_IPV6, AT(draft_source, ipv6)},
+	{"ipv4", FIELD_IPV4_PREFIX, AT(draft_source, ipv4), .otherwise = "the interface's own",
+	 .meaning = "of outer headers; a prefix spreads flows over the receive queues of backends"},
+	{"ipv6", FIELD_IPV6, AT(draft_source, ipv6), .otherwise = "the interface's own", .meaning = "the same over IPv6"},
 	{},
 };
+
+static const struct schema source_schema = {"source", SCHEMA(draft_source, source_fields), .about = "Outer source of tunnelled packets."};
 
 static const struct field api_fields[] = {
-	{"listen", FIELD_LISTEN, AT(draft_api, listen)},
-	{"token_file", FIELD_FILE, AT(draft_api, token_file)},
-	{"read_token_file", FIELD_FILE, AT(draft_api, read_token_file)},
-	{"certificate_file", FIELD_FILE, AT(draft_api, certificate_file)},
-	{"key_file", FIELD_FILE, AT(draft_api, key_file)},
+	{"listen", FIELD_LISTEN, AT(draft_api, listen), .otherwise = "only the Unix socket",
+	 .meaning = "where the API is to be had over TCP; beyond loopback it needs a token and TLS"},
+	{"token_file", FIELD_FILE, AT(draft_api, token_file), .otherwise = "no token is asked for",
+	 .meaning = "holds the token for everything; read for each request"},
+	{"read_token_file", FIELD_FILE, AT(draft_api, read_token_file), .otherwise = "none", .meaning = "holds a token that may only read"},
+	{"certificate_file", FIELD_FILE, AT(draft_api, certificate_file), .otherwise = "no TLS",
+	 .meaning = "PEM, the server's certificate first, then its chain; read again when it changes"},
+	{"key_file", FIELD_FILE, AT(draft_api, key_file), .otherwise = "no TLS", .meaning = "its key, PEM"},
 	{},
 };
 
-static const struct field score_fields[] = {
-	{"results", FIELD_NUMBER, AT(draft_score, results), .min = CONFIG_SCORE_RESULTS_MIN, .max = CONFIG_SCORE_RESULTS_MAX},
-	{"window", FIELD_DURATION, AT(draft_score, window), .min = 100, .max = 24 * MS_PER_HOUR},
-	{},
-};
-
-static const struct schema score_schema = {"score", SCHEMA(draft_score, score_fields)};
-static const struct field command_fields[] = {
-	{"word", FIELD_TEXT, AT(draft_word, word), .required = true, .max = TEXT_MAX},
-	{},
-};
-
-static const struct schema command_schema = {"word", .size = sizeof(struct draft_word), .bare_name = true,
-					     .fields = command_fields};
-
-/* What a check asks: also of the parts of another. When it asks and what counts is for the whole. */
-#define CHECK_QUESTION \
-	{"type", FIELD_WORD, AT(draft_check, type), .words = check_type_words}, \
-	{"path", FIELD_URL_PATH, AT(draft_check, path)}, \
-	{"host", FIELD_HOST, AT(draft_check, host)}, \
-	{"port", FIELD_NUMBER, AT(draft_check, port), .min = 1, .max = PORT_MAX}, \
-	{"method", FIELD_METHOD, AT(draft_check, method)}, \
-	{"status", FIELD_STATUS, AT(draft_check, status)}, \
-	{"http_version", FIELD_WORD, AT(draft_check, http_version), .words = http_version_words}, \
-	{"send", FIELD_TEXT, AT(draft_check, send), .min = 1, .max = TEXT_MAX}, \
-	{"send_hex", FIELD_HEX, AT(draft_check, send_hex)}, \
-	{"expect", FIELD_TEXT, AT(draft_check, expect), .min = 1, .max = TEXT_MAX}, \
-	{"expect_hex", FIELD_HEX, AT(draft_check, expect_hex)}, \
-	{"sni", FIELD_HOST, AT(draft_check, sni)}, \
-	{"verify", FIELD_WORD, AT(draft_check, verify), .words = verify_words}, \
-	{"ca_file", FIELD_FILE, AT(draft_check, ca_file)}, \
-	{"certificate_file", FIELD_FILE, AT(draft_check, certificate_file)}, \
-	{"key_file", FIELD_FILE, AT(draft_check, key_file)}, \
-	{"query", FIELD_HOST, AT(draft_check, query)}, \
-	{"query_type", FIELD_WORD, AT(draft_check, query_type), .words = query_type_words}, \
-	{"rcode", FIELD_WORD, AT(draft_check, rcode), .words = rcode_words}, \
-	{"answer", FIELD_ADDRESS, AT(draft_check, answer)}, \
-	{"command", FIELD_LIST, AT(draft_check, command), .min = 1, .max = COMMAND_WORDS_MAX, .schema = &command_schema}
-
-static const struct field check_part_fields[] = {CHECK_QUESTION, {}};
-
-static const struct schema check_part_schema = {"check", .size = sizeof(struct draft_check),
-						.fields = check_part_fields};
-
-static const struct field check_fields[] = {
-	CHECK_QUESTION,
-	{"all", FIELD_LIST, AT(draft_check, all), .min = 1, .max = CHECK_PARTS_MAX, .schema = &check_part_schema},
-	{"any", FIELD_LIST, AT(draft_check, any), .min = 1, .max = CHECK_PARTS_MAX, .schema = &check_part_schema},
-	{"interval", FIELD_DURATION, AT(draft_check, interval), .min = 10, .max = MS_PER_HOUR},
-	{"fast_interval", FIELD_DURATION, AT(draft_check, fast_interval), .min = 10, .max = MS_PER_HOUR},
-	{"timeout", FIELD_DURATION, AT(draft_check, timeout), .min = 1, .max = MS_PER_HOUR},
-	{"healthy_threshold", FIELD_NUMBER, AT(draft_check, healthy_threshold), .min = 1, .max = THRESHOLD_MAX},
-	{"unhealthy_threshold", FIELD_NUMBER, AT(draft_check, unhealthy_threshold), .min = 1, .max = THRESHOLD_MAX},
-	{"via", FIELD_WORD, AT(draft_check, via), .words = via_words},
-	{"padded_interval", FIELD_DURATION, AT(draft_check, padded_interval), .min = 100, .max = 24 * MS_PER_HOUR},
-	{"slow_threshold", FIELD_DURATION, AT(draft_check, health.slow_threshold), .min = 1, .max = MS_PER_HOUR},
-	{"degraded_weight", FIELD_PERCENT, AT(draft_check, health.degraded_weight), .min = 1, .max = 100},
-	{"predict", FIELD_DURATION, AT(draft_check, health.predict), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},
-	{"slow_start", FIELD_DURATION, AT(draft_check, health.slow_start), .max = 24 * MS_PER_HOUR},
-	{"max_interval", FIELD_DURATION, AT(draft_check, health.max_interval), .min = 10, .max = MS_PER_HOUR},
-	{"score", FIELD_MAPPING, AT(draft_check, health.score), .schema = &score_schema},
-	{},
-};
-
-static const struct field prefix_fields[] = {
-	{"prefix", FIELD_PREFIX, AT(draft_prefix, prefix), .required = true},
-	{},
-};
-
-static const struct field client_fields[] = {
-	{"prefix", FIELD_PREFIX, AT(draft_client, prefix), .required = true},
-	{"group", FIELD_NAME, AT(draft_client, group), .required = true},
-	{},
-};
-
-static const struct schema client_schema = {"client", SCHEMA(draft_client, client_fields)};
-
-static const struct field client_prefix_fields[] = {
-	{"ipv4", FIELD_NUMBER, AT(draft_client_prefix, ipv4), .min = 1, .max = 32},
-	{"ipv6", FIELD_NUMBER, AT(draft_client_prefix, ipv6), .min = 1, .max = 128},
-	{},
-};
-
-static const struct schema prefix_schema = {"client", .size = sizeof(struct draft_prefix), .bare_name = true,
-					    .fields = prefix_fields};
-static const struct schema client_prefix_schema = {"client_prefix", .size = sizeof(struct draft_client_prefix),
-						   .fields = client_prefix_fields};
-
-static const struct field limits_fields[] = {
-	{"new_flows", FIELD_NUMBER, AT(draft_limits, new_flows), .min = 1, .max = NEW_FLOWS_MAX},
-	{"burst", FIELD_NUMBER, AT(draft_limits, burst), .min = 1, .max = NEW_FLOWS_MAX},
-	{"per_client", FIELD_NUMBER, AT(draft_limits, per_client), .min = 1, .max = PER_CLIENT_MAX},
-	{"client_burst", FIELD_NUMBER, AT(draft_limits, client_burst), .min = 1, .max = PER_CLIENT_MAX},
-	{"client_prefix", FIELD_MAPPING, AT(draft_limits, client_prefix), .schema = &client_prefix_schema},
-	{},
-};
-
-static const struct schema limits_schema = {"limits", .size = sizeof(struct draft_limits), .fields = limits_fields};
-
-#define PREFIX_LIST(type, member) FIELD_LIST, AT(type, member), .max = PREFIXES_MAX, .schema = &prefix_schema
-
-static const struct field gue_fields[] = {
-	{"port", FIELD_NUMBER, AT(draft_gue, port), .required = true, .min = 1, .max = PORT_MAX},
-	{},
-};
-
-static const struct schema gue_schema = {"gue", SCHEMA(draft_gue, gue_fields)};
-
-/* RFC 9000 section 17.2: a connection id has up to 20 bytes. */
-#define CONNECTION_ID_MAX 20
-
-static const struct field server_id_fields[] = {
-	{"offset", FIELD_NUMBER, AT(draft_server_id, offset), .required = true, .max = CONNECTION_ID_MAX - 1},
-	{"length", FIELD_NUMBER, AT(draft_server_id, length), .required = true, .min = 1, .max = SHUNT_SERVER_ID_MAX},
-	{},
-};
-
-static const struct schema server_id_schema = {"server_id", SCHEMA(draft_server_id, server_id_fields)};
-
-static const struct field quic_fields[] = {
-	{"enabled", FIELD_WORD, AT(draft_quic, enabled), .words = switch_words},
-	{"server_id", FIELD_MAPPING, AT(draft_quic, server_id), .schema = &server_id_schema},
-	{},
-};
-
-static const struct schema quic_schema = {"quic", .size = sizeof(struct draft_quic), .bare_name = true,
-					  .fields = quic_fields};
-
-static const struct field service_fields[] = {
-	{"name", FIELD_NAME, AT(draft_service, name), .required = true},
-	{"address", FIELD_ADDRESS_OR_PREFIX, AT(draft_service, address), .required = true},
-	{"protocol", FIELD_WORD, AT(draft_service, protocol), .words = protocol_words},
-	{"port", FIELD_NUMBER, AT(draft_service, port), .required = true, .max = PORT_MAX},
-	{"group", FIELD_NAME, AT(draft_service, group), .required = true},
-	{"forward", FIELD_WORD, AT(draft_service, forward), .words = forward_words},
-	{"hash", FIELD_WORD, AT(draft_service, hash), .words = hash_words},
-	{"scheduler", FIELD_WORD, AT(draft_service, scheduler), .words = scheduler_words},
-	{"tracking", FIELD_WORD, AT(draft_service, tracking), .words = tracking_words},
-	{"on_empty", FIELD_WORD, AT(draft_service, on_empty), .words = on_empty_words},
-	{"deny", PREFIX_LIST(draft_service, deny)},
-	{"allow", PREFIX_LIST(draft_service, allow)},
-	{"clients", FIELD_LIST, AT(draft_service, clients), .max = PREFIXES_MAX, .schema = &client_schema},
-	{"limits", FIELD_MAPPING, AT(draft_service, limits), .schema = &limits_schema},
-	{"quic", FIELD_MAPPING, AT(draft_service, quic), .schema = &quic_schema},
-	{"gue", FIELD_MAPPING, AT(draft_service, gue), .schema = &gue_schema},
-	{"mss", FIELD_WORD_OR_NUMBER, AT(draft_service, mss), .min = MSS_MIN, .max = MSS_MAX, .words = mss_words},
-	{},
-};
-
-static const struct field member_fields[] = {
-	{"name", FIELD_NAME, AT(draft_member, name), .required = true},
-	{"priority", FIELD_NUMBER, AT(draft_member, priority), .max = PRIORITY_MAX},
-	{},
-};
+static const struct schema api_schema = {"api", SCHEMA(draft_api, api_fields), .about = "The HTTP API over TCP."};
 
 static const struct field backend_fields[] = {
-	{"name", FIELD_NAME, AT(draft_backend, name), .required = true},
-	{"address", FIELD_ADDRESS, AT(draft_backend, address), .required = true},
-	{"weight", FIELD_NUMBER, AT(draft_backend, weight), .max = CONFIG_WEIGHT_MAX},
-	{"port", FIELD_NUMBER, AT(draft_backend, port), .min = 1, .max = PORT_MAX},
-	{"server_id", FIELD_SERVER_ID, AT(draft_backend, server_id)},
+	{"name", FIELD_NAME, AT(draft_backend, name), .required = true, .meaning = "what it is called in groups, commands, metrics and events"},
+	{"address", FIELD_ADDRESS, AT(draft_backend, address), .required = true, .meaning = "its own, which checks and tunnels go to"},
+	{"weight", FIELD_NUMBER, AT(draft_backend, weight), .max = CONFIG_WEIGHT_MAX, .standard = "100",
+	 .meaning = "its share of new flows, relative to the others; `0`: none, as if it drained"},
+	{"port", FIELD_NUMBER, AT(draft_backend, port), .min = 1, .max = PORT_MAX, .otherwise = "that of the service",
+	 .meaning = "where checks go, and where nat delivers"},
+	{"server_id", FIELD_SERVER_ID, AT(draft_backend, server_id), .otherwise = "none",
+	 .meaning = "what it puts into its QUIC connection ids, where a service's `quic` says"},
 	{},
 };
 
-static const struct schema interface_schema = {"interface", SCHEMA(draft_interface, interface_fields),
-					       .bare_name = true};
-static const struct schema source_schema = {"source", SCHEMA(draft_source, source_fields)};
-static const struct schema api_schema = {"api", SCHEMA(draft_api, api_fields)};
-static const struct schema check_schema = {"health_check", SCHEMA(draft_check, check_fields)};
-static const struct schema service_schema = {"service", SCHEMA(draft_service, service_fields)};
-static const struct schema member_schema = {"backend", SCHEMA(draft_member, member_fields), .bare_name = true};
-static const struct schema backend_schema = {"backend", SCHEMA(draft_backend, backend_fields)};
-
-static const struct field damping_fields[] = {
-	{"half_life", FIELD_DURATION, AT(draft_damping, half_life), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},
-	{"suppress", FIELD_NUMBER, AT(draft_damping, suppress), .min = 1, .max = PENALTY_MAX},
-	{"reuse", FIELD_NUMBER, AT(draft_damping, reuse), .min = 1, .max = PENALTY_MAX},
-	{"max_suppress", FIELD_DURATION, AT(draft_damping, max_suppress), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},
-	{},
-};
-
-static const struct schema damping_schema = {"damping", SCHEMA(draft_damping, damping_fields)};
-
-static const struct field passive_fields[] = {
-	{"enabled", FIELD_WORD, AT(draft_passive, enabled), .words = switch_words},
-	{"interval", FIELD_DURATION, AT(draft_passive, interval), .min = 500, .max = 5 * 60 * MS_PER_S},
-	{"min_packets", FIELD_NUMBER, AT(draft_passive, min_packets), .min = 5, .max = 1000000},
-	{"base_time", FIELD_DURATION, AT(draft_passive, base_time), .min = MS_PER_S, .max = MS_PER_HOUR},
-	{"max_time", FIELD_DURATION, AT(draft_passive, max_time), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},
-	{"max_ejected", FIELD_PERCENT, AT(draft_passive, max_ejected), .min = 1, .max = 100},
-	{},
-};
-
-static const struct schema passive_schema = {"passive", SCHEMA(draft_passive, passive_fields)};
-
-static const struct field group_fields[] = {
-	{"name", FIELD_NAME, AT(draft_group, name), .required = true},
-	{"mode", FIELD_WORD, AT(draft_group, mode), .words = group_mode_words},
-	{"backends", FIELD_LIST, AT(draft_group, members), .max = BACKENDS_MAX,
-	 .schema = &member_schema},
-	{"primary", FIELD_NAME, AT(draft_group, primary)},
-	{"failover", FIELD_WORD, AT(draft_group, failover), .words = failover_words},
-	{"failback", FIELD_WORD, AT(draft_group, failback), .words = failback_words},
-	{"failback_delay", FIELD_DURATION, AT(draft_group, failback_delay), .max = 24 * MS_PER_HOUR},
-	{"hold_down", FIELD_DURATION, AT(draft_group, hold_down), .max = 24 * MS_PER_HOUR},
-	{"min_healthy", FIELD_NUMBER_OR_PERCENT, AT(draft_group, min_healthy), .min = 1, .max = BACKENDS_MAX},
-	{"return_healthy", FIELD_NUMBER_OR_PERCENT, AT(draft_group, return_healthy), .min = 1, .max = BACKENDS_MAX},
-	{"panic", FIELD_PERCENT, AT(draft_group, panic), .max = 100},
-	{"on_down", FIELD_WORD, AT(draft_group, on_down), .words = on_down_words},
-	{"overprovision", FIELD_PERCENT, AT(draft_group, overprovision), .min = 100, .max = 10000},
-	{"step", FIELD_PERCENT, AT(draft_group, step), .min = 1, .max = 100},
-	{"interval", FIELD_DURATION, AT(draft_group, interval), .min = 100, .max = MS_PER_HOUR},
-	{"max_lag", FIELD_DURATION, AT(draft_group, max_lag), .min = 1, .max = MS_PER_HOUR},
-	{"damping", FIELD_MAPPING, AT(draft_group, damping), .schema = &damping_schema},
-	{"fallback", FIELD_NAME, AT(draft_group, fallback)},
-	{"health_check", FIELD_MAPPING, AT(draft_group, check), .schema = &check_schema},
-	{"passive", FIELD_MAPPING, AT(draft_group, passive), .schema = &passive_schema},
-	{},
-};
+const struct schema backend_schema = {"backend", SCHEMA(draft_backend, backend_fields), .about = "A host that serves."};
 
 static const struct field defaults_fields[] = {
-	{"forward", FIELD_WORD, AT(draft_defaults, forward), .words = forward_words},
-	{"gue", FIELD_MAPPING, AT(draft_defaults, gue), .schema = &gue_schema},
-	{"health_check", FIELD_MAPPING, AT(draft_defaults, check), .schema = &check_schema},
+	{"forward", FIELD_WORD, AT(draft_defaults, forward), .words = forward_words, .standard = "l2",
+	 .meaning = "how packets reach backends: their MAC address, a tunnel, or their address and port (nat)"},
+	{"gue", FIELD_MAPPING, AT(draft_defaults, gue), .schema = &gue_schema, .otherwise = "as below", .meaning = "of `forward: gue`"},
+	{"health_check", FIELD_MAPPING, AT(draft_defaults, check), .schema = &check_schema, .otherwise = "as below",
+	 .meaning = "how backends are checked"},
 	{},
 };
 
-const struct schema group_schema = {"group", SCHEMA(draft_group, group_fields)};
-static const struct schema defaults_schema = {"defaults", SCHEMA(draft_defaults, defaults_fields)};
+static const struct schema defaults_schema = {"defaults", SCHEMA(draft_defaults, defaults_fields),
+					      .about = "What services and groups are unless they say otherwise."};
 
 static const struct field window_fields[] = {
-	{"backend", FIELD_NAME, AT(draft_window, backend)},
-	{"group", FIELD_NAME, AT(draft_window, group)},
-	{"start", FIELD_TIME, AT(draft_window, start)},
-	{"cron", FIELD_CRON, AT(draft_window, cron)},
-	{"duration", FIELD_DURATION, AT(draft_window, duration), .required = true, .min = MS_PER_S, .max = 7ULL * 24 * MS_PER_HOUR},
-	{"drain", FIELD_DURATION, AT(draft_window, drain), .max = 24 * MS_PER_HOUR},
-	{"target", FIELD_NAME, AT(draft_window, target)},
+	{"backend", FIELD_NAME, AT(draft_window, backend), .otherwise = "it is of a `group`",
+	 .meaning = "it is in maintenance while the window is open"},
+	{"group", FIELD_NAME, AT(draft_window, group), .otherwise = "it is of a `backend`",
+	 .meaning = "`target` serves it while the window is open"},
+	{"start", FIELD_TIME, AT(draft_window, start), .otherwise = "as `cron` says", .meaning = "when it opens, once"},
+	{"cron", FIELD_CRON, AT(draft_window, cron), .otherwise = "as `start` says",
+	 .meaning = "when it opens, again and again, in the host's time zone"},
+	{"duration", FIELD_DURATION, AT(draft_window, duration), .required = true, .min = MS_PER_S, .max = 7ULL * 24 * MS_PER_HOUR,
+	 .meaning = "how long it stays open"},
+	{"drain", FIELD_DURATION, AT(draft_window, drain), .max = 24 * MS_PER_HOUR, .standard = "0s",
+	 .meaning = "of a backend: so much earlier it takes no new flows"},
+	{"target", FIELD_NAME, AT(draft_window, target), .otherwise = "the next best one", .meaning = "of a group: who serves"},
 	{},
 };
+
+static const struct schema window_schema = {"window", SCHEMA(draft_window, window_fields), .about = "A maintenance window."};
 
 static const struct field dns_fields[] = {
-	{"domain", FIELD_HOST, AT(draft_dns, domain), .required = true},
-	{"group_name", FIELD_NAME, AT(draft_dns, group), .required = true},
-	{"type", FIELD_WORD, AT(draft_dns, type), .words = dns_type_words},
-	{"protocol", FIELD_NAME, AT(draft_dns, protocol)},
-	{"port", FIELD_NUMBER, AT(draft_dns, port), .min = 1, .max = PORT_MAX},
-	{"is_primary", FIELD_WORD, AT(draft_dns, is_primary), .words = switch_words},
-	{"refresh", FIELD_DURATION, AT(draft_dns, refresh), .min = MS_PER_S, .max = 24 * MS_PER_HOUR},
-	{"try_count", FIELD_NUMBER, AT(draft_dns, try_count), .max = TRY_COUNT_MAX},
+	{"domain", FIELD_HOST, AT(draft_dns, domain), .required = true, .meaning = "the name that is asked for"},
+	{"group_name", FIELD_NAME, AT(draft_dns, group), .required = true, .meaning = "of `failover_groups`: whose backends they are"},
+	{"type", FIELD_WORD, AT(draft_dns, type), .words = dns_type_words, .standard = "address",
+	 .meaning = "its A and AAAA records, or its SRV records and their targets' addresses"},
+	{"protocol", FIELD_NAME, AT(draft_dns, protocol), .otherwise = "none", .meaning = "of the application, for people; implies TCP"},
+	{"port", FIELD_NUMBER, AT(draft_dns, port), .min = 1, .max = PORT_MAX, .otherwise = "as SRV says, else that of the service",
+	 .meaning = "where checks go, and where nat delivers"},
+	{"is_primary", FIELD_WORD, AT(draft_dns, is_primary), .words = switch_words, .standard = "false",
+	 .meaning = "in active-passive: its addresses stand first"},
+	{"refresh", FIELD_DURATION, AT(draft_dns, refresh), .min = MS_PER_S, .max = 24 * MS_PER_HOUR,
+	 .otherwise = "as the records' TTL says", .meaning = "how often it is asked for"},
+	{"try_count", FIELD_NUMBER, AT(draft_dns, try_count), .max = TRY_COUNT_MAX, .standard = "3",
+	 .meaning = "failed lookups in a row after which another name of the group takes over; `0`: never"},
 	{},
 };
 
+static const struct schema dns_schema = {"dns_backend", SCHEMA(draft_dns, dns_fields),
+					 .about = "A name, every address of which is a backend of a group."};
+
 static const struct field hook_event_fields[] = {
-	{"event", FIELD_WORD, AT(draft_hook_event, event), .required = true, .words = hook_event_words},
+	{"event", FIELD_WORD, AT(draft_hook_event, event), .required = true, .words = hook_event_words,
+	 .meaning = "a group leaves who served it, it returns, a backend's health changes, a group has nobody fit or has again"},
 	{},
 };
 
@@ -321,59 +129,90 @@ static const struct schema hook_event_schema = {"event", .size = sizeof(struct d
 						.fields = hook_event_fields};
 
 static const struct field hooks_fields[] = {
-	{"exec", FIELD_LIST, AT(draft_hooks, exec), .min = 1, .max = COMMAND_WORDS_MAX, .schema = &command_schema},
-	{"webhook", FIELD_URL, AT(draft_hooks, webhook)},
-	{"token_file", FIELD_FILE, AT(draft_hooks, token_file)},
-	{"ca_file", FIELD_FILE, AT(draft_hooks, ca_file)},
-	{"on", FIELD_LIST, AT(draft_hooks, on), .min = 1, .max = HOOK_EVENTS_MAX, .schema = &hook_event_schema},
-	{"max_attempts", FIELD_NUMBER, AT(draft_hooks, max_attempts), .min = 1, .max = 1000},
-	{"timeout", FIELD_DURATION, AT(draft_hooks, timeout), .min = 10, .max = MS_PER_HOUR},
-	{"backoff", FIELD_DURATION, AT(draft_hooks, backoff), .min = 1, .max = MS_PER_HOUR},
-	{"max_backoff", FIELD_DURATION, AT(draft_hooks, max_backoff), .min = 1, .max = 24 * MS_PER_HOUR},
-	{"queue", FIELD_NUMBER, AT(draft_hooks, queue), .min = 1, .max = 1000000},
+	{"exec", FIELD_LIST, AT(draft_hooks, exec), .min = 1, .max = COMMAND_WORDS_MAX, .schema = &command_schema, .otherwise = "none",
+	 .meaning = "a program and its arguments, which finds the document on its standard input"},
+	{"webhook", FIELD_URL, AT(draft_hooks, webhook), .otherwise = "none", .meaning = "a URL that the document is sent to by POST"},
+	{"token_file", FIELD_FILE, AT(draft_hooks, token_file), .otherwise = "none",
+	 .meaning = "webhook: the bearer token that is sent; read for each attempt"},
+	{"ca_file", FIELD_FILE, AT(draft_hooks, ca_file), .otherwise = "the system's", .meaning = "webhook: authorities trusted, PEM"},
+	{"on", FIELD_LIST, AT(draft_hooks, on), .min = 1, .max = HOOK_EVENTS_MAX, .schema = &hook_event_schema, .otherwise = "all",
+	 .meaning = "the events that are told"},
+	{"max_attempts", FIELD_NUMBER, AT(draft_hooks, max_attempts), .min = 1, .max = 1000, .standard = "5",
+	 .meaning = "after which a document is given up"},
+	{"timeout", FIELD_DURATION, AT(draft_hooks, timeout), .min = 10, .max = MS_PER_HOUR, .standard = "10s", .meaning = "of an attempt"},
+	{"backoff", FIELD_DURATION, AT(draft_hooks, backoff), .min = 1, .max = MS_PER_HOUR, .standard = "1s",
+	 .meaning = "before the second attempt; doubles with each one"},
+	{"max_backoff", FIELD_DURATION, AT(draft_hooks, max_backoff), .min = 1, .max = 24 * MS_PER_HOUR, .standard = "1m",
+	 .meaning = "the longest time between two attempts"},
+	{"queue", FIELD_NUMBER, AT(draft_hooks, queue), .min = 1, .max = 1000000, .standard = "5000",
+	 .meaning = "documents that may wait, of each of the two; beyond it the oldest are dropped"},
 	{},
 };
 
-static const struct schema hooks_schema = {"hooks", SCHEMA(draft_hooks, hooks_fields)};
+static const struct schema hooks_schema = {"hooks", SCHEMA(draft_hooks, hooks_fields), .about = "Who is told what happens."};
 
 static const struct field name_server_fields[] = {
-	{"address", FIELD_NAME_SERVER, AT(draft_name_server, address), .required = true},
+	{"address", FIELD_NAME_SERVER, AT(draft_name_server, address), .required = true, .meaning = "port 53 unless given"},
 	{},
 };
 
 static const struct schema name_server_schema = {"name_server", SCHEMA(draft_name_server, name_server_fields), .bare_name = true};
-static const struct schema dns_schema = {"dns_backend", SCHEMA(draft_dns, dns_fields)};
-static const struct schema window_schema = {"window", SCHEMA(draft_window, window_fields)};
 
 static const struct field config_fields[] = {
-	{"interfaces", FIELD_LIST, AT(draft, interfaces), .required = true, .min = 1, .max = INTERFACES_MAX,
-	 .schema = &interface_schema},
-	{"source", FIELD_MAPPING, AT(draft, source), .schema = &source_schema},
-	{"hash_seed", FIELD_NUMBER, AT(draft, hash_seed), .max = UINT64_MAX},
-	{"table_size", FIELD_POWER_OF_TWO, AT(draft, table_size), .min = 16, .max = 1 << 20},
-	{"flow_timeout", FIELD_DURATION, AT(draft, flow_timeout), .min = MS_PER_S, .max = 2 * MS_PER_HOUR},
-	{"flow_table_size", FIELD_POWER_OF_TWO, AT(draft, flow_table_size), .min = 8, .max = FLOW_TABLE_SIZE_MAX},
-	{"deny", PREFIX_LIST(draft, deny)},
-	{"allow", PREFIX_LIST(draft, allow)},
-	{"client_table_size", FIELD_POWER_OF_TWO, AT(draft, client_table_size), .min = 1024, .max = 1 << 24},
-	{"on_exit", FIELD_WORD, AT(draft, on_exit), .words = on_exit_words},
-	{"api", FIELD_MAPPING, AT(draft, api), .schema = &api_schema},
-	{"defaults", FIELD_MAPPING, AT(draft, defaults), .schema = &defaults_schema},
-	{"services", FIELD_LIST, AT(draft, services), .max = SERVICES_MAX, .schema = &service_schema},
-	{"failover_groups", FIELD_LIST, AT(draft, groups), .max = GROUPS_MAX, .schema = &group_schema},
-	{"backends", FIELD_LIST, AT(draft, backends), .max = BACKENDS_MAX, .schema = &backend_schema},
-	{"maintenance", FIELD_LIST, AT(draft, maintenance), .max = WINDOWS_MAX, .schema = &window_schema},
-	{"max_checks_in_flight", FIELD_NUMBER, AT(draft, max_checks_in_flight), .min = 1, .max = CHECKS_IN_FLIGHT_MAX},
-	{"name_servers", FIELD_LIST, AT(draft, name_servers), .min = 1, .max = NAME_SERVERS_MAX, .schema = &name_server_schema},
-	{"hooks", FIELD_MAPPING, AT(draft, hooks), .schema = &hooks_schema},
-	{"dns_backends", FIELD_LIST, AT(draft, dns), .max = DNS_MAX, .schema = &dns_schema},
+	{"interfaces", FIELD_LIST, AT(draft, interfaces), .required = true, .min = 1, .max = INTERFACES_MAX, .schema = &interface_schema,
+	 .meaning = "where packets for services come by"},
+	{"source", FIELD_MAPPING, AT(draft, source), .schema = &source_schema, .otherwise = "the interfaces' own addresses",
+	 .meaning = "outer source of tunnelled packets"},
+	{"hash_seed", FIELD_NUMBER, AT(draft, hash_seed), .max = UINT64_MAX, .standard = "0",
+	 .meaning = "the same on every host of a cluster gives the same tables; changed only by `reload --force`"},
+	{"table_size", FIELD_POWER_OF_TWO, AT(draft, table_size), .min = 16, .max = 1 << 20, .standard = "65536",
+	 .meaning = "slots in a group's table; changed only by `reload --force`"},
+	{"flow_timeout", FIELD_DURATION, AT(draft, flow_timeout), .min = MS_PER_S, .max = 2 * MS_PER_HOUR, .standard = "15m",
+	 .meaning = "idle time after which a flow is forgotten"},
+	{"flow_table_size", FIELD_POWER_OF_TWO, AT(draft, flow_table_size), .min = 8, .max = FLOW_TABLE_SIZE_MAX, .standard = "1048576",
+	 .meaning = "flows that can be remembered at once, 8 bytes each; changed only by `reload --force`"},
+	{"deny", PREFIX_LIST(draft, deny), .otherwise = "nobody", .meaning = "clients that no service serves"},
+	{"allow", PREFIX_LIST(draft, allow), .otherwise = "everybody", .meaning = "the only clients that services serve"},
+	{"client_table_size", FIELD_POWER_OF_TWO, AT(draft, client_table_size), .min = 1024, .max = 1 << 24, .standard = "65536",
+	 .meaning = "clients whose `limits` are kept, 8 bytes each"},
+	{"on_exit", FIELD_WORD, AT(draft, on_exit), .words = on_exit_words, .standard = "keep",
+	 .meaning = "what the data path does when shuntd ends: go on forwarding, or leave the interfaces"},
+	{"api", FIELD_MAPPING, AT(draft, api), .schema = &api_schema, .otherwise = "only the Unix socket", .meaning = "the HTTP API over TCP"},
+	{"defaults", FIELD_MAPPING, AT(draft, defaults), .schema = &defaults_schema, .otherwise = "as below",
+	 .meaning = "what services and groups are unless they say otherwise"},
+	{"services", FIELD_LIST, AT(draft, services), .max = SERVICES_MAX, .schema = &service_schema, .otherwise = "none",
+	 .meaning = "what clients send to"},
+	{"failover_groups", FIELD_LIST, AT(draft, groups), .max = GROUPS_MAX, .schema = &group_schema, .otherwise = "none",
+	 .meaning = "who serves"},
+	{"backends", FIELD_LIST, AT(draft, backends), .max = BACKENDS_MAX, .schema = &backend_schema, .otherwise = "none",
+	 .meaning = "the hosts that groups consist of"},
+	{"maintenance", FIELD_LIST, AT(draft, maintenance), .max = WINDOWS_MAX, .schema = &window_schema, .otherwise = "none",
+	 .meaning = "maintenance windows"},
+	{"max_checks_in_flight", FIELD_NUMBER, AT(draft, max_checks_in_flight), .min = 1, .max = CHECKS_IN_FLIGHT_MAX, .standard = "1000",
+	 .meaning = "checks under way at a time, of all backends; the others wait in line"},
+	{"name_servers", FIELD_LIST, AT(draft, name_servers), .min = 1, .max = NAME_SERVERS_MAX, .schema = &name_server_schema,
+	 .otherwise = "those of the system", .meaning = "who is asked for names of `dns_backends` and of the webhook"},
+	{"hooks", FIELD_MAPPING, AT(draft, hooks), .schema = &hooks_schema, .otherwise = "nobody", .meaning = "who is told what happens"},
+	{"dns_backends", FIELD_LIST, AT(draft, dns), .max = DNS_MAX, .schema = &dns_schema, .otherwise = "none",
+	 .meaning = "names whose addresses are backends"},
 	{},
 };
 
 const struct schema config_schema = {NULL, SCHEMA(draft, config_fields)};
 
-#define FITS(table) _Static_assert(sizeof(table) / sizeof(table[0]) <= FIELDS_MAX, "raise FIELDS_MAX")
 FITS(config_fields);
-FITS(service_fields);
-FITS(group_fields);
-FITS(check_fields);
+
+void schema_start(const struct schema *schema, void *draft) // NOLINT(misc-no-recursion): mappings are as deep as the tables
+{
+	for (const struct field *field = schema->fields; field->key; field++) {
+		void *to = (char *)draft + field->offset;
+		struct item *item = to;
+
+		if (field->kind == FIELD_MAPPING)
+			schema_start(field->schema, to);
+		else if (field->standard) {
+			item->text = field->standard;
+			scalar_parse(field, item); /* tests/unit/test_reference.c holds all of them to parse */
+		}
+	}
+}

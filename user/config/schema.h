@@ -47,6 +47,9 @@ struct field {
 	uint64_t min, max;
 	const struct word *words;
 	const struct schema *schema;
+	const char *standard;        /* the default as one would write it, which is what the reader takes; NULL: no one value */
+	const char *otherwise;       /* what holds if the key is left out, in words, where there is no `standard` */
+	const char *meaning;         /* for the reference and shunt.yaml(5); `…` marks what is typed as it stands */
 };
 
 struct schema {
@@ -54,13 +57,31 @@ struct schema {
 	size_t size;                 /* of the draft struct */
 	bool bare_name;              /* one may be written as its first field (the name, mostly) alone */
 	const struct field *fields;  /* ends with a NULL key; the first one holds the name, where things have names */
+	const char *about;           /* for the reference: what it is. NULL: mostly written as its only field alone */
 };
 
-extern const struct schema config_schema, group_schema;
+extern const struct schema config_schema, group_schema, service_schema, backend_schema, check_schema, gue_schema, prefix_schema, command_schema;
+
+#define AT(type, member) .offset = offsetof(struct type, member)
+#define SCHEMA(type, table) .size = sizeof(struct type), .fields = table
+#define MS_PER_S 1000
+#define MS_PER_HOUR (3600 * MS_PER_S)
+#define PORT_MAX 65535
+#define PREFIXES_MAX 250000 /* of one list; all lists of a kind share SHUNT_MAX_LISTED */
+#define COMMAND_WORDS_MAX 64
+#define TEXT_MAX 1024 /* bytes that a check sends, expects, or has as an argument */
+#define BACKENDS_MAX (SHUNT_MAX_BACKENDS / 2) /* a reload holds the old and the new at once, hence the half */
+#define PREFIX_LIST(type, member) FIELD_LIST, AT(type, member), .max = PREFIXES_MAX, .schema = &prefix_schema
 
 #define EXPECTATION_MAX 512
 #define FIELDS_MAX 48 /* of a schema */
+#define FITS(table) _Static_assert(sizeof(table) / sizeof(table[0]) <= FIELDS_MAX, "raise FIELDS_MAX")
 
+/*
+ * A draft struct before the file says anything, all zero until now: each item of it, those of mappings within too, holds its field's
+ * default (text, number, address) and is not `ok`, that is: not given.
+ */
+void schema_start(const struct schema *schema, void *draft);
 /* "200-299,304" as ranges; 0 or -EINVAL. Writes at most CONFIG_STATUS_RANGES_MAX of them. */
 int status_parse(const char *text, struct config_status_range *ret_ranges, size_t *ret_n);
 /* Fills number and address of an item from its text: 0 | -EINVAL. */

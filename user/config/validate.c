@@ -11,11 +11,6 @@
 #include "config/validate.h"
 #include "net/address.h"
 
-#define TABLE_SIZE_DEFAULT 65536
-#define FLOW_TIMEOUT_DEFAULT_MS (15 * 60 * 1000)
-#define FLOW_TABLE_SIZE_DEFAULT (1 << 20)
-#define MAX_CHECKS_IN_FLIGHT_DEFAULT 1000
-#define WEIGHT_DEFAULT 100
 #define IPV4_BITS 32
 
 void *new_list(struct report *report, size_t n, size_t element_bytes, size_t *ret_n)
@@ -77,7 +72,7 @@ static void validate_interfaces(struct validation *v)
 		if (drafts[i].name.ok)
 			strncpy(config->interfaces[i].name, drafts[i].name.text,
 				sizeof(config->interfaces[i].name) - 1);
-		config->interfaces[i].mode = number_or(&drafts[i].mode, INTERFACE_MODE_AUTO);
+		config->interfaces[i].mode = drafts[i].mode.number;
 	}
 	index_names(v->report, "interface", &v->draft->interfaces, sizeof(*drafts),
 		    offsetof(struct draft_interface, name), &names);
@@ -158,12 +153,12 @@ static void validate_settings(struct validation *v)
 	const struct draft *draft = v->draft;
 	struct draft_check defaults = check_defaults(draft);
 
-	v->config->hash_seed = number_or(&draft->hash_seed, 0);
-	v->config->table_size = number_or(&draft->table_size, TABLE_SIZE_DEFAULT);
-	v->config->flow_timeout_ms = number_or(&draft->flow_timeout, FLOW_TIMEOUT_DEFAULT_MS);
-	v->config->flow_table_size = number_or(&draft->flow_table_size, FLOW_TABLE_SIZE_DEFAULT);
-	v->config->max_checks_in_flight = number_or(&draft->max_checks_in_flight, MAX_CHECKS_IN_FLIGHT_DEFAULT);
-	v->config->on_exit = number_or(&draft->on_exit, ON_EXIT_KEEP);
+	v->config->hash_seed = draft->hash_seed.number;
+	v->config->table_size = draft->table_size.number;
+	v->config->flow_timeout_ms = draft->flow_timeout.number;
+	v->config->flow_table_size = draft->flow_table_size.number;
+	v->config->max_checks_in_flight = draft->max_checks_in_flight.number;
+	v->config->on_exit = draft->on_exit.number;
 	validate_source(v);
 	validate_api(v);
 	check_validate(v->report, "defaults: ", &draft->defaults.check, &defaults);
@@ -179,9 +174,9 @@ static void validate_backends(struct validation *v)
 	for (size_t i = 0; i < config->n_backends; i++) {
 		config->backends[i].name = copy_text(v->report, drafts[i].name.text);
 		config->backends[i].address = drafts[i].address.address;
-		config->backends[i].weight = number_or(&drafts[i].weight, WEIGHT_DEFAULT);
-		config->backends[i].port = number_or(&drafts[i].port, 0);
-		config->backends[i].server_id.len = number_or(&drafts[i].server_id, 0);
+		config->backends[i].weight = drafts[i].weight.number;
+		config->backends[i].port = drafts[i].port.number;
+		config->backends[i].server_id.len = drafts[i].server_id.number;
 		memcpy(config->backends[i].server_id.byte, drafts[i].server_id.address.byte, SHUNT_SERVER_ID_MAX);
 	}
 	index_names(v->report, "backend", &v->draft->backends, sizeof(*drafts), offsetof(struct draft_backend, name),

@@ -7,14 +7,7 @@
 #include "config/schema.h"
 #include "config/validate.h"
 
-#define FAILBACK_DELAY_DEFAULT_MS (30 * 1000)
-#define STEP_DEFAULT_PERCENT 10
-#define STEP_INTERVAL_DEFAULT_MS (5 * 1000)
 /* RFC 7196 section 4 recommends a suppress threshold of 6,000 and more; the others are RFC 2439's and routers' defaults. */
-#define HALF_LIFE_DEFAULT_MS (15 * 60 * 1000)
-#define MAX_SUPPRESS_DEFAULT_MS (60 * 60 * 1000)
-#define SUPPRESS_DEFAULT 6000
-#define REUSE_DEFAULT 750
 
 static struct config_least least_of(const struct item *item, uint32_t otherwise)
 {
@@ -47,8 +40,8 @@ static void validate_steps(struct report *report, const char *who, const struct 
 	const struct item *given = draft->step.at.line ? &draft->step : &draft->interval;
 
 	if (group->mode == GROUP_ROLLING) {
-		group->step_percent = number_or(&draft->step, STEP_DEFAULT_PERCENT);
-		group->step_interval_ms = number_or(&draft->interval, STEP_INTERVAL_DEFAULT_MS);
+		group->step_percent = draft->step.number;
+		group->step_interval_ms = draft->interval.number;
 	} else if (given->at.line) {
 		report_error(report, given->at, "%s%s is of mode rolling: remove it, or set the mode", who,
 			     given == &draft->step ? "step" : "interval");
@@ -93,10 +86,10 @@ static void validate_damping(struct report *report, const char *who, const struc
 
 	if (!draft->damping.at.line)
 		return;
-	damping->half_life_ms = number_or(&draft->damping.half_life, HALF_LIFE_DEFAULT_MS);
-	damping->max_suppress_ms = number_or(&draft->damping.max_suppress, MAX_SUPPRESS_DEFAULT_MS);
-	damping->suppress = number_or(&draft->damping.suppress, SUPPRESS_DEFAULT);
-	damping->reuse = number_or(&draft->damping.reuse, REUSE_DEFAULT);
+	damping->half_life_ms = draft->damping.half_life.number;
+	damping->max_suppress_ms = draft->damping.max_suppress.number;
+	damping->suppress = draft->damping.suppress.number;
+	damping->reuse = draft->damping.reuse.number;
 	if (damping->reuse >= damping->suppress) {
 		report_error(report, draft->damping.at,
 			     "%sdamping: reuse %" PRIu32 " must be below suppress %" PRIu32 ": lower it", who, damping->reuse,
@@ -113,13 +106,13 @@ static void validate_damping(struct report *report, const char *who, const struc
 
 void validate_failover(struct report *report, const char *who, const struct draft_group *draft, struct config_group *group)
 {
-	group->failover = number_or(&draft->failover, CONFIG_FAILOVER_AUTOMATIC);
-	group->failback_automatic = number_or(&draft->failback, false);
-	group->failback_delay_ms = number_or(&draft->failback_delay, FAILBACK_DELAY_DEFAULT_MS);
-	group->hold_down_ms = number_or(&draft->hold_down, 0);
-	group->panic_percent = number_or(&draft->panic, 0);
-	group->overprovision_percent = number_or(&draft->overprovision, 0);
-	group->max_lag_ms = number_or(&draft->max_lag, 0);
+	group->failover = draft->failover.number;
+	group->failback_automatic = draft->failback.number;
+	group->failback_delay_ms = draft->failback_delay.number;
+	group->hold_down_ms = draft->hold_down.number;
+	group->panic_percent = draft->panic.number;
+	group->overprovision_percent = draft->overprovision.number;
+	group->max_lag_ms = draft->max_lag.number;
 	group->min_healthy = least_of(&draft->min_healthy, 1);
 	group->return_healthy = least_of(&draft->return_healthy, 0);
 	if (group->failback_automatic && group->failover != CONFIG_FAILOVER_AUTOMATIC)

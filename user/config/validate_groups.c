@@ -145,7 +145,7 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 	group->posted = draft->posted;
 	group->primary = SIZE_MAX;
 	group->fallback = SIZE_MAX;
-	group->mode = number_or(&draft->mode, GROUP_ACTIVE_PASSIVE);
+	group->mode = draft->mode.number;
 	group->members = new_list(v->report, draft->members.n, sizeof(*group->members), &group->n_members);
 	for (size_t i = 0; i < group->n_members; i++)
 		resolve_member(v, index, (const struct draft_member *)draft->members.list + i, &group->members[i]);
@@ -169,7 +169,7 @@ static void validate_group(struct validation *v, size_t index, const struct draf
 	health_build(v->report, who(draft, before), &draft->check, &v->draft->defaults.check, &group->check);
 	if (group->check.via_service)
 		group->check.scope = copy_text(v->report, draft->name.text);
-	group->check.on_down = number_or(&draft->on_down, ON_DOWN_MOVE);
+	group->check.on_down = draft->on_down.number;
 }
 
 static void resolve_fallback(struct validation *v, size_t index)

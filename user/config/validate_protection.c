@@ -8,9 +8,6 @@
 #include "config/validate.h"
 #include "net/address.h"
 
-#define CLIENT_TABLE_SIZE_DEFAULT 65536
-#define CLIENT_IPV4_DEFAULT 32
-#define CLIENT_IPV6_DEFAULT 64
 
 /* ---- prefixes ---- */
 
@@ -125,12 +122,12 @@ void build_limits(struct report *report, const char *who, const struct draft_ser
 	if (!limits->at.line)
 		return;
 	service->limits = (struct config_limits){
-		.new_flows = number_or(&limits->new_flows, 0),
-		.burst = number_or(&limits->burst, number_or(&limits->new_flows, 0)),
-		.per_client = number_or(&limits->per_client, 0),
-		.client_burst = number_or(&limits->client_burst, number_or(&limits->per_client, 0)),
-		.client_ipv4 = number_or(&client->ipv4, CLIENT_IPV4_DEFAULT),
-		.client_ipv6 = number_or(&client->ipv6, CLIENT_IPV6_DEFAULT),
+		.new_flows = limits->new_flows.number,
+		.burst = number_or(&limits->burst, limits->new_flows.number),
+		.per_client = limits->per_client.number,
+		.client_burst = number_or(&limits->client_burst, limits->per_client.number),
+		.client_ipv4 = client->ipv4.number,
+		.client_ipv6 = client->ipv6.number,
 	};
 	needs(report, who, &limits->burst, "burst", "new_flows", &limits->new_flows);
 	needs(report, who, &limits->client_burst, "client_burst", "per_client", &limits->per_client);
@@ -148,5 +145,5 @@ void validate_protection(struct validation *v)
 {
 	build_prefixes(v->report, &v->draft->deny, &v->config->deny);
 	build_prefixes(v->report, &v->draft->allow, &v->config->allow);
-	v->config->client_table_size = number_or(&v->draft->client_table_size, CLIENT_TABLE_SIZE_DEFAULT);
+	v->config->client_table_size = v->draft->client_table_size.number;
 }

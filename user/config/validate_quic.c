@@ -15,10 +15,10 @@ void build_quic(struct validation *v, const char *who, const struct draft_servic
 
 	if (!quic->at.line)
 		return;
-	service->quic.on = number_or(&quic->enabled, true);
+	service->quic.on = quic->enabled.number;
 	if (service->quic.on) {
-		service->quic.server_id_offset = number_or(&id->offset, 0);
-		service->quic.server_id_len = number_or(&id->length, 0);
+		service->quic.server_id_offset = id->offset.number;
+		service->quic.server_id_len = id->length.number;
 	}
 	if (service->protocol != IPPROTO_UDP && (draft->protocol.ok || !draft->protocol.at.line))
 		report_error(v->report, quic->at, "%s: quic is for UDP services: remove it, or give protocol udp", who);

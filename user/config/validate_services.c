@@ -69,16 +69,14 @@ static void validate_scheduler(struct validation *v, const struct draft_service 
 	service->tracking = TRACKING_ALWAYS;
 }
 
-#define GUE_PORT_DEFAULT 6080 /* draft-ietf-intarea-gue-09 section 8.1 */
-
 static void build_tunnel(struct validation *v, const struct draft_service *draft, struct config_service *service)
 {
 	const struct item *forward = draft->forward.ok ? &draft->forward : &v->draft->defaults.forward;
 	char name[QUOTE_MAX];
 
-	service->forward = number_or(forward, SHUNT_FORWARD_L2);
-	service->gue_port = number_or(&draft->gue.port, number_or(&v->draft->defaults.gue.port, GUE_PORT_DEFAULT));
-	service->mss = number_or(&draft->mss, 0);
+	service->forward = forward->number;
+	service->gue_port = number_or(&draft->gue.port, v->draft->defaults.gue.port.number);
+	service->mss = draft->mss.number;
 	if (draft->gue.port.ok && service->forward != SHUNT_FORWARD_GUE)
 		report_note(v->report, draft->gue.at, "service %s: gue has no effect with forward %s",
 			    quote(draft->name.text, name), config_forward_text(service->forward));
@@ -96,14 +94,14 @@ static void build_service(struct validation *v, size_t index)
 	service->name = copy_text(v->report, draft->name.text);
 	service->address = draft->address.address;
 	validate_prefix(v, draft, service);
-	service->protocol = number_or(&draft->protocol, IPPROTO_TCP);
-	service->port = number_or(&draft->port, 0);
+	service->protocol = draft->protocol.number;
+	service->port = draft->port.number;
 	build_tunnel(v, draft, service);
-	service->hash = number_or(&draft->hash, HASH_5_TUPLE);
-	service->scheduler = number_or(&draft->scheduler, SHUNT_SCHEDULER_MAGLEV);
-	service->tracking = number_or(&draft->tracking, TRACKING_AUTO);
+	service->hash = draft->hash.number;
+	service->scheduler = draft->scheduler.number;
+	service->tracking = draft->tracking.number;
 	validate_scheduler(v, draft, service);
-	service->on_empty = number_or(&draft->on_empty, ON_EMPTY_DROP);
+	service->on_empty = draft->on_empty.number;
 	build_prefixes(v->report, &draft->deny, &service->deny);
 	build_prefixes(v->report, &draft->allow, &service->allow);
 	snprintf(who, sizeof(who), "service %s", quote(draft->name.text, name));

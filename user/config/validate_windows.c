@@ -72,8 +72,8 @@ static void validate_window(struct validation *v, size_t index)
 
 	*window = (struct config_window){.backend = SIZE_MAX, .group = SIZE_MAX, .target = SIZE_MAX};
 	window->time.duration_ms = number_or(&draft->duration, 1);
-	window->time.drain_ms = number_or(&draft->drain, 0);
-	window->time.start_ms = number_or(&draft->start, 0);
+	window->time.drain_ms = draft->drain.number;
+	window->time.start_ms = draft->start.number;
 	window->time.recurs = draft->cron.ok && cron_parse(draft->cron.text, &window->time.cron) == 0;
 	window->cron_text = copy_text(v->report, draft->cron.ok ? draft->cron.text : NULL);
 	one_of(v, draft, &draft->backend, "backend", &draft->group, "group");

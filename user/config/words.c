@@ -49,8 +49,8 @@ static const struct word check_composite_words[] = {{"all", CHECK_ALL}, {"any", 
 const struct word via_words[] = {{"backend", false}, {"service", true}, {}};
 const struct word verify_words[] = {{"on", true}, {"off", false}, {}};
 const struct word http_version_words[] = {{"1.1", HTTP_VERSION_1_1}, {"2", HTTP_VERSION_2}, {}};
-/* RFC 1035 section 3.2.2, RFC 3596, RFC 2782; 0 is what nobody asked for, which is A. */
-const struct word query_type_words[] = {{"A", 1},   {"A", 0},    {"NS", 2},    {"CNAME", 5}, {"SOA", 6}, {"PTR", 12},
+/* RFC 1035 section 3.2.2, RFC 3596, RFC 2782. */
+const struct word query_type_words[] = {{"A", 1},   {"NS", 2},   {"CNAME", 5}, {"SOA", 6}, {"PTR", 12},
 					{"MX", 15}, {"TXT", 16}, {"AAAA", 28}, {"SRV", 33},  {}};
 /* RFC 1035 section 4.1.1. */
 const struct word rcode_words[] = {{"NOERROR", 0}, {"FORMERR", 1}, {"SERVFAIL", 2}, {"NXDOMAIN", 3},

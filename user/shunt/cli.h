@@ -10,10 +10,9 @@
 #include <stdint.h>
 
 #include "api/client.h"
+#include "shunt/exit_status.h"
 #include "shunt/text.h"
 
-/* CONTRACT's exit statuses. */
-enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
 #define CLI_POSITIONAL_MAX 3
 
