@@ -59,7 +59,8 @@ built() { # what the others install
 		fail "lintian: $(cat "$T/lintian")"
 	[ ! -s "$T/lintian" ] || fail "lintian: $(cat "$T/lintian")"
 	dpkg -c "$WORK/packages/shunt_${VERSION_NOW}_"*.deb >"$T/contents"
-	for file in usr/share/man/man1/shunt.1.gz usr/sbin/shuntd usr/bin/shunt usr/sbin/shunt-decap usr/lib/shunt/shunt.bpf.o lib/systemd/system/shuntd.service \
+	for file in usr/share/man/man1/shunt.1.gz usr/share/man/man5/shunt.yaml.5.gz usr/share/man/man8/shuntd.8.gz usr/share/man/man8/shunt-decap.8.gz \
+		usr/share/doc/shunt/docs/reference/configuration.md usr/share/doc/shunt/docs/tutorial.md usr/sbin/shuntd usr/bin/shunt usr/sbin/shunt-decap usr/lib/shunt/shunt.bpf.o lib/systemd/system/shuntd.service \
 		usr/share/doc/shunt/examples/shunt.yaml usr/share/bash-completion/completions/shunt usr/share/zsh/vendor-completions/_shunt \
 		usr/share/fish/vendor_completions.d/shunt.fish; do
 		grep -q " \./$file" "$T/contents" || fail "not in the package: $file"

@@ -50,6 +50,20 @@ configurations_of_guides_are_valid() {
 	note "$all configurations of how-tos and guides checked"
 }
 
+# What docs/why-slots.md tells of costs is what the bench's page has as measured.
+figures_of_slots() {
+	local label text bench=$SOURCE_DIR/tests/bench/README.md page=$SOURCE_DIR/docs/why-slots.md told measured
+	while IFS=: read -r label text; do
+		measured=$(grep -m1 -F "$label" "$bench" | sed 's/.*4in4[^0-9]*//; s/[0-9.]*x//g' | awk '{ for (i = 1; i <= 4; i++) printf "%.0f ", $i + 0.001 }')
+		told=$(grep -F "| $text |" "$page" | sed 's/.*'"$text"' |//; s/|//g' | awk '{ $1 = $1; print }')
+		expect "$told " = "$measured" "$text, as $bench has it"
+	done <<-END
+		  ipip, 4in4  :settled slot: no look-up
+		  ipip, 4in4, moving:moving slot: looked up in shunt's flow table
+		  conventional (LRU hash), 4in4:every flow in the kernel's LRU hash, as is usual
+	END
+}
+
 # In namespaces of mounts and processes, so that what it names by fixed names meets nobody else's, and ends with this test.
 as_on_a_fresh_machine() { # COMMAND…
 	mkdir -p /var/lib/shunt
@@ -119,6 +133,7 @@ operators_commands() {
 suite readme
 run_test 'the configuration of the README is valid' configurations_are_valid
 run_test 'configurations of how-tos and migration guides are valid' configurations_of_guides_are_valid
+run_test 'what docs/why-slots.md says of costs is what was measured' figures_of_slots
 run_test "backends' set-up, configuration and operators' commands work as written" operators_commands
 limit 120
 run_test 'every command of the tutorial works, in its order, and says what the tutorial shows' the_tutorial
