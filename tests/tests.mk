@@ -56,6 +56,10 @@ check-system: all test-tools ## whole systems in network namespaces (root); one 
 	$(Q)failed=; for t in $(or $(SUITES),$(SYSTEM_TESTS)); do SHUNT_BUILD=$(abspath $(O)) $$t || failed=1; done; \
 		[ -z "$$failed" ]
 
+screenshots: all test-tools ## docs/images/ anew, as the suite of the status page leaves them (root)
+	$(Q)SHUNT_BUILD=$(abspath $(O)) tests/system/page.sh 'shows services'
+	$(Q)install -D -m 644 -t docs/images $(addprefix $(O)/screenshots/,page.png status.png top.png)
+
 bench: all $(BENCH) test-tools ## measurements in full: ns a packet, failover in 20 runs, connections a second (root)
 	$(Q)$(BENCH)
 	$(Q)SHUNT_BUILD=$(abspath $(O)) SHUNT_FAILOVER_RUNS=20 tests/system/failover.sh 'a killed server'
@@ -77,6 +81,6 @@ lint: compile_commands.json ## clang-tidy, cppcheck, shellcheck, SPDX lines, dep
 format: ## formats the C files named in FILES (default: those changed since the last commit)
 	$(Q)scripts/format.sh $(FILES)
 
-.PHONY: programs unit-programs test-tools test-programs check-bpf check-system bench faults bench-short vmtest lint format
+.PHONY: programs unit-programs test-tools test-programs check-bpf check-system bench faults bench-short screenshots vmtest lint format
 
 include tests/fuzz/fuzz.mk

@@ -6,6 +6,8 @@
 . "$(dirname "$0")/../lib/suite.sh"
 # shellcheck source=tests/lib/browser.sh
 . "$(dirname "$0")/../lib/browser.sh"
+# shellcheck source=tests/lib/terminal.sh
+. "$SOURCE_DIR/tests/lib/terminal.sh"
 
 PAGE=http://127.0.0.1:8080/
 
@@ -69,6 +71,8 @@ shows_all_there_is() {
 	expect_no_complaint
 	picture_a_change
 	expect_no_complaint
+	picture_terminal status ' b5 .*database|database .*failed over' status --watch=1s
+	picture_terminal top 'web +192.0.2.10:80 +[1-9]' top
 }
 
 # A drain under traffic, a dead primary, and what the page makes of it, in pictures.
@@ -82,6 +86,9 @@ picture_a_change() {
 	expect_contains "$(text_of '#problems')" "database has failed over to b5" "problems"
 	wait_for 20 "plots have grown" true of_page 'return document.querySelector("[data-tile=packets] .stroke").getAttribute("d").split("L").length > 12'
 	screenshot light
+	use_window 1180 760
+	screenshot page
+	use_window 1480 1000
 	use_scheme dark
 	screenshot dark
 	use_window 400 860 2 true
@@ -90,6 +97,24 @@ picture_a_change() {
 	of_page 'document.querySelector(".views [data-view=timeline]").click()' >/dev/null
 	wait_for 20 "a phone shows the timeline instead of the groups" is_gone '#groups'
 	screenshot phone-timeline
+}
+
+# picture_terminal NAME PATTERN COMMAND…: what the command of the CLI shows in a terminal, with its colours, as build/screenshots/NAME.png.
+picture_terminal() {
+	local name=$1 pattern=$2
+	shift 2
+	TERMINAL_COLUMNS=96 TERMINAL_ROWS=28
+	terminal "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" "$@"
+	shows "$pattern" "$name in a terminal"
+	{
+		echo '<meta charset="utf-8"><style>body { margin: 0; background: #101418 } pre { margin: 12px 16px; color: #d7dce2; font: 13px/1.3 "DejaVu Sans Mono" }</style><pre>'
+		colours | aha --no-header --black
+		echo '</pre>'
+	} >"$T/$name.html"
+	in_tmux kill-session
+	use_window 800 490
+	visit "file://$T/$name.html"
+	screenshot "$name"
 }
 
 # ---- how soon ----

@@ -32,22 +32,61 @@ configurations_are_valid() {
 	expect "$("$SHUNT_BUILD/shunt" check "$T/readme.yaml")" = "$T/readme.yaml: ok" "what shunt check says"
 }
 
-# Every page of how-tos and migration has at least one whole configuration (others show a part, and have no "interfaces:").
-configurations_of_guides_are_valid() {
-	local page file name n all=0
-	for page in "$SOURCE_DIR"/docs/howto/*.md "$SOURCE_DIR"/docs/migrate/*.md; do
-		[ -e "$page" ] || continue
-		name=$(basename "$page" .md) n=0
-		blocks yaml "$page" "$T/$name"
-		for file in "$T/$name"/*; do
-			grep -q '^interfaces:' "$file" || continue
-			expect_exit 0 "$SHUNT_BUILD/shunt" check "$file"
-			n=$((n + 1))
-		done
-		expect "$n" -ge 1 "whole configurations in $page"
-		all=$((all + n))
+# add FILE KEY ELEMENT: one more of a list of the configuration.
+add() {
+	if grep -q "^$2:" "$1"; then
+		sed -i "/^$2:/a\  - $3" "$1"
+	else
+		printf '%s:\n  - %s\n' "$2" "$3" >>"$1"
+	fi
+}
+
+# completed FILE: a part of a configuration becomes a whole one in place: within a group if it is indented, with an interface, and
+# with the backends and groups that it names. Fails if that is still no configuration.
+completed() {
+	local name list n=0
+	if grep -q '^ ' <(head -n 1 "$1"); then
+		sed -i '1i failover_groups:\n  - name: some\n    mode: active-active\n    backends: [some]' "$1"
+	fi
+	grep -q '^interfaces:' "$1" || sed -i '1i interfaces: [eth0]' "$1"
+	for _ in 1 2 3; do
+		! "$SHUNT_BUILD/shunt" check "$1" >"$T/said" 2>&1 || return 0
+		while read -r name list; do
+			case $list in
+			backends) add "$1" backends "{name: $name, address: 10.9.9.$((++n))}" ;;
+			*) add "$1" failover_groups "{name: $name, mode: active-active, backends: [some]}" ;;
+			esac
+		done < <(sed -nE 's/.*"([^"]+)" is not in (backends|failover_groups):.*/\1 \2/p' "$T/said" | sort -u)
 	done
-	note "$all configurations of how-tos and guides checked"
+	"$SHUNT_BUILD/shunt" check "$1" >"$T/said" 2>&1
+}
+
+# Every configuration in docs/, whole or in parts. Of another program: Prometheus'.
+configurations_of_pages_are_valid() {
+	local page file name whole=0 parts=0 others=0
+	for page in "$SOURCE_DIR"/docs/*.md "$SOURCE_DIR"/docs/*/*.md; do
+		name=${page#"$SOURCE_DIR/docs/"} name=${name//\//-}
+		blocks yaml "$page" "$T/pages/$name"
+		for file in "$T/pages/$name"/*; do
+			[ -e "$file" ] || continue
+			if grep -q '^scrape_configs:' "$file"; then
+				others=$((others + 1))
+			elif grep -q '^interfaces:' "$file" && grep -q '^backends:' "$file"; then
+				expect_exit 0 "$SHUNT_BUILD/shunt" check "$file"
+				whole=$((whole + 1))
+			else
+				completed "$file" || fail "$page, its block ${file##*/}: $(cat "$T/said"): $(cat "$file")"
+				parts=$((parts + 1))
+			fi
+		done
+		case $name in
+		howto-* | migrate-*) grep -q '^interfaces:' "$T/pages/$name"/* || fail "no whole configuration in $page" ;;
+		esac
+	done
+	expect "$others" -eq 1 "configurations of other programs"
+	expect "$whole" -ge 10 "whole configurations"
+	expect "$parts" -ge 15 "parts of configurations"
+	note "$whole whole configurations of docs/ and $parts parts checked"
 }
 
 # What docs/why-slots.md tells of costs is what the bench's page has as measured.
@@ -103,8 +142,30 @@ set_up_backends() {
 	done
 }
 
-operators_commands() {
-	local line n=0
+# The host of the README: its configuration (on the test's addresses), its commands that start shuntd, then the operator's. Between
+# the two it waits for $T/go. `trace` goes on until who looks has seen enough, and shuntd until it is stopped.
+edge_host_script() {
+	echo "mkdir /etc/shunt && cp '$T/from-readme' /etc/shunt/shunt.yaml"
+	block sh 'shunt doctor' | sed 's/^shuntd .*/& \& shuntd=$!/'
+	cat <<-'END'
+		until shunt --json backends | jq -e 'all(.[]; .health == "up")' >/dev/null; do
+			kill -0 $shuntd
+			sleep 0.1
+		done 2>/dev/null
+	END
+	echo "touch '$T/up'; until [ -e '$T/go' ]; do sleep 0.1; done"
+	block sh 'shunt drain' | sed -E 's/^shunt trace[^#]*/(timeout -s INT 2 & || [ $? -eq 124 ])/'
+	echo 'kill $shuntd; wait $shuntd || true'
+}
+
+# A file system of its own at /etc, so that nothing of /etc/shunt stays.
+with_its_own_etc() { # COMMAND…
+	mkdir -p "$T/etc/upper" "$T/etc/work"
+	mount -t overlay shunt-test -o "lowerdir=/etc,upperdir=$T/etc/upper,workdir=$T/etc/work" /etc
+	"$@"
+}
+
+edge_host() {
 	net_make client lb b1 b2 b3
 	set_up_backends b1 b2 b3
 	for host in b1 b2 b3; do
@@ -114,27 +175,48 @@ operators_commands() {
 		serve "$host" 5432
 	done
 	configuration interfaces: >"$T/from-readme"
-	balance <"$T/from-readme"
+	edge_host_script >"$T/script"
+	export T
+	export -f as_on_a_fresh_machine with_its_own_etc
+	spawn edge lb unshare --mount bash -ec "with_its_own_etc as_on_a_fresh_machine env PATH='$SHUNT_BUILD:$PATH' bash -exuo pipefail '$T/script'"
+	wait_for 20 "the README's commands have started shuntd, and its backends are up" up_or_over
+	[ -e "$T/up" ] || fail "they have not: $(tail -n 5 "$T/edge.log")"
 	expect "$(on client curl -s -o /dev/null -w '%{http_code}' -m 3 "http://192.0.2.10/")" = 200 "answer over IPv4"
 	expect "$(on client curl -s -o /dev/null -w '%{http_code}' -m 3 "http://[2001:db8::10]/")" = 200 "answer over IPv6"
-	block sh 'shunt drain' >"$T/commands"
-	while read -r line; do
-		line=${line%%#*}
-		case $line in # goes on until the operator has seen enough
-		'shunt trace'*) line="timeout -s INT 2 '$SHUNT_BUILD/shunt' --socket '$RUN_DIR/shunt.sock' ${line#shunt} || [ \$? -eq 124 ]" ;;
-		esac
-		eval "$line" >"$T/answer" 2>&1 </dev/null || fail "\`$line\` failed: $(cat "$T/answer")"
-		n=$((n + 1))
-	done <"$T/commands"
-	expect "$n" -ge 10 "commands of the README for operators"
-	note "$n commands of the README done"
+	touch "$T/go"
+	wait_for 30 "the operator's commands are done" is_over edge
+	grep -q '^+ kill ' "$T/edge.log" || fail "stopped at $(grep '^+ ' "$T/edge.log" | tail -n 1): $(tail -n 3 "$T/edge.log")"
+	note "$(grep -cE '^\++ (timeout -s INT 2 )?(shunt|shuntd) ' "$T/edge.log") commands of the README done"
+}
+
+up_or_over() { [ -e "$T/up" ] || is_over edge; }
+
+# Every block of commands, by what only it has, and who executes it; so that none is added which nobody does.
+every_block_is_executed() {
+	local n by text
+	blocks sh "$README" "$T/readme"
+	while IFS=: read -r text by; do
+		n=$(grep -lF -- "$text" "$T/readme"/* | wc -l)
+		expect "$n" -eq 1 "blocks with \"$text\", which $by executes"
+		rm "$(grep -lF -- "$text" "$T/readme"/*)"
+	done <<-END
+		scripts/demo.sh:scripts/test.sh (its own parts, and the demo)
+		shunt doctor:this suite
+		shunt drain:this suite
+		arp_ignore:this suite
+		modprobe ipip:vmtest/suites/tunnels.sh (modprobe; shunt-decap: this suite)
+	END
+	expect "$(find "$T/readme" -type f | wc -l)" -eq 0 "blocks of the README that no test executes: $(cat "$T/readme"/* 2>/dev/null)"
+	grep -q 'scripts/demo.sh --fast' "$SOURCE_DIR/scripts/test.sh" || fail "scripts/test.sh does not run the demo"
+	grep -q 'modprobe ipip' "$SOURCE_DIR/vmtest/suites/tunnels.sh" || fail "vmtest/suites/tunnels.sh does not take the README's modprobe"
 }
 
 suite readme
 run_test 'the configuration of the README is valid' configurations_are_valid
-run_test 'configurations of how-tos and migration guides are valid' configurations_of_guides_are_valid
+run_test 'every configuration in docs/ is valid' configurations_of_pages_are_valid
 run_test 'what docs/why-slots.md says of costs is what was measured' figures_of_slots
-run_test "backends' set-up, configuration and operators' commands work as written" operators_commands
+run_test "backends' set-up, configuration and operators' commands work as written" edge_host
+run_test 'every block of commands of the README is executed by some test' every_block_is_executed
 limit 120
 run_test 'every command of the tutorial works, in its order, and says what the tutorial shows' the_tutorial
 finish

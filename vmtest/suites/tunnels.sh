@@ -101,7 +101,29 @@ linux_decapsulates() { # FORWARD
 	expect "$(all_drops)" -eq 0 "drops"
 }
 
+# The README's line for backends: "modprobe ipip && …".
+the_readmes_line() {
+	local host line
+	line=$(sed -n 's/ *#.*//; /^modprobe ipip/p' "$SOURCE_DIR/README.md")
+	expect_contains "$line" tunl0 "the line of the README"
+	net_make client lb b1 b2
+	for host in b1 b2; do
+		on "$host" bash -ec 'modprobe() { "$(sysctl -n kernel.modprobe)" -q "$@"; }; '"$line"
+		serve "$host" 80
+	done
+	balance <<-END
+		interfaces: [eth0]
+		defaults: {forward: ipip, health_check: $CHECK}
+		services: [{name: web, address: 192.0.2.10, protocol: tcp, port: 80, group: app}]
+		failover_groups: [{name: app, mode: active-active, backends: [b1, b2]}]
+		$(some_backends 2)
+	END
+	exchange "by tunl0" connect 192.0.2.10 80 --every 10ms --count 30
+	expect "$(grep -c '^server b' "$T/log")" -eq 2 "servers that answered"
+}
+
 suite tunnels
 run_test "the devices ipip, sit and ip6tnl decapsulate what ipip sends, in all four mixes" linux_decapsulates ipip
 run_test "fou takes what gue sends off its UDP and GUE headers, and the same devices decapsulate it, in all four mixes" linux_decapsulates gue
+run_test "a backend set up by the README's line takes ipip" the_readmes_line
 finish
