@@ -86,7 +86,7 @@ picture_a_change() {
 	expect_contains "$(text_of '#problems')" "database has failed over to b5" "problems"
 	wait_for 20 "plots have grown" true of_page 'return document.querySelector("[data-tile=packets] .stroke").getAttribute("d").split("L").length > 12'
 	screenshot light
-	use_window 1180 760
+	use_window 1440 620
 	screenshot page
 	use_window 1480 1000
 	use_scheme dark

@@ -103,6 +103,35 @@ figures_of_slots() {
 	END
 }
 
+pictures_are_small() {
+	local picture n=0
+	for picture in $(grep -ohE '\(docs/images/[a-z-]+\.(png|svg)\)' "$README" | tr -d '()'); do
+		[ -s "$SOURCE_DIR/$picture" ] || fail "$picture is not there: make screenshots"
+		expect "$(stat -c %s "$SOURCE_DIR/$picture")" -lt 150000 "bytes of $picture"
+		n=$((n + 1))
+	done
+	expect "$n" -eq "$(find "$SOURCE_DIR/docs/images" -type f | wc -l)" "pictures shown of those in docs/images"
+}
+
+# Each link of a page to a file of the tree, and to a heading in it, leads there. Anchors as GitHub makes them.
+anchors() { sed -n 's/^#\+ //p' "$1" | tr '[:upper:]' '[:lower:]' | sed 's/[^a-z0-9_ -]//g; s/ /-/g'; } # FILE
+
+links_lead_somewhere() {
+	local page link file anchor n=0
+	for page in "$SOURCE_DIR"/*.md "$SOURCE_DIR"/docs/*.md "$SOURCE_DIR"/docs/*/*.md "$SOURCE_DIR"/tests/bench/README.md "$SOURCE_DIR"/vmtest/README.md; do
+		while read -r link; do
+			file=${link%%#*} anchor=${link#*#}
+			[ "$anchor" != "$link" ] || anchor=
+			file=${file:+$(dirname "$page")/$file} file=${file:-$page}
+			[ -e "$file" ] || fail "$page: no such file: $link"
+			[ -z "$anchor" ] || anchors "$file" | grep -qxF -- "$anchor" || fail "$page: no such heading: $link"
+			n=$((n + 1))
+		done < <(grep -oE '\]\([^) ]+\)' "$page" | sed 's/^](//; s/)$//' | grep -vE '^https?:')
+	done
+	expect "$n" -gt 100 "links"
+	note "$n links lead somewhere"
+}
+
 # In namespaces of mounts and processes, so that what it names by fixed names meets nobody else's, and ends with this test.
 as_on_a_fresh_machine() { # COMMAND…
 	mkdir -p /var/lib/shunt
@@ -215,6 +244,8 @@ suite readme
 run_test 'the configuration of the README is valid' configurations_are_valid
 run_test 'every configuration in docs/ is valid' configurations_of_pages_are_valid
 run_test 'what docs/why-slots.md says of costs is what was measured' figures_of_slots
+run_test 'every link between pages leads somewhere' links_lead_somewhere
+run_test 'the pictures of the README are there, and small' pictures_are_small
 run_test "backends' set-up, configuration and operators' commands work as written" edge_host
 run_test 'every block of commands of the README is executed by some test' every_block_is_executed
 limit 120
