@@ -99,7 +99,7 @@ unit-tests: $(UNIT_TESTS) $(O)/shunt $(REFERENCE)
 check: unit-tests ## unit tests
 
 # ---- the reference, from the tables in the code ----
-REFERENCE_PAGES := configuration.md drop-reasons.md metrics.md exit-status.md
+REFERENCE_PAGES := configuration.md drop-reasons.md metrics.md events.md exit-status.md
 
 reference: $(REFERENCE) ## docs/reference/ anew, after a change of keys, drop reasons, metrics …
 	$(Q)for page in $(REFERENCE_PAGES); do $(REFERENCE) $$page > docs/reference/$$page || exit 1; done

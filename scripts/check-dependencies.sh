@@ -19,7 +19,7 @@ may_include() { # FOLDER: the folders whose headers it may include besides its o
 	doctor) echo "base net config" ;;
 	shunt) echo "base net config doctor state/backup.h api/client.h" ;;
 	shunt-decap) echo "base net" ;;
-	reference) echo "base config api/api.h shunt/exit_status.h" ;;
+	reference) echo "base config api/api.h shunt/exit_status.h state/event_kinds.h" ;;
 	*) return 1 ;;
 	esac
 }

@@ -20,6 +20,7 @@
 #include "base/number.h"
 #include "api_fixture.h"
 #include "config/schema.h"
+#include "state/event_kinds.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PAGE_MAX_BYTES (1 << 20)
@@ -28,7 +29,7 @@
 
 static void pages_are_what_the_code_says(void **state)
 {
-	static const char *const pages[] = {"configuration.md", "drop-reasons.md", "metrics.md", "exit-status.md"};
+	static const char *const pages[] = {"configuration.md", "drop-reasons.md", "metrics.md", "events.md", "exit-status.md"};
 	char source[] = __FILE__, program[PATH_MAX], self[PATH_MAX] = {};
 	const char *folder = dirname(source);
 
@@ -317,6 +318,60 @@ static void metrics_have_the_labels_that_the_reference_says(void **state)
 	free(text);
 }
 
+/* ---- events ---- */
+
+static const char *const event_kinds[] = {
+#define X(kind, text) kind,
+	EVENT_KINDS(X)
+#undef X
+};
+
+/* The words in quotes of an argument that ends with a comma on its own level; each must be a kind. Returns the comma. */
+static const char *check_kinds(const char *at, bool used[COUNT(event_kinds)])
+{
+	for (; *at && *at != ','; at++) {
+		size_t length = *at == '"' ? strcspn(at + 1, "\"") : 0, i = 0;
+
+		if (*at != '"')
+			continue;
+		while (i < COUNT(event_kinds) && (strncmp(event_kinds[i], at + 1, length) != 0 || event_kinds[i][length]))
+			i++;
+		if (i == COUNT(event_kinds))
+			fail_msg("\"%.*s\" is not in state/event_kinds.h", (int)length, at + 1);
+		used[i] = true;
+		at += length + 1;
+	}
+	return at;
+}
+
+/* Kinds are told in words where events are added, but for those that follow from a state or a command (CHOSEN). */
+static void kinds_of_events_are_those_of_the_table(void **state)
+{
+	static const char *const chosen[] = {"drain", "maint", "ready", "posted", "deleted"};
+	char command[PATH_MAX], source[] = __FILE__, *text = calloc(1, PAGE_MAX_BYTES);
+	bool used[COUNT(event_kinds)] = {};
+	size_t n = 0;
+	FILE *from;
+
+	(void)state;
+	snprintf(command, sizeof(command), "cat %.2000s/../../user/shuntd/*.c", dirname(source));
+	from = popen(command, "r");
+	assert_non_null(from);
+	assert_true(fread(text, 1, PAGE_MAX_BYTES - 1, from) < PAGE_MAX_BYTES - 1);
+	assert_int_equal(pclose(from), 0);
+	for (const char *at = text; (at = strstr(at, "events_add(")); n++)
+		at = check_kinds(strchr(at, ',') + 1, used);
+	for (size_t i = 0; i < COUNT(event_kinds); i++) {
+		for (size_t j = 0; j < COUNT(chosen); j++)
+			used[i] = used[i] || strcmp(chosen[j], event_kinds[i]) == 0;
+		if (!used[i])
+			fail_msg("no event is a \"%s\"", event_kinds[i]);
+	}
+	printf("%zu kinds, %zu places that add events\n", COUNT(event_kinds), n);
+	assert_true(n > 30);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +379,7 @@ int main(void)
 		cmocka_unit_test(every_key_has_a_meaning_and_says_what_holds_without_it),
 		cmocka_unit_test(a_default_that_is_written_out_changes_nothing_and_another_value_does),
 		cmocka_unit_test(metrics_have_the_labels_that_the_reference_says),
+		cmocka_unit_test(kinds_of_events_are_those_of_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@ static const struct {
 	{"shunt.yaml.5", write_configuration_manual},
 	{"drop-reasons.md", write_drop_reasons},
 	{"metrics.md", write_metrics},
+	{"events.md", write_events},
 	{"exit-status.md", write_exit_status},
 	{"exit-status.roff", write_exit_status_roff},
 };

@@ -33,6 +33,7 @@ void write_configuration(FILE *to);
 void write_configuration_manual(FILE *to);
 void write_drop_reasons(FILE *to);
 void write_metrics(FILE *to);
+void write_events(FILE *to);
 void write_exit_status(FILE *to);
 void write_exit_status_roff(FILE *to); /* a part of shunt(1) */
 

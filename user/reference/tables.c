@@ -4,6 +4,7 @@
 #include "base/drop_reason.h"
 #include "reference/reference.h"
 #include "shunt/exit_status.h"
+#include "state/event_kinds.h"
 
 void write_drop_reasons(FILE *to)
 {
@@ -27,6 +28,26 @@ void write_metrics(FILE *to)
 	for (size_t i = 0; api_metric(i); i++)
 		fprintf(to, "| `%s` | %s | %s | %s |\n", api_metric(i)->name, api_metric(i)->type, api_metric(i)->labels,
 			api_metric(i)->help);
+}
+
+void write_events(FILE *to)
+{
+	static const struct {
+		const char *kind, *text;
+	} kinds[] = {
+#define X(kind, text) {kind, text},
+		EVENT_KINDS(X)
+#undef X
+	};
+
+	fputs("<!-- Written by `make reference` from user/state/event_kinds.h. -->\n"
+	      "# Events\n"
+	      "The `kind` of an event of the audit trail: in `shunt events`, `GET /api/v1/events`, its stream, and `events.jsonl` of the state\n"
+	      "directory. Who did it is its `actor`, to what is its `object`; its `text` is for people.\n\n"
+	      "| kind | when |\n| --- | --- |\n",
+	      to);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		fprintf(to, "| `%s` | %s |\n", kinds[i].kind, kinds[i].text);
 }
 
 static const struct {

@@ -25,7 +25,7 @@ int events_open(const char *state_dir, struct events **ret_events);
 void events_close(struct events *events);
 
 /*
- * Writes one event and logs it at info. kind, object, actor: see struct event. When the file cannot be written the event
+ * Writes one event and logs it at info. kind: one of event_kinds.h; object, actor: see struct event. When the file cannot be written the event
  * is still kept in memory and logged, and -errno is returned.
  */
 int events_add(struct events *events, const char *kind, const char *object, const char *actor, const char *format, ...)
