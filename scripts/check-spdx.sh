@@ -9,7 +9,7 @@ while read -r file; do
 	[ -f "$file" ] || continue
 	case $file in
 	LICENSE | VERSION | .gitignore | *.md) continue ;; # the licence itself, and prose
-	*.json | *.hex | *.pcap | *.bin) continue ;;       # formats without comments
+	*.json | *.hex | *.pcap | *.bin | *.png) continue ;;       # formats without comments
 	debian/rules | debian/*.prerm) ;;
 	debian/*) continue ;;                              # debian/copyright speaks for them
 	tests/fuzz/corpus/* | tests/packets/* | tests/golden/*) continue ;;

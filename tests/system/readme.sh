@@ -173,6 +173,7 @@ set_up_backends() {
 
 # The host of the README: its configuration (on the test's addresses), its commands that start shuntd, then the operator's. Between
 # the two it waits for $T/go. `trace` goes on until who looks has seen enough, and shuntd until it is stopped.
+# shellcheck disable=SC2016 # the script is to expand it
 edge_host_script() {
 	echo "mkdir /etc/shunt && cp '$T/from-readme' /etc/shunt/shunt.yaml"
 	block sh 'shunt doctor' | sed 's/^shuntd .*/& \& shuntd=$!/'

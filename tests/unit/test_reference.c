@@ -336,9 +336,10 @@ static const char *check_kinds(const char *at, bool used[COUNT(event_kinds)])
 			continue;
 		while (i < COUNT(event_kinds) && (strncmp(event_kinds[i], at + 1, length) != 0 || event_kinds[i][length]))
 			i++;
-		if (i == COUNT(event_kinds))
+		if (i < COUNT(event_kinds))
+			used[i] = true;
+		else
 			fail_msg("\"%.*s\" is not in state/event_kinds.h", (int)length, at + 1);
-		used[i] = true;
 		at += length + 1;
 	}
 	return at;

@@ -108,6 +108,7 @@ the_readmes_line() {
 	expect_contains "$line" tunl0 "the line of the README"
 	net_make client lb b1 b2
 	for host in b1 b2; do
+		# shellcheck disable=SC2016 # the shell there is to expand it
 		on "$host" bash -ec 'modprobe() { "$(sysctl -n kernel.modprobe)" -q "$@"; }; '"$line"
 		serve "$host" 80
 	done
