@@ -30,6 +30,7 @@
 	X("window", "a maintenance window drains, begins, waits or ends") \
 	X("posted", "the API was given a group") \
 	X("deleted", "the API has removed one") \
+	X("restore", "what people decided was taken from a backup") \
 	X("deny", "an operator denies a prefix") \
 	X("undeny", "a prefix is denied no more") \
 	X("dns", "a name of `dns_backends` has other addresses, cannot be resolved, or can again") \
