@@ -89,13 +89,14 @@ configurations_of_pages_are_valid() {
 	note "$whole whole configurations of docs/ and $parts parts checked"
 }
 
-# What docs/why-slots.md tells of costs is what the bench's page has as measured.
+# What docs/why-slots.md tells of costs is what the bench's page has as measured, give or take a fifth: machines and days differ.
 figures_of_slots() {
 	local label text bench=$SOURCE_DIR/tests/bench/README.md page=$SOURCE_DIR/docs/why-slots.md told measured
 	while IFS=: read -r label text; do
-		measured=$(grep -m1 -F "$label" "$bench" | sed 's/.*4in4[^0-9]*//; s/[0-9.]*x//g' | awk '{ for (i = 1; i <= 4; i++) printf "%.0f ", $i + 0.001 }')
-		told=$(grep -F "| $text |" "$page" | sed 's/.*'"$text"' |//; s/|//g' | awk '{ $1 = $1; print }')
-		expect "$told " = "$measured" "$text, as $bench has it"
+		measured=$(grep -m1 -F "$label" "$bench" | sed 's/.*4in4[^0-9]*//; s/[0-9.]*x//g')
+		told=$(grep -F "| $text |" "$page" | sed 's/.*'"$text"' |//; s/|//g')
+		awk '{ for (i = 1; i <= 4; i++) if ($i < $(i + 4) / 1.2 || $i > $(i + 4) * 1.2) exit 1; exit NF < 8 }' <<<"$told $measured" ||
+			fail "$text: $page says $told, $bench $measured"
 	done <<-END
 		  ipip, 4in4  :settled slot: no look-up
 		  ipip, 4in4, moving:moving slot: looked up in shunt's flow table
