@@ -527,6 +527,25 @@ events() {
 		"failovers that nobody asked for"
 }
 
+# Killed at any moment, also while it writes: what an operator was told is done stands in the trail, each time, and no id is missing.
+events_through_kills() {
+	local told ids
+	start_system
+	: >"$T/told"
+	for _ in 1 2 3 4; do
+		{ while shunt drain b1 && shunt ready b1; do echo both >>"$T/told"; done >/dev/null 2>&1; } &
+		sleep "0.$((RANDOM % 60 + 30))" # any moment
+		kill_shuntd
+		wait $!
+		start_shuntd
+	done
+	told=$(wc -l <"$T/told")
+	ids=$(json '[.[].id] | . == [range(.[0]; .[0] + length)]' events)
+	expect "$ids" = true "ids grow by one through four kills"
+	expect "$(json '[.[] | select(.kind == "ready")] | length' events)" -ge "$told" "events of $told returns that were confirmed"
+	note "$told drains and returns, shuntd killed four times on the way: $(json length events) events, no id is missing"
+}
+
 # ---- API ----
 
 http() { # EXPECTED-STATUS METHOD PATH [CURL-OPTION…]: the document is left in $T/body
@@ -632,6 +651,7 @@ run_test 'explain agrees with where flows really go, also while slots move' expl
 run_test 'explain foretells where flows go when their backend fails or is drained' explain_foretells
 run_test 'bpftool prints the maps with field names' maps
 run_test 'events have ids without gaps and tell who did what' events
+run_test 'kill -9 at any moment loses no event that was told of, and no id' events_through_kills
 run_test 'the API on the Unix socket' api
 run_test 'the API over TCP wants its token' api_over_tcp
 run_test 'the metrics' metrics
