@@ -344,6 +344,38 @@ static void a_share_that_grows_takes_only_what_it_grows_by(void **state)
 	}
 }
 
+/* Ids 0 … 7, of which some are alive: every kind of word beside every kind of target, also one that is none or not alive. */
+static void a_table_follows_as_its_slots_do(void **state)
+{
+	static struct shunt_slot now[4096], next[4096];
+	static const uint32_t sizes[] = {1, 16, 255, 256, 4096};
+	uint64_t random = 3;
+
+	(void)state;
+	for (uint32_t round = 0; round < 200; round++) {
+		uint32_t size = sizes[round % N(sizes)];
+		struct slots_change expected = {0}, change;
+		struct backend_set alive = {{random_next(&random) & 0xfe}};
+
+		for (uint32_t slot = 0; slot < size; slot++) {
+			uint64_t dice = random_next(&random);
+
+			now[slot] = (struct shunt_slot){.now = dice & 7, .was = dice >> 3 & 7, .state = round & 1 ? dice >> 6 & 1 : dice >> 6 & 2};
+			after[slot] = round % 3 ? now[slot].now : dice >> 9 & 7;
+		}
+		change = slots_next(now, after, size, &alive, next);
+		for (uint32_t slot = 0; slot < size; slot++) {
+			struct shunt_slot one = slot_next(now[slot], after[slot], &alive);
+
+			assert_int_equal(shunt_slot_word(next[slot]), shunt_slot_word(one));
+			expected.changed |= shunt_slot_word(one) != shunt_slot_word(now[slot]);
+			expected.moving |= one.state == SHUNT_SLOT_MOVING;
+		}
+		assert_int_equal(change.changed, expected.changed);
+		assert_int_equal(change.moving, expected.moving);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +387,7 @@ int main(void)
 		cmocka_unit_test(targets_are_fast_however_few_are_fit),
 		cmocka_unit_test(the_next_word_of_a_slot_follows_the_rules),
 		cmocka_unit_test(every_combination_agrees_with_the_design),
+		cmocka_unit_test(a_table_follows_as_its_slots_do),
 		cmocka_unit_test(time_takes_a_slot_from_moving_to_settled),
 		cmocka_unit_test(a_share_that_grows_takes_only_what_it_grows_by),
 	};
