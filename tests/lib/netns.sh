@@ -112,6 +112,35 @@ net_forwards() {
 	on "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0
 }
 
+# net_cable HOST INTERFACE HOST INTERFACE MTU NUMBER: a link 10.NUMBER.0.1 – 10.NUMBER.0.2, fd00:NUMBER::1 – ::2
+net_cable() {
+	ip -n "$NET-$1" link add "$2" mtu "$5" type veth peer name "$4" mtu "$5" netns "$NET-$3"
+	ip -n "$NET-$1" -batch - <<-END
+		address add 10.$6.0.1/24 dev $2
+		address add fd00:$6::1/64 dev $2 nodad
+		link set $2 up
+	END
+	ip -n "$NET-$3" -batch - <<-END
+		address add 10.$6.0.2/24 dev $4
+		address add fd00:$6::2/64 dev $4 nodad
+		link set $4 up
+	END
+	on "$1" ethtool -K "$2" tx off >/dev/null 2>&1
+	on "$3" ethtool -K "$4" tx off >/dev/null 2>&1
+}
+
+# net_forget_paths HOST…: what one transfer has taught about the path must not help the next.
+net_forget_paths() {
+	local host
+	for host in "$@"; do
+		ip -n "$NET-$host" route flush cache
+		ip -n "$NET-$host" -6 route flush cache
+	done
+}
+
+# net_timeouts HOST: of TCP, since the host came up
+net_timeouts() { on "$1" nstat -asz TcpExtTCPTimeouts | awk '/Timeouts/ { print $2 }'; }
+
 # net_two_sides GATEWAY HOST…: clients on one switch, backends (10.78.0.0/24, fd78::/64) on the other, all other hosts with eth0
 # and eth1 on both. The gateway is one of those, and the backends' default route.
 net_two_sides() {

@@ -33,6 +33,9 @@ translate() { # N-OF-BACKENDS ip4|ip6 [GROUP-KEYS]
 	done
 }
 
+# What `flows` adds to a block makes packets of 1,500 bytes of answers to these: 28 and 48 bytes of headers.
+full_udp() { if [ "$1" = ip4 ]; then echo 1461; else echo 1441; fi; } # ip4|ip6
+
 nothing_but_a_default_route() { # ip4|ip6 ADDRESS
 	local host
 	translated_net client b1 b2 b3
@@ -45,6 +48,10 @@ nothing_but_a_default_route() { # ip4|ip6 ADDRESS
 	on client "$FLOWS" hold 20 "$2" 80 --every 10ms --block 4096 --for 500ms >"$T/hold" ||
 		fail "streams to $2: $(tail -n 4 "$T/hold")"
 	note "$(tail -n 1 "$T/hold")"
+	on client "$FLOWS" hold 4 "$2" 53 --udp --every 50ms --block "$(full_udp "$1")" --for 500ms >"$T/full" ||
+		fail "full-size UDP to $2: $(tail -n 4 "$T/full")"
+	expect "$(awk '/^flows/ { print $8 }' "$T/full")" -eq "$(awk '/^flows/ { print $6 }' "$T/full")" "full-size datagrams answered"
+	note "full-size UDP: $(tail -n 1 "$T/full")"
 	all_up || fail "checks of the port that traffic goes to: $(shunt backends)"
 	expect "$(all_drops)" -eq 0 "packets dropped"
 }
@@ -271,34 +278,18 @@ next_hops_are_found() { # ip4|ip6 ADDRESS
 	note "$(drops no_neighbour) answers left to the kernel, nobody had to try again in round $round"
 }
 
-all_timeouts() { echo $(($(timeouts client) + $(timeouts b1))); }
+all_timeouts() { echo $(($(net_timeouts client) + $(net_timeouts b1))); }
 
 # ---- path MTU ----
-
-cable() { # HOST INTERFACE HOST INTERFACE MTU NUMBER: a link 10.NUMBER.0.1 – 10.NUMBER.0.2, fd00:NUMBER::1 – ::2
-	ip -n "$NET-$1" link add "$2" mtu "$5" type veth peer name "$4" mtu "$5" netns "$NET-$3"
-	ip -n "$NET-$1" -batch - <<-END
-		address add 10.$6.0.1/24 dev $2
-		address add fd00:$6::1/64 dev $2 nodad
-		link set $2 up
-	END
-	ip -n "$NET-$3" -batch - <<-END
-		address add 10.$6.0.2/24 dev $4
-		address add fd00:$6::2/64 dev $4 nodad
-		link set $4 up
-	END
-	on "$1" ethtool -K "$2" tx off >/dev/null 2>&1
-	on "$3" ethtool -K "$4" tx off >/dev/null 2>&1
-}
 
 # client – r1 – lb – r2 – b1, each link of its own MTU.
 long_way() { # MTU MTU MTU MTU
 	local host
 	for host in client r1 lb r2 b1; do net_host "$host"; done
-	cable client eth0 r1 in "$1" 1
-	cable r1 out lb eth0 "$2" 2
-	cable lb eth1 r2 in "$3" 3
-	cable r2 out b1 eth0 "$4" 4
+	net_cable client eth0 r1 in "$1" 1
+	net_cable r1 out lb eth0 "$2" 2
+	net_cable lb eth1 r2 in "$3" 3
+	net_cable r2 out b1 eth0 "$4" 4
 	for host in r1 lb r2; do net_forwards "$host"; done
 	on r1 "$NET_XDP_PASS" out
 	on r2 "$NET_XDP_PASS" in
@@ -347,7 +338,7 @@ path_mtu_is_discovered() { # SERVICE-ADDRESS BACKEND-ADDRESS MTU MTU MTU MTU
 		fail "the upload ended badly"
 	wait_for 5 "the upload arrives whole" all_arrived
 	uploaded=$(($(now_ms) - started))
-	forget_paths client b1
+	net_forget_paths client b1
 	cmp "$T/up" "$T/nginx-b1/www/file" || fail "the upload arrived changed"
 	started=$(now_ms)
 	on client curl -sSf -m 20 -o "$T/down" "http://$(in_url "$vip")/file" || fail "the download"
@@ -355,18 +346,8 @@ path_mtu_is_discovered() { # SERVICE-ADDRESS BACKEND-ADDRESS MTU MTU MTU MTU
 	cmp "$T/down" "$T/nginx-b1/www/file" || fail "the download arrived changed"
 	expect "$(drops too_big)" -eq 0 "packets dropped without an answer"
 	note "links of $*: 10 MB up in $uploaded ms, down in $downloaded ms; $(drops too_big_answered) answers of our own;" \
-		"timeouts: client $(timeouts client), backend $(timeouts b1)"
+		"timeouts: client $(net_timeouts client), backend $(net_timeouts b1)"
 }
-
-forget_paths() { # HOST…: what the upload has taught about the path must not help the download
-	local host
-	for host in "$@"; do
-		ip -n "$NET-$host" route flush cache
-		ip -n "$NET-$host" -6 route flush cache
-	done
-}
-
-timeouts() { on "$1" nstat -asz TcpExtTCPTimeouts | awk '/Timeouts/ { print $2 }'; }
 
 suite nat
 run_test 'nothing but a default route, IPv4' nothing_but_a_default_route ip4 $VIP4
