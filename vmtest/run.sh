@@ -16,7 +16,7 @@ LOGS=${SHUNT_LOGS:-$SHUNT_BUILD/logs}/vmtest
 LIMIT=${VMTEST_LIMIT:-1800} # seconds for one guest
 KERNELS="6.1 6.12"
 OWN_SUITES=("$HERE"/suites/*.sh)
-ALL_SUITES=("${OWN_SUITES[@]}" "$TREE/tests/system/forwarding.sh" "$TREE/tests/system/nat.sh nothing")
+ALL_SUITES=("${OWN_SUITES[@]}" "$TREE/tests/system/forwarding.sh")
 COUNTS='^[a-z-]+: ([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?' # the end of a suite
 PASSED=0 FAILED=0 SKIPPED=0
 GUEST=
