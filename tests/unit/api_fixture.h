@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "net/address.h"
+#include "state/backup.h"
 
 #define MINUTE 60000LL
 #define HOUR (60 * MINUTE)
@@ -302,11 +303,16 @@ static int fixture_reload(void *userdata, bool force, struct api_reply *reply)
 
 static int fixture_backup(void *userdata, struct api_reply *reply)
 {
+	static char configuration[] = "interfaces: [eth0]\n"
+				      "services: [{name: web, address: 192.0.2.10, port: 80, group: app}]\n"
+				      "failover_groups: [{name: app, mode: active-active, backends: [b1]}]\n"
+				      "backends: [{name: b1, address: 10.0.0.1}]\n";
 	struct fixture *fixture = userdata;
 
 	TOLD("backup");
 	if (fixture->result == 0)
-		reply->document = json_pack("{s:s}", "configuration_file", "/etc/shunt/shunt.yaml");
+		reply->document = json_pack("{s:s, s:s, s:o}", "configuration_file", "/etc/shunt/shunt.yaml", "state_dir",
+					    "/var/lib/shunt", "backup", backup_json(&(struct backup){.configuration = configuration}));
 	return fixture_outcome(fixture, reply);
 }
 

@@ -193,7 +193,7 @@ static const struct row {
 	 "foresee failover app-servers backend3", -EHOSTDOWN},
 	{"reload, only asked", "POST", "/api/v1/reload", "{\"force\":true,\"dry_run\":true}", 200, NULL, "foresee reload  - force", 0},
 	{"asked in a way that may mean anything", "POST", B "/maint?dry_run=yes", NULL, 400, "must be 1 or 0", NULL, 0},
-	{"backup", "POST", "/api/v1/backup", NULL, 200, "{\"configuration_file\":\"/etc/shunt/shunt.yaml\"}", "backup", 0},
+	{"backup", "POST", "/api/v1/backup", NULL, 200, "\"configuration_file\":\"/etc/shunt/shunt.yaml\"", "backup", 0},
 	{"restore", "POST", "/api/v1/restore", NULL, 200, NULL, "restore", 0},
 	{"restore all the same", "POST", "/api/v1/restore", "{\"force\": true}", 200, NULL, "restore force", 0},
 	{"detach", "POST", "/api/v1/detach", NULL, 200, NULL, "detach", 0},

@@ -88,7 +88,7 @@ uint64_t fingerprint_group(const struct snapshot_group *group)
 				     group->failback, group->failover, group->proposed, group->proposed_why};
 	const uint64_t numbers[] = {
 		(uint64_t)group->forced_until, (uint64_t)group->failing_back_at, group->failovers,
-		(uint64_t)group->last_failover, group->healthy, group->failed, group->detection_ms, group->slots,
+		(uint64_t)group->last_failover, group->healthy, group->failed, group->detection_ms, group->mtu_detection_ms, group->slots,
 		(uint64_t)group->held_until, group->rechecking, group->panic, group->shifted_percent,
 		(uint64_t)group->suppressed_until,
 	};

@@ -7,14 +7,30 @@
 #include "net/address.h"
 #include "shunt/cli.h"
 
+static void print_messages_json(const char *path, bool ok, const struct config_messages *messages)
+{
+	json_t *list = json_array(), *document;
+
+	for (size_t i = 0; i < messages->n; i++)
+		json_array_append_new(list, json_pack("{s:i, s:i, s:b, s:s}", "line", messages->list[i].line, "column",
+						      messages->list[i].column, "error", (int)messages->list[i].is_error, "text",
+						      messages->list[i].text));
+	document = json_pack("{s:s, s:b, s:o}", "file", path, "ok", (int)ok, "messages", list);
+	cli_print_json(document);
+	json_decref(document);
+}
+
 int command_check(struct cli *cli)
 {
 	struct config_messages messages = {};
 	struct config *config = NULL;
 	int r = config_load(cli->positional[0], &config, &messages);
 
-	config_messages_print(&messages, cli->positional[0], stderr);
-	if (r == 0)
+	if (cli->json)
+		print_messages_json(cli->positional[0], r == 0, &messages);
+	else
+		config_messages_print(&messages, cli->positional[0], stderr);
+	if (r == 0 && !cli->json)
 		printf("%s: ok\n", cli->positional[0]);
 	config_messages_clear(&messages);
 	config_free(config);

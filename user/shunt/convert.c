@@ -477,6 +477,30 @@ static int convert(struct conversion *conversion)
 	return EXIT_DONE;
 }
 
+/* The same text, in a document with what stands at its head. */
+static int convert_json(struct conversion *conversion)
+{
+	_cleanup_(freep) char *text = NULL;
+	FILE *out = stdout, *to;
+	json_t *document;
+	size_t length;
+	int r;
+
+	to = open_memstream(&text, &length);
+	if (!to)
+		return cli_fail(EXIT_REFUSED, "out of memory");
+	stdout = to;
+	r = convert(conversion);
+	stdout = out;
+	fclose(to);
+	if (r != EXIT_DONE)
+		return r;
+	document = json_pack("{s:s, s:O}", "configuration", text, "notes", conversion->notes);
+	cli_print_json(document);
+	json_decref(document);
+	return EXIT_DONE;
+}
+
 int command_convert(struct cli *cli)
 {
 	struct conversion conversion = {.path = cli->positional[1]};
@@ -492,7 +516,7 @@ int command_convert(struct cli *cli)
 	conversion.notes = json_array();
 	conversion.backends = json_object();
 	conversion.interfaces = json_object();
-	r = convert(&conversion);
+	r = cli->json ? convert_json(&conversion) : convert(&conversion);
 	json_decref(top);
 	json_decref(conversion.notes);
 	json_decref(conversion.backends);

@@ -7,16 +7,20 @@
 
 #include <shunt/names.h>
 
+#include "base/cleanup.h"
 #include "doctor/doctor.h"
 #include "shunt/cli.h"
 
 /* Asked in passing: a controller that does not answer is a fact, not a failure. */
 static void ask_controller(struct cli *cli, struct doctor_host *host)
 {
+	_cleanup_(freep) char *token = NULL;
 	json_t *status = NULL;
 	long code = 0;
 
-	if (client_open(&(struct client_options){cli->socket_path, cli->url, NULL, cli->ca_file}, &cli->client) < 0 ||
+	if (cli->token_file)
+		cli_token(cli->token_file, &token);
+	if (client_open(&(struct client_options){cli->socket_path, cli->url, token, cli->ca_file}, &cli->client) < 0 ||
 	    client_call(cli->client, "GET", "/api/v1/status", NULL, &code, &status) < 0)
 		return;
 	host->controller = code == 200 && status;

@@ -56,6 +56,28 @@ static const json_t *same_before(const struct looks *looks, size_t i, const json
 	return strcmp(get_text(before, "name"), get_text(now, "name")) == 0 ? before : NULL;
 }
 
+static bool is_nat(const json_t *service)
+{
+	return strcmp(get_text(service, "forward"), "nat") == 0;
+}
+
+/* Whether answers of this service or backend could pass here: no other mode sees them. */
+static bool may_answer_here(struct cli *cli, const json_t *object)
+{
+	json_t *services = NULL, *service;
+	bool any = false;
+	size_t i;
+
+	if (*get_text(object, "forward"))
+		return is_nat(object);
+	if (cli_get(cli, "services", NULL, &services) != EXIT_DONE)
+		return true;
+	json_array_foreach(services, i, service)
+		any = any || is_nat(service);
+	json_decref(services);
+	return any;
+}
+
 /* NAME: all fields of one, and its rates if it counts. */
 static int show_one(struct cli *cli, const char *kind, bool counts)
 {
@@ -65,6 +87,10 @@ static int show_one(struct cli *cli, const char *kind, bool counts)
 
 	if (r != EXIT_DONE)
 		return r;
+	if (counts && !get_number(looks.after, "answer_packets") && !may_answer_here(cli, looks.after)) {
+		json_object_del(looks.after, "answer_packets");
+		json_object_del(looks.after, "answer_bytes");
+	}
 	if (counts) {
 		json_object_set_new(looks.after, "packets/s",
 				    json_integer((json_int_t)rate(&looks, looks.before, looks.after, "packets")));
@@ -116,9 +142,9 @@ static void put_address(struct table *table, const json_t *object)
 int command_services(struct cli *cli)
 {
 	struct table table = {
-		.n_columns = 9,
-		.header = {"SERVICE", "ADDRESS", "PROTO", "FORWARD", "PACKETS", "PKT/S", "BYTES", "BYTES/S", "GROUP"},
-		.right = {false, false, false, false, true, true, true, true, false},
+		.n_columns = 8,
+		.header = {"SERVICE", "ADDRESS", "PROTO", "FORWARD", "PACKETS", "PKT/S", "BYTES/S", "GROUP"},
+		.right = {false, false, false, false, true, true, true, false},
 	};
 	struct looks looks = {};
 	json_t *service;
@@ -141,7 +167,6 @@ int command_services(struct cli *cli)
 		table_put(&table, PLAIN, "%s", get_text(service, "forward"));
 		put_count(&table, (uint64_t)get_number(service, "packets"));
 		put_count(&table, rate(&looks, before, service, "packets"));
-		put_bytes(&table, (uint64_t)get_number(service, "bytes"));
 		put_bytes(&table, rate(&looks, before, service, "bytes"));
 		table_put(&table, PLAIN, "%s", get_text(service, "group"));
 	}
@@ -153,9 +178,9 @@ int command_services(struct cli *cli)
 int command_backends(struct cli *cli)
 {
 	struct table table = {
-		.n_columns = 9,
-		.header = {"BACKEND", "ADDRESS", "HEALTH", "ADMIN", "WEIGHT", "FLOWS", "PACKETS", "PKT/S", "CHECK"},
-		.right = {false, false, false, false, true, true, true, true, false},
+		.n_columns = 8,
+		.header = {"BACKEND", "ADDRESS", "HEALTH", "ADMIN", "WEIGHT", "FLOWS", "PKT/S", "CHECK"},
+		.right = {false, false, false, false, true, true, true, false},
 	};
 	struct looks looks = {};
 	json_t *backend;
@@ -179,7 +204,6 @@ int command_backends(struct cli *cli)
 		table_put(&table, PLAIN, "%s", get_text(backend, "admin"));
 		table_put(&table, PLAIN, "%" PRId64, get_number(backend, "weight"));
 		put_count(&table, (uint64_t)get_number(backend, "flows"));
-		put_count(&table, (uint64_t)get_number(backend, "packets"));
 		put_count(&table, rate(&looks, same_before(&looks, i, backend), backend, "packets"));
 		table_put(&table, PLAIN, "%s", get_text(json_object_get(backend, "check"), "last"));
 	}
@@ -206,9 +230,9 @@ static void put_active(struct table *table, const json_t *group)
 int command_groups(struct cli *cli)
 {
 	struct table table = {
-		.n_columns = 8,
-		.header = {"GROUP", "MODE", "STATE", "PRIMARY", "HEALTHY", "FAILED", "FAILOVERS", "ACTIVE"},
-		.right = {false, false, false, false, true, true, true, false},
+		.n_columns = 7,
+		.header = {"GROUP", "MODE", "STATE", "PRIMARY", "UP", "FAILOVERS", "ACTIVE"},
+		.right = {false, false, false, false, true, true, false},
 	};
 	json_t *groups, *group;
 	size_t i;
@@ -229,8 +253,8 @@ int command_groups(struct cli *cli)
 		table_put(&table, strcmp(state, "normal") == 0 ? GREEN : strcmp(state, "down") == 0 ? RED : YELLOW,
 			  "%s", state);
 		table_put(&table, PLAIN, "%s", get_text(group, "primary"));
-		table_put(&table, PLAIN, "%" PRId64, get_number(group, "healthy"));
-		table_put(&table, PLAIN, "%" PRId64, get_number(group, "failed"));
+		table_put(&table, get_number(group, "failed") ? YELLOW : PLAIN, "%" PRId64 "/%" PRId64, get_number(group, "healthy"),
+			  get_number(group, "healthy") + get_number(group, "failed"));
 		table_put(&table, PLAIN, "%" PRId64, get_number(group, "failovers"));
 		put_active(&table, group);
 	}

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,21 +144,17 @@ void table_put(struct table *table, enum colour colour, const char *format, ...)
 	table->cells[table->n_cells++] = (struct cell){colour, text};
 }
 
-/* Wraps; with hardly any room left it goes below the row, or, under a header, over the edge. */
+/* Wraps; with hardly any room left it goes below the row. */
 static void print_last_cell(const struct table *table, const struct cell *cell, int width, int column, int pending,
 			    const struct style *style, FILE *to)
 {
 	bool fits = column + text_columns(cell->text) <= style->width;
 	bool cramped = !fits && style->width - column < LAST_COLUMN_MIN;
-	struct style endless = *style;
 	struct paragraph paragraph = {to, style, column, column, false};
 
 	if (table->right[table->n_columns - 1])
 		pending += width - text_columns(cell->text);
-	if (cramped && table->header[0]) {
-		endless.width = INT_MAX;
-		paragraph.style = &endless;
-	} else if (cramped) {
+	if (cramped) {
 		fputc('\n', to);
 		pending = paragraph.column = paragraph.indent = table->indent + 4;
 	}

@@ -43,5 +43,7 @@ void explain_next(struct controller *c, uint8_t protocol, const struct shunt_exp
 	if (!service || !group || !is_foreseeable(answer) || !c->endpoint_of[answer->backend])
 		return;
 	json_object_set_new(document, "if_failed", outcome(c, answer, group, OUT_OF_ORDER, false));
+	if (backend_admin(c->endpoint_of[answer->backend]->backend) != ADMIN_READY)
+		return; /* it is out already: what `reason` says is what is */
 	json_object_set_new(document, "if_drained", outcome(c, answer, group, OUT_OF_NEW_FLOWS, is_tracked(service, protocol)));
 }
