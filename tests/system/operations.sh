@@ -400,6 +400,7 @@ explain_tells_the_pinned_from_the_new() { # LABEL
 	expect_contains "$(json .reason explain tcp "$source" "$destination")" \
 		"is pinned to b1 (draining); a new flow would go to $new" "the reason"
 	expect "$(json .pinned_backend explain tcp 10.77.0.1:999 $VIP:80)" = null "who has a flow that is not known"
+	expect "$(json 'has("if_failed"), has("if_drained")' explain tcp "$source" "$destination" | xargs)" = "true false" "what is foretold of a backend that is drained already"
 }
 
 explain() {
