@@ -40,7 +40,7 @@ again() {
 a_killed_server() {
 	two_echo_servers
 	checked 'b1, b2' '{type: tcp, interval: 100ms, timeout: 100ms, fast_interval: 20ms, unhealthy_threshold: 3, healthy_threshold: 1}'
-	again killed refused kill_at_any_moment -- serve b1
+	again killed 'refused connect-timeout' kill_at_any_moment -- serve b1
 	expect "$(stated)" = 405 "worst case that the API states, timeouts included"
 	summary killed "a killed server, checks every 100 ms, fast_interval 20 ms" 145 $BACK_MS
 	! is_in_full || expect "$(median <"$T/killed-down" | cut -d. -f1)" -le 130 "median, ms"
@@ -59,7 +59,7 @@ a_stopped_process() {
 	mapfile -t pids < <(ip netns pids "$NET-b1")
 	serve_http b2
 	checked 'b1, b2' "{path: /, $EVERY_100MS}"
-	again stopped response-timeout kill -STOP "${pids[@]}" -- kill -CONT "${pids[@]}"
+	again stopped 'response-timeout connect-timeout' kill -STOP "${pids[@]}" -- kill -CONT "${pids[@]}"
 	summary stopped "a stopped process, http checks every 100 ms" "$(stated)" $BACK_MS
 }
 
@@ -110,7 +110,7 @@ a_slow_disk() {
 	set_delay 0
 	spawn slow b1 socat TCP-LISTEN:80,fork,reuseaddr "EXEC:$T/slow.sh"
 	checked 'b1, b2' '{path: /, interval: 200ms, timeout: 200ms, unhealthy_threshold: 3, healthy_threshold: 1}'
-	again slow response-timeout set_delay 0.7 -- set_delay 0
+	again slow 'response-timeout connect-timeout' set_delay 0.7 -- set_delay 0
 	summary slow "answers of 0.7 s, http checks every 200 ms" "$(stated)" 405
 }
 
@@ -157,7 +157,7 @@ an_agent_lies() {
 	spawn agent1 b1 socat TCP-LISTEN:9777,fork,reuseaddr "SYSTEM:echo up 100%"
 	spawn agent2 b2 socat TCP-LISTEN:9777,fork,reuseaddr "SYSTEM:echo up 100%"
 	checked 'b1, b2' "{all: [{type: tcp}, {type: agent, port: 9777}], $EVERY_100MS}"
-	again lies refused stop server-b1 KILL -- serve b1
+	again lies 'refused connect-timeout' stop server-b1 KILL -- serve b1
 	summary lies "an agent that says up for a dead server, checks every 100 ms" "$(stated)" $BACK_MS
 }
 
