@@ -157,6 +157,12 @@ run_bench() {
 	fi
 }
 
+run_fuzz_http() {
+	local name="malformed requests to the HTTP server"
+	step 900 "$name" make -j"$JOBS" O=build/asan SANITIZE=1 HTTP_REQUESTS=100000 fuzz-http
+	grep -E '^([0-9]+ requests|framed|the others|good requests)' "$LOGS/${name// /-}.log" | sed 's/^/        · /'
+}
+
 main() { # in a function, so that the shell has read all of it before something changes the file
 	local started program counts
 	mkdir -p "$BUILD"
@@ -191,8 +197,9 @@ main() { # in a function, so that the shell has read all of it before something 
 		run_cmocka 120 bpf build/tests/bpf
 	fi
 	if chosen fuzz; then
-		heading "fuzzers, for seconds (for long: make fuzz fuzz-packets)"
+		heading "fuzzers, for seconds (for long: make fuzz fuzz-packets fuzz-http)"
 		step 300 "parsers of packets and configurations" make -j"$JOBS" fuzz-short
+		run_fuzz_http
 	fi
 	if chosen system; then
 		heading "whole systems in network namespaces"

@@ -36,3 +36,24 @@ fuzz-packets: $(O)/tests/bpf/test_mutation ## FUZZ_MUTATIONS=10000000 mutated pa
 	$(Q)SHUNT_MUTATIONS=$(FUZZ_MUTATIONS) $<
 
 .PHONY: fuzzers fuzz fuzz-short fuzz-packets
+
+# The server, its routes and a client in one program: with SANITIZE=1 (O=build/asan, whose library is there after the unit tests).
+HTTP_REQUESTS ?= 1000000
+HTTP_FUZZER := $(O)/tests/fuzz/http_fuzzer
+HTTP_FUZZER_OBJECTS := $(patsubst %,$(O)/obj/tests/fuzz/http_%.o,fuzzer client request body)
+
+# Every route of the server's table: {"GET", "/api/v1/status"}, …
+$(O)/tests/fuzz/http_routes.h: $(wildcard user/api/*.c)
+	@mkdir -p $(@D)
+	$(Q)sed -nE 's|.*[({](["][A-Z]+["], "/[^"]*").*|{\1},|p' $^ > $@
+
+$(O)/obj/tests/fuzz/http_request.o: $(O)/tests/fuzz/http_routes.h
+$(HTTP_FUZZER): $(HTTP_FUZZER_OBJECTS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+fuzz-http: $(HTTP_FUZZER) ## with O=build/asan SANITIZE=1: HTTP_REQUESTS=1000000 malformed HTTP requests and JSON bodies to the server
+	$(Q)SHUNT_REQUESTS=$(HTTP_REQUESTS) $<
+
+.PHONY: fuzz-http

@@ -40,6 +40,7 @@ struct fixture {
 	bool exit_on_detach;       /* the loop ends with the request, as shuntd does */
 	sd_event *event;
 	int flows_per_look;        /* a draining backend loses so many flows a snapshot */
+	const struct api_handlers *handlers; /* NULL: those below */
 	pthread_t thread;
 	int stop_fd, ready_fd;
 	int opened;                /* result of api_open() */
@@ -498,7 +499,7 @@ static inline void *fixture_serve(void *userdata)
 		.read_token_file = fixture->read_token_file,
 		.certificate_file = fixture->certificate_file,
 		.key_file = fixture->key_file,
-	}, &fixture_handlers, fixture, &api);
+	}, fixture->handlers ?: &fixture_handlers, fixture, &api);
 	assert(write(fixture->ready_fd, &one, sizeof(one)) == sizeof(one));
 	if (fixture->opened == 0)
 		assert(sd_event_loop(event) >= 0);
