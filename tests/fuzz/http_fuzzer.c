@@ -256,6 +256,16 @@ static void crowd(void)
 	ask_well(true);
 }
 
+/* In so many requests none is left out by chance: the rarest comes dozens of times. */
+static void expect_every_status(void)
+{
+	for (size_t i = 0; i < sizeof(documented) / sizeof(documented[0]); i++)
+		if (!run.framed[documented[i]]) {
+			fprintf(stderr, "status %u was never answered\n", documented[i]);
+			run.wrong++;
+		}
+}
+
 /* At the end those whom the server has to tell to go, all at once: its limit for silence is 5 s. */
 static void run_all(uint64_t n)
 {
@@ -269,6 +279,8 @@ static void run_all(uint64_t n)
 		}
 	}
 	round_of(STAY, true);
+	if (n >= REQUESTS)
+		expect_every_status();
 }
 
 static void run_one(uint64_t number)

@@ -11,6 +11,7 @@
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 #define PICK(dice, list) ((list)[roll(dice, COUNT(list))])
+#define DIGITS_100 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 
 static const struct route {
 	const char *method, *path;
@@ -44,10 +45,9 @@ uint32_t roll(struct dice *dice, uint32_t n)
 
 static const char *name_for(struct dice *dice, const char *path)
 {
+	static const char too_long[] = DIGITS_100 DIGITS_100 DIGITS_100;
 	static const char *const odd[] = {
-		"nobody", "%ff%fe", "a%00b", "%", "%zz", "%2f", "..", "%2e%2e", "a%20b", "%22%5c", "%0d%0aX:%20y", "~", ";", "a&b", "*", "%c3%a9", "a+b",
-		"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-		"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"};
+		"nobody", "%ff%fe", "a%00b", "%", "%zz", "%2f", "..", "%2e%2e", "a%20b", "%22%5c", "%0d%0aX:%20y", "~", ";", "a&b", "*", "%c3%a9", "a+b", too_long};
 	static const char *const backends[] = {"backend1", "backend2", "backend3", "dns1"};
 
 	if (roll(dice, 4) == 0)
