@@ -31,6 +31,7 @@ struct run {
 	uint64_t framed[STATUS_MAX], others[STATUS_MAX]; /* answers by status; others[0]: an end without one */
 	uint64_t good, good_worst_ms, worst_ms;
 	unsigned wrong;
+	bool hangs;                    /* an answer did not come: nothing more is to be learnt */
 };
 
 static struct run run;
@@ -137,6 +138,7 @@ static void show(const char *bytes, size_t length)
 
 static void wrong(const struct http_exchange *exchange, uint64_t number, const char *what, unsigned status)
 {
+	run.hangs = run.hangs || exchange->is_late;
 	if (run.wrong++ >= ERRORS_SHOWN)
 		return;
 	fprintf(stderr, "%s: %s %u after %" PRIu64 " ms: SHUNT_SEED=%" PRIu64 " SHUNT_REQUEST=%" PRIu64 " shows it again\n    ",
@@ -271,15 +273,16 @@ static void run_all(uint64_t n)
 {
 	uint64_t next_crowd = CROWD_EVERY;
 
-	while (run.n < n && run.wrong < ERRORS_SHOWN) {
+	while (run.n < n && run.wrong < ERRORS_SHOWN && !run.hangs) {
 		round_of(AT_ONCE, false);
 		if (run.n >= next_crowd) {
 			crowd();
 			next_crowd = run.n + CROWD_EVERY;
 		}
 	}
-	round_of(STAY, true);
-	if (n >= REQUESTS)
+	if (!run.wrong)
+		round_of(STAY, true);
+	if (n >= REQUESTS && !run.wrong)
 		expect_every_status();
 }
 
@@ -295,10 +298,10 @@ static void run_one(uint64_t number)
 	round_of(1, false);
 }
 
-/* A request was sent that is not over: one of these. */
+/* One of these was it. */
 static void on_death(void)
 {
-	fprintf(stderr, "it died between the requests %" PRIu64 " and %" PRIu64 " of SHUNT_SEED=%" PRIu64 "\n", run.number,
+	fprintf(stderr, "it ended between the requests %" PRIu64 " and %" PRIu64 " of SHUNT_SEED=%" PRIu64 "\n", run.number,
 		run.number + AT_ONCE - 1, run.seed);
 }
 
@@ -342,6 +345,11 @@ int main(void)
 	else
 		run_all(number_given("SHUNT_REQUESTS", REQUESTS));
 	report(clock_monotonic_ms() - start);
+	if (run.hangs) { /* and would not stop */
+		on_death();
+		fflush(stdout);
+		_exit(1);
+	}
 	stop_server();
 	printf("%u wrong\n", run.wrong);
 	return run.wrong != 0;
