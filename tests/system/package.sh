@@ -120,7 +120,7 @@ new_version_runs() { # PID-BEFORE
 }
 
 suite package
-limit 300
+limit 600 # two builds of the package, on a machine that does other things as well
 run_test 'the package builds, has what it should, and lintian has nothing to say' built
 run_test 'the unit is hardened' hardened
 limit 180
