@@ -4,9 +4,11 @@
  * judge what the controller decided. Fields beyond the contract's stand after them.
  */
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/json.h"
+#include "api/put.h"
 #include "base/clock.h"
 #include "base/drop_reason.h"
 #include "net/address.h"
@@ -45,149 +47,210 @@ static const char *protocol_text(uint8_t protocol)
 	return protocol == IPPROTO_UDP ? "udp" : "tcp";
 }
 
-static json_t *clients_json(const struct snapshot_service *service)
+/* The document that was put, as a value: for the few that are asked for by name. */
+static json_t *parsed(struct text *text)
 {
-	json_t *list = json_array();
+	json_t *json = text->failed ? NULL : json_loadb(text->bytes, text->length, 0, NULL);
 
-	for (size_t i = 0; i < service->n_clients; i++)
-		json_array_append_new(list, json_pack("{s:o, s:I}", "group", text_json(service->clients[i].group), "prefixes",
-						      (json_int_t)service->clients[i].prefixes));
-	return list;
+	free(text->bytes);
+	return json;
 }
 
-json_t *api_service_json(const struct snapshot_service *service)
+static void put_clients(struct text *to, const struct snapshot_service *service)
+{
+	put_open(to, "clients", '[');
+	for (size_t i = 0; i < service->n_clients; i++) {
+		put_open(to, NULL, '{');
+		put_text(to, "group", service->clients[i].group);
+		put_number(to, "prefixes", service->clients[i].prefixes);
+		put_close(to, '}');
+	}
+	put_close(to, ']');
+}
+
+void api_put_service(struct text *to, const struct snapshot_service *service)
 {
 	char address[ADDRESS_TEXT_MAX];
 
 	address_format(&service->address, address);
 	if (service->prefix)
 		snprintf(address + strlen(address), sizeof(address) - strlen(address), "/%u", service->prefix);
-	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
-			 "name", text_json(service->name),
-			 "address", address,
-			 "protocol", protocol_text(service->protocol),
-			 "port", (int)service->port,
-			 "group", text_json(service->group),
-			 "forward", text_json(service->forward),
-			 "hash", text_json(service->hash),
-			 "tracking", text_json(service->tracking),
-			 "packets", (json_int_t)service->stats.packets,
-			 "bytes", (json_int_t)service->stats.bytes,
-			 "new_flows", (json_int_t)service->stats.new_flows,
-			 "answer_packets", (json_int_t)service->stats.answer_packets,
-			 "answer_bytes", (json_int_t)service->stats.answer_bytes,
-			 "on_empty", text_json(service->on_empty),
-			 "scheduler", text_json(service->scheduler),
-			 "clients", clients_json(service),
-			 "group_state", text_json(service->group_state));
+	put_open(to, NULL, '{');
+	put_text(to, "name", service->name);
+	put_text(to, "address", address);
+	put_text(to, "protocol", protocol_text(service->protocol));
+	put_number(to, "port", service->port);
+	put_text(to, "group", service->group);
+	put_text(to, "forward", service->forward);
+	put_text(to, "hash", service->hash);
+	put_text(to, "tracking", service->tracking);
+	put_number(to, "packets", service->stats.packets);
+	put_number(to, "bytes", service->stats.bytes);
+	put_number(to, "new_flows", service->stats.new_flows);
+	put_number(to, "answer_packets", service->stats.answer_packets);
+	put_number(to, "answer_bytes", service->stats.answer_bytes);
+	put_text(to, "on_empty", service->on_empty);
+	put_text(to, "scheduler", service->scheduler);
+	put_clients(to, service);
+	put_text(to, "group_state", service->group_state);
+	put_close(to, '}');
 }
 
-static json_t *member_json(const struct snapshot_member *member)
+json_t *api_service_json(const struct snapshot_service *service)
 {
-	json_t *json = json_pack("{s:o, s:o, s:o, s:f}",
-			 "name", text_json(member->backend),
-			 "role", text_json(member->role),
-			 "why", text_json(member->why),
-			 "share", member->share);
+	struct text text = {0};
 
-	api_add_member_failover(json, member);
-	return json;
+	api_put_service(&text, service);
+	return parsed(&text);
+}
+
+static void put_member(struct text *to, const struct snapshot_member *member)
+{
+	put_open(to, NULL, '{');
+	put_text(to, "name", member->backend);
+	put_text(to, "role", member->role);
+	put_text(to, "why", member->why);
+	put_real(to, "share", member->share);
+	api_put_member_failover(to, member);
+	put_close(to, '}');
+}
+
+static void put_members(struct text *to, const struct snapshot_group *group)
+{
+	put_open(to, "backends", '[');
+	for (size_t i = 0; i < group->n_members; i++)
+		put_member(to, &group->members[i]);
+	put_close(to, ']');
+}
+
+static void put_active(struct text *to, const struct snapshot_group *group)
+{
+	put_open(to, "active", '[');
+	for (size_t i = 0; i < group->n_members; i++)
+		if (strcmp(group->members[i].role, "active") == 0)
+			put_text(to, NULL, group->members[i].backend);
+	put_close(to, ']');
+}
+
+static void put_duration(struct text *to, const char *key, uint64_t ms)
+{
+	if (ms)
+		put_number(to, key, ms);
+	else
+		put_null(to, key);
+}
+
+void api_put_group(struct text *to, const struct snapshot_group *group)
+{
+	put_open(to, NULL, '{');
+	put_text(to, "name", group->name);
+	put_text(to, "mode", group->mode);
+	put_text(to, "primary", group->primary);
+	put_active(to, group);
+	put_text(to, "state", group->state);
+	put_number(to, "failovers", group->failovers);
+	put_time(to, "last_failover", group->last_failover);
+	put_number(to, "healthy", group->healthy);
+	put_number(to, "failed", group->failed);
+	put_members(to, group);
+	put_text(to, "forced", group->forced);
+	put_time(to, "forced_until", group->forced_until * 1000);
+	put_text(to, "failback", group->failback);
+	put_time(to, "failing_back_at", group->failing_back_at);
+	put_open(to, "slots", '{');
+	put_number(to, "total", group->slots);
+	put_number(to, "moving", group->moving);
+	put_number(to, "resolving", group->resolving);
+	put_close(to, '}');
+	put_text(to, "last_resort", group->last_resort);
+	put_duration(to, "detection_ms", group->detection_ms);
+	put_duration(to, "mtu_detection_ms", group->mtu_detection_ms);
+	api_put_failover(to, group);
+	put_close(to, '}');
 }
 
 json_t *api_group_json(const struct snapshot_group *group)
 {
-	json_t *active = json_array(), *backends = json_array(), *json;
+	struct text text = {0};
 
-	for (size_t i = 0; i < group->n_members; i++) {
-		json_array_append_new(backends, member_json(&group->members[i]));
-		if (strcmp(group->members[i].role, "active") == 0)
-			json_array_append_new(active, text_json(group->members[i].backend));
-	}
-	json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o, "
-			 "s:o, s:o}",
-			 "name", text_json(group->name),
-			 "mode", text_json(group->mode),
-			 "primary", text_json(group->primary),
-			 "active", active,
-			 "state", text_json(group->state),
-			 "failovers", (json_int_t)group->failovers,
-			 "last_failover", time_json(group->last_failover),
-			 "healthy", (json_int_t)group->healthy,
-			 "failed", (json_int_t)group->failed,
-			 "backends", backends,
-			 "forced", text_json(group->forced),
-			 "forced_until", time_json(group->forced_until * 1000),
-			 "failback", text_json(group->failback),
-			 "failing_back_at", time_json(group->failing_back_at),
-			 "slots",
-			 "total", (json_int_t)group->slots,
-			 "moving", (json_int_t)group->moving,
-			 "resolving", (json_int_t)group->resolving,
-			 "last_resort", text_json(group->last_resort),
-			 "detection_ms",
-			 group->detection_ms ? json_integer((json_int_t)group->detection_ms) : json_null(),
-			 "mtu_detection_ms",
-			 group->mtu_detection_ms ? json_integer((json_int_t)group->mtu_detection_ms) : json_null());
-	api_add_failover(json, group);
-	return json;
+	api_put_group(&text, group);
+	return parsed(&text);
+}
+
+static void put_check(struct text *to, const struct snapshot_backend *backend)
+{
+	put_open(to, "check", '{');
+	put_text(to, "type", backend->check_type);
+	put_text(to, "last", backend->check_last);
+	put_real(to, "latency_ms", backend->check_latency_ms);
+	put_time(to, "since", backend->check_since);
+	put_text(to, "reason", backend->check_reason);
+	if (backend->check_lag_ms < 0)
+		put_null(to, "lag_ms");
+	else
+		put_number(to, "lag_ms", (uint64_t)backend->check_lag_ms);
+	put_close(to, '}');
 }
 
 /* Null while nothing is known: down, or not checked. */
-static json_t *score_json(const struct snapshot_score *score)
+static void put_score(struct text *to, const struct snapshot_score *score)
 {
-	if (!score->results)
-		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f}",
-			 "percent", (json_int_t)score->percent,
-			 "results", (json_int_t)score->results,
-			 "bad", (json_int_t)score->bad,
-			 "slow", (json_int_t)score->slow,
-			 "mean_ms", score->mean_ms,
-			 "worst_ms", score->worst_ms);
+	if (!score->results) {
+		put_null(to, "score");
+		return;
+	}
+	put_open(to, "score", '{');
+	put_number(to, "percent", score->percent);
+	put_number(to, "results", score->results);
+	put_number(to, "bad", score->bad);
+	put_number(to, "slow", score->slow);
+	put_real(to, "mean_ms", score->mean_ms);
+	put_real(to, "worst_ms", score->worst_ms);
+	put_close(to, '}');
+}
+
+void api_put_backend(struct text *to, const struct snapshot_backend *backend)
+{
+	char address[ADDRESS_TEXT_MAX];
+
+	put_open(to, NULL, '{');
+	put_text(to, "name", backend->name);
+	put_text(to, "address", address_format(&backend->address, address));
+	put_number(to, "weight", backend->weight);
+	put_text(to, "health", backend->health);
+	put_text(to, "admin", backend->admin);
+	put_number(to, "flows", backend->flows);
+	put_check(to, backend);
+	put_number(to, "packets", backend->stats.packets);
+	put_number(to, "bytes", backend->stats.bytes);
+	put_number(to, "answer_packets", backend->stats.answer_packets);
+	put_number(to, "answer_bytes", backend->stats.answer_bytes);
+	put_number(to, "port", backend->port);
+	put_number(to, "configured_weight", backend->configured_weight);
+	put_flag(to, "drained", backend->drained);
+	put_time(to, "drain_until", backend->drain_until);
+	put_flag(to, "removed", backend->removed);
+	put_text(to, "next_hop", backend->next_hop);
+	put_flag(to, "next_hop_ok", backend->next_hop_ok);
+	put_text(to, "admin_by", backend->admin_by);
+	put_time(to, "window_until", backend->window_until);
+	put_number(to, "effective_weight", backend->effective_weight);
+	put_score(to, &backend->score);
+	put_flag(to, "slow_start", backend->slow_start);
+	put_text(to, "breaker", backend->breaker);
+	put_time(to, "ejected_until", backend->ejected_until);
+	put_text(to, "ejected_why", backend->ejected_why);
+	put_time(to, "admin_until", backend->admin_until);
+	put_time(to, "weight_until", backend->weight_until);
+	put_close(to, '}');
 }
 
 json_t *api_backend_json(const struct snapshot_backend *backend)
 {
-	char address[ADDRESS_TEXT_MAX];
+	struct text text = {0};
 
-	json_t *json = json_pack("{s:o, s:s, s:I, s:o, s:o, s:I, s:{s:o, s:o, s:f, s:o, s:o, s:o}, s:I, s:I, s:I, s:I, "
-			 "s:i, s:I, s:b, s:o, s:b, s:o, s:b, s:o, s:o, s:I, s:o, s:b, s:o, s:o, s:o}",
-			 "name", text_json(backend->name),
-			 "address", address_format(&backend->address, address),
-			 "weight", (json_int_t)backend->weight,
-			 "health", text_json(backend->health),
-			 "admin", text_json(backend->admin),
-			 "flows", (json_int_t)backend->flows,
-			 "check",
-			 "type", text_json(backend->check_type),
-			 "last", text_json(backend->check_last),
-			 "latency_ms", backend->check_latency_ms,
-			 "since", time_json(backend->check_since),
-			 "reason", text_json(backend->check_reason),
-			 "lag_ms", backend->check_lag_ms < 0 ? json_null() : json_integer(backend->check_lag_ms),
-			 "packets", (json_int_t)backend->stats.packets,
-			 "bytes", (json_int_t)backend->stats.bytes,
-			 "answer_packets", (json_int_t)backend->stats.answer_packets,
-			 "answer_bytes", (json_int_t)backend->stats.answer_bytes,
-			 "port", (int)backend->port,
-			 "configured_weight", (json_int_t)backend->configured_weight,
-			 "drained", (int)backend->drained,
-			 "drain_until", time_json(backend->drain_until),
-			 "removed", (int)backend->removed,
-			 "next_hop", text_json(backend->next_hop),
-			 "next_hop_ok", (int)backend->next_hop_ok,
-			 "admin_by", text_json(backend->admin_by),
-			 "window_until", time_json(backend->window_until),
-			 "effective_weight", (json_int_t)backend->effective_weight,
-			 "score", score_json(&backend->score),
-			 "slow_start", (int)backend->slow_start,
-			 "breaker", text_json(backend->breaker),
-			 "ejected_until", time_json(backend->ejected_until),
-			 "ejected_why", text_json(backend->ejected_why));
-
-	json_object_set_new(json, "admin_until", time_json(backend->admin_until));
-	json_object_set_new(json, "weight_until", time_json(backend->weight_until));
-	return json;
+	api_put_backend(&text, backend);
+	return parsed(&text);
 }
 
 json_t *api_event_json(const struct event *event)

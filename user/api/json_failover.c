@@ -3,14 +3,7 @@
 #include <string.h>
 
 #include "api/json.h"
-#include "base/clock.h"
-
-static json_t *time_or_null(int64_t wall_ms)
-{
-	char buffer[CLOCK_TEXT_MAX];
-
-	return wall_ms > 0 ? json_string(clock_rfc3339(wall_ms, buffer)) : json_null();
-}
+#include "api/put.h"
 
 /* The names of "a, b". */
 static json_t *names_json(const char *text)
@@ -37,20 +30,23 @@ static json_t *proposal_json(const struct snapshot_group *group)
 			 confirm);
 }
 
-void api_add_failover(json_t *json, const struct snapshot_group *group)
+void api_put_failover(struct text *to, const struct snapshot_group *group)
 {
-	json_object_set_new(json, "failover", group->failover ? json_string(group->failover) : json_null());
-	json_object_set_new(json, "proposal", proposal_json(group));
-	json_object_set_new(json, "held_until", time_or_null(group->held_until));
-	json_object_set_new(json, "rechecking", json_boolean(group->rechecking));
-	json_object_set_new(json, "panic", json_boolean(group->panic));
-	json_object_set_new(json, "shifted_percent", json_integer(group->shifted_percent));
-	json_object_set_new(json, "suppressed_until", time_or_null(group->suppressed_until));
+	put_text(to, "failover", group->failover);
+	put_value(to, "proposal", proposal_json(group));
+	put_time(to, "held_until", group->held_until);
+	put_flag(to, "rechecking", group->rechecking);
+	put_flag(to, "panic", group->panic);
+	put_number(to, "shifted_percent", group->shifted_percent);
+	put_time(to, "suppressed_until", group->suppressed_until);
 }
 
-void api_add_member_failover(json_t *json, const struct snapshot_member *member)
+void api_put_member_failover(struct text *to, const struct snapshot_member *member)
 {
-	json_object_set_new(json, "penalty", json_real(member->penalty));
-	json_object_set_new(json, "suppressed_until", time_or_null(member->suppressed_until));
-	json_object_set_new(json, "lag_ms", member->lag_ms >= 0 ? json_integer(member->lag_ms) : json_null());
+	put_real(to, "penalty", member->penalty);
+	put_time(to, "suppressed_until", member->suppressed_until);
+	if (member->lag_ms >= 0)
+		put_number(to, "lag_ms", (uint64_t)member->lag_ms);
+	else
+		put_null(to, "lag_ms");
 }

@@ -14,11 +14,15 @@ static bool reserve(struct text *text, size_t more)
 	size_t room = (text->length + more + 1) * 2;
 	char *grown;
 
+	if (text->failed)
+		return false;
 	if (text->length + more + 1 <= text->room)
 		return true;
 	grown = realloc(text->bytes, room);
-	if (!grown)
+	if (!grown) {
+		text->failed = true;
 		return false;
+	}
 	text->bytes = grown;
 	text->room = room;
 	return true;
@@ -67,6 +71,7 @@ bool text_put_json(struct text *text, json_t *take_value)
 {
 	bool done = take_value && json_dump_callback(take_value, append, text, FLAGS) == 0;
 
+	text->failed = text->failed || !done;
 	json_decref(take_value);
 	return done;
 }

@@ -10,9 +10,10 @@
 struct text {
 	char *bytes;               /* NUL-terminated; NULL while nothing was put */
 	size_t length, room;
+	bool failed;               /* something was not put: no memory, or a value that is none */
 };
 
-/* false: no memory; what was put before stands. */
+/* false: no memory, here or before; what was put before stands. */
 bool text_put(struct text *text, const char *words);
 bool text_put_bytes(struct text *text, const char *bytes, size_t length);
 bool text_format(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
