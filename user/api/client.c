@@ -13,13 +13,14 @@
 #define CONNECT_TIMEOUT_MS 3000L
 #define TIMEOUT_MS 30000L      /* a reload of a large configuration takes seconds */
 #define ANSWER_MAX (256 << 20)
+#define READ_BYTES (256L << 10) /* at once: the status of 10,000 backends has 10 MB */
 
 struct client {
 	CURL *curl;
 	struct curl_slist *headers;
 	char *base;                /* "http://shunt" or the URL without its last '/' */
 	char *answer;
-	size_t length;
+	size_t length, room;       /* bytes of the last answer, and that it may have */
 	char reason[CURL_ERROR_SIZE];
 	long connect_errno;
 };
@@ -27,16 +28,19 @@ struct client {
 static size_t on_answer(char *data, size_t size, size_t n, void *userdata)
 {
 	struct client *client = userdata;
-	size_t length = size * n;
+	size_t length = size * n, room = (client->length + length) * 2;
 	char *grown;
 
 	if (client->length + length > ANSWER_MAX)
 		return 0;
-	grown = realloc(client->answer, client->length + length + 1);
-	if (!grown)
-		return 0;
-	memcpy(grown + client->length, data, length);
-	client->answer = grown;
+	if (client->length + length > client->room) {
+		grown = realloc(client->answer, room);
+		if (!grown)
+			return 0;
+		client->answer = grown;
+		client->room = room;
+	}
+	memcpy(client->answer + client->length, data, length);
 	client->length += length;
 	return length;
 }
@@ -59,6 +63,7 @@ static int set_up(struct client *client, const struct client_options *options)
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
 	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, on_answer);
 	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, client);
+	curl_easy_setopt(client->curl, CURLOPT_BUFFERSIZE, READ_BYTES);
 	curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, client->reason);
 	curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
@@ -144,8 +149,7 @@ static void set_method(struct client *client, const char *method, const char *bo
 		curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, method);
 }
 
-int client_call(struct client *client, const char *method, const char *path, const json_t *body, long *ret_status,
-		json_t **ret_document)
+static int ask(struct client *client, const char *method, const char *path, const json_t *body, long *ret_status)
 {
 	_cleanup_(freep) char *url = NULL, *body_text = NULL;
 	CURLcode code;
@@ -167,8 +171,26 @@ int client_call(struct client *client, const char *method, const char *path, con
 		return -EHOSTUNREACH;
 	}
 	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, ret_status);
-	*ret_document = client->length ? json_loadb(client->answer, client->length, 0, NULL) : NULL;
 	return 0;
+}
+
+int client_get(struct client *client, const char *path, long *ret_status, const char **peek_answer, size_t *ret_length)
+{
+	int r = ask(client, "GET", path, NULL, ret_status);
+
+	*peek_answer = client->answer;
+	*ret_length = r == 0 ? client->length : 0;
+	return r;
+}
+
+int client_call(struct client *client, const char *method, const char *path, const json_t *body, long *ret_status,
+		json_t **ret_document)
+{
+	int r = ask(client, method, path, body, ret_status);
+
+	if (r == 0)
+		*ret_document = client->length ? json_loadb(client->answer, client->length, 0, NULL) : NULL;
+	return r;
 }
 
 const char *client_reason(const struct client *client)

@@ -30,6 +30,11 @@ char *client_escape(struct client *client, const char *text); /* for a value in 
  */
 int client_call(struct client *client, const char *method, const char *path, const json_t *body, long *ret_status,
 		json_t **ret_document);
+/*
+ * The same of a GET, but the answer as it came, *ret_length bytes without a NUL; borrowed until the next call. Nobody has looked whether
+ * it is JSON.
+ */
+int client_get(struct client *client, const char *path, long *ret_status, const char **peek_answer, size_t *ret_length);
 
 const char *client_reason(const struct client *client);  /* of the last failed call, for people */
 int client_errno(const struct client *client);           /* of its connect(); 0: not known */

@@ -167,6 +167,17 @@ void cli_suggest(struct cli *cli, const char *kind, const char *name)
 
 /* ---- calls on the resources of the API ---- */
 
+/* Says why it was refused, and which name may have been meant. */
+static int refused(struct cli *cli, long status, json_t *take_document, const char *kind, const char *name)
+{
+	int r = cli_refused(cli, status, take_document);
+
+	json_decref(take_document);
+	if (status == 404 && name)
+		cli_suggest(cli, kind, name);
+	return r;
+}
+
 int cli_call(struct cli *cli, const char *method, const char *kind, const char *name, const char *action,
 	     json_t *take_body, json_t **ret_document)
 {
@@ -179,13 +190,8 @@ int cli_call(struct cli *cli, const char *method, const char *kind, const char *
 	json_decref(take_body);
 	if (r != EXIT_DONE)
 		return r;
-	if (status != 200 || !document) {
-		r = cli_refused(cli, status, document);
-		json_decref(document);
-		if (status == 404 && name)
-			cli_suggest(cli, kind, name);
-		return r;
-	}
+	if (status != 200 || !document)
+		return refused(cli, status, document, kind, name);
 	*ret_document = document;
 	return EXIT_DONE;
 }
@@ -193,4 +199,25 @@ int cli_call(struct cli *cli, const char *method, const char *kind, const char *
 int cli_get(struct cli *cli, const char *kind, const char *name, json_t **ret_document)
 {
 	return cli_call(cli, "GET", kind, name, NULL, NULL, ret_document);
+}
+
+int cli_show_json(struct cli *cli, const char *kind, const char *name)
+{
+	_cleanup_(freep) char *path = client_path(cli->client, kind, name, NULL);
+	const char *answer;
+	size_t length;
+	long status;
+
+	if (!path)
+		return cli_fail(EXIT_REFUSED, "out of memory");
+	if (client_get(cli->client, path, &status, &answer, &length) < 0)
+		return unreachable(cli);
+	if (status != 200 || !length || (*answer != '{' && *answer != '['))
+		return refused(cli, status, length ? json_loadb(answer, length, 0, NULL) : NULL, kind, name);
+	if (cli_json_lines)
+		fwrite(answer, 1, length, stdout);
+	else
+		print_indented(answer, length, stdout);
+	putchar('\n');
+	return EXIT_DONE;
 }

@@ -86,6 +86,8 @@ int watch_run(struct cli *cli, int (*run)(struct cli *cli));
 int cli_call(struct cli *cli, const char *method, const char *kind, const char *name, const char *action,
 	     json_t *take_body, json_t **ret_document);
 int cli_get(struct cli *cli, const char *kind, const char *name, json_t **ret_document);
+/* Prints what the controller answers, for --json. */
+int cli_show_json(struct cli *cli, const char *kind, const char *name);
 /* The same for any path; *ret_status is the HTTP status. Only EXIT_DONE and EXIT_UNREACHABLE. */
 int cli_ask(struct cli *cli, const char *method, const char *path, const json_t *body, long *ret_status,
 	    json_t **ret_document);
@@ -114,6 +116,8 @@ int64_t get_number(const json_t *object, const char *key);
 double get_real(const json_t *object, const char *key);
 bool get_flag(const json_t *object, const char *key);
 int64_t get_time(const json_t *object, const char *key); /* RFC 3339 → Unix ms, 0: null */
+/* A document that is on one line, a line a value, as cli_print_json() would. */
+void print_indented(const char *document, size_t length, FILE *to);
 /* All fields, a line each. */
 void print_object(const json_t *object, const struct style *style);
 

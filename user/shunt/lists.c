@@ -102,18 +102,6 @@ static int show_one(struct cli *cli, const char *kind, bool counts)
 	return EXIT_DONE;
 }
 
-static int show_json(struct cli *cli, const char *kind)
-{
-	json_t *document;
-	int r = cli_get(cli, kind, cli->positional[0], &document);
-
-	if (r != EXIT_DONE)
-		return r;
-	cli_print_json(document);
-	json_decref(document);
-	return EXIT_DONE;
-}
-
 static void put_count(struct table *table, uint64_t count)
 {
 	char buffer[HUMAN_TEXT_MAX];
@@ -152,7 +140,7 @@ int command_services(struct cli *cli)
 	int r;
 
 	if (cli->json)
-		return show_json(cli, "services");
+		return cli_show_json(cli, "services", cli->positional[0]);
 	if (cli->n_positional)
 		return show_one(cli, "services", true);
 	r = look_twice(cli, "services", NULL, &looks);
@@ -188,7 +176,7 @@ int command_backends(struct cli *cli)
 	int r;
 
 	if (cli->json)
-		return show_json(cli, "backends");
+		return cli_show_json(cli, "backends", cli->positional[0]);
 	if (cli->n_positional)
 		return show_one(cli, "backends", true);
 	r = look_twice(cli, "backends", NULL, &looks);
@@ -239,7 +227,7 @@ int command_groups(struct cli *cli)
 	int r;
 
 	if (cli->json)
-		return show_json(cli, "groups");
+		return cli_show_json(cli, "groups", cli->positional[0]);
 	if (cli->n_positional)
 		return show_one(cli, "groups", false);
 	r = cli_get(cli, "groups", NULL, &groups);
@@ -323,15 +311,13 @@ int command_stats(struct cli *cli)
 {
 	const json_t *flow_table;
 	json_t *status;
-	int r = cli_get(cli, "status", NULL, &status);
+	int r;
 
+	if (cli->json)
+		return cli_show_json(cli, "status", NULL);
+	r = cli_get(cli, "status", NULL, &status);
 	if (r != EXIT_DONE)
 		return r;
-	if (cli->json) {
-		cli_print_json(status);
-		json_decref(status);
-		return EXIT_DONE;
-	}
 	flow_table = json_object_get(status, "flow_table");
 	print_counters(cli, json_object_get(status, "services"), "SERVICE", "NEW FLOWS", "new_flows");
 	print_counters(cli, json_object_get(status, "backends"), "BACKEND", "FLOWS", "flows");

@@ -179,26 +179,13 @@ static void print_status(const struct status *status)
 	print_drops(status);
 }
 
-static int print_json(struct cli *cli)
-{
-	json_t *document;
-	int r = cli->n_positional ? cli_get(cli, "groups", cli->positional[0], &document)
-				  : cli_get(cli, "status", NULL, &document);
-
-	if (r != EXIT_DONE)
-		return r;
-	cli_print_json(document);
-	json_decref(document);
-	return EXIT_DONE;
-}
-
 int command_status(struct cli *cli)
 {
 	struct status status = {.style = &cli->style, .now_ms = clock_wall_ms()};
 	int r;
 
 	if (cli->json)
-		return print_json(cli);
+		return cli->n_positional ? cli_show_json(cli, "groups", cli->positional[0]) : cli_show_json(cli, "status", NULL);
 	r = cli_get(cli, "status", NULL, &status.document);
 	if (r != EXIT_DONE)
 		return r;
