@@ -85,6 +85,39 @@ some_backends() {
 	done
 }
 
+# many_of_everything SERVICES GROUPS BACKENDS [CHECKED]: a configuration, its backends in 10.200.0.0/16; those of the first CHECKED groups are
+# checked five times a second.
+many_of_everything() {
+	jq -nr --argjson services "$1" --argjson groups "$2" --argjson backends "$3" --argjson checked "${4:-0}" '
+		"interfaces: [eth0]", "table_size: 1024", "flow_table_size: 65536", "api: {listen: \"127.0.0.1:8080\"}",
+		"defaults: {forward: ipip, health_check: {type: none}}", "services:",
+		(range($services) | "  - {name: service-\(.), address: 198.18.\(. / 256 | floor).\(. % 256), protocol: tcp, port: 443, group: group-\(. % $groups)}"),
+		"failover_groups:",
+		(range($groups) | . as $g | "  - {name: group-\(.), mode: active-active, backends: [\([range($g; $backends; $groups) | "backend-\(.)"] | join(", "))]\(
+			if $g < $checked then ", health_check: {type: tcp, port: 80, interval: 200ms, timeout: 200ms}" else "" end)}"),
+		"backends:",
+		(range($backends) | "  - {name: backend-\(.), address: 10.200.\(. / 256 | floor).\(. % 256)}")'
+}
+
+metrics() { curl -s --unix-socket "$RUN_DIR/shunt.sock" http://shunt/metrics; }
+
+# lateness SHARE BEFORE AFTER: upper bound in ms of the class that so many of the checks between two `metrics` are in or below.
+lateness() {
+	awk -v share="$1" -F'[" ]' '/^shunt_check_lateness_seconds_bucket/ {
+		n[$2] = $NF - n[$2]
+		if (NR == FNR) next
+		bound[++k] = $2
+	} END {
+		for (i = 1; i <= k; i++)
+			if (n[bound[i]] >= share * n["+Inf"]) {
+				print bound[i] == "+Inf" ? "infinitely many" : bound[i] * 1000
+				exit
+			}
+	}' "$2" "$3"
+}
+
+counted() { awk -v name="$2" '$1 == name { print $2 }' "$1"; } # FILE METRIC
+
 names() { # N: "b1, b2, … bN"
 	local i text=b1
 	for i in $(seq 2 "$1"); do text="$text, b$i"; done

@@ -194,25 +194,6 @@ an_agent_decides() {
 
 # ---- many ----
 
-metrics() { curl -s --unix-socket "$RUN_DIR/shunt.sock" http://shunt/metrics; }
-
-# late_p99 BEFORE AFTER: upper bound in ms of the class that 99 % of the checks between two `metrics` are in.
-late_p99() {
-	awk -F'[" ]' '/^shunt_check_lateness_seconds_bucket/ {
-		n[$2] = $NF - n[$2]
-		if (NR == FNR) next
-		bound[++k] = $2
-	} END {
-		for (i = 1; i <= k; i++)
-			if (n[bound[i]] >= 0.99 * n["+Inf"]) {
-				print bound[i] == "+Inf" ? "infinitely many" : bound[i] * 1000
-				exit
-			}
-	}' "$1" "$2"
-}
-
-counted() { awk -v name="$2" '$1 == name { print $2 }' "$1"; } # FILE METRIC
-
 cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$(pid_of "$SHUNTD")/stat"; }
 
 a_thousand_backends() {
@@ -242,7 +223,7 @@ a_thousand_backends() {
 	checks=$(($(counted "$T/after" shunt_check_lateness_seconds_count) - $(counted "$T/before" shunt_check_lateness_seconds_count)))
 	skipped=$(($(counted "$T/after" shunt_checks_skipped_total) - $(counted "$T/before" shunt_checks_skipped_total)))
 	note "1,000 backends by HTTP every second: $checks checks in $seconds s, $percent % of a core (the network's part of both ends" \
-		"included), $memory MB, late at the 99th percentile by no more than $(late_p99 "$T/before" "$T/after") ms, $skipped left out"
+		"included), $memory MB, late at the 99th percentile by no more than $(lateness 0.99 "$T/before" "$T/after") ms, $skipped left out"
 	expect "$checks" -ge $((seconds * 900)) "checks that were due"
 	busy || expect "${percent%.*}" -le 10 "percent of a core"
 	expect "$memory" -le 64 "MB"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# What an operator asks: doctor, trace, flows, explain.
+# What an operator asks: doctor, trace, flows, explain, status.
 # shellcheck source=tests/lib/suite.sh
 . "$(dirname "$0")/../lib/suite.sh"
 
@@ -232,6 +232,50 @@ flows_are_counted() {
 	expect_contains "$(cat "$T/err")" 'did you mean "b1"' "what may be meant"
 }
 
+# ---- status of much ----
+
+status_by_api() { curl -sf -o "$T/out" --unix-socket "$RUN_DIR/shunt.sock" http://shunt/api/v1/status; }
+status_by_command() { shunt status --json >"$T/out"; }
+
+ten_times() { # COMMAND…: the ms that each took, a line each
+	local since
+	for _ in $(seq 10); do
+		since=$(now_ms)
+		"$@"
+		echo $(($(now_ms) - since))
+	done
+}
+
+all_checked_are_up() { is 0 json '[.[] | select(.check.type == "tcp" and .health != "up")] | length' backends; }
+
+status_of_much() {
+	local way skipped
+	net_make client lb b1
+	serve b1
+	on b1 ip route add local 10.200.0.0/16 dev lo
+	on lb ip route add 10.200.0.0/16 via "$(ip4 b1)"
+	many_of_everything 4096 2048 10000 20 | config
+	SHUNT_START_LIMIT=60 start_shuntd
+	wait_for 30 "every backend that is checked is up" all_checked_are_up
+	metrics >"$T/before"
+	for way in api command; do
+		ten_times "status_by_$way" >"$T/$way"
+		expect "$(jq '[.services, .groups, .backends | length] | join(" ")' -r "$T/out")" = "4096 2048 10000" "what the $way answers"
+	done
+	metrics >"$T/after"
+	skipped=$(($(counted "$T/after" shunt_checks_skipped_total) - $(counted "$T/before" shunt_checks_skipped_total)))
+	note "status of 4,096 services and 10,000 backends, $(wc -c <"$T/out") bytes: $(median <"$T/api") ms by API (worst of ten $(largest <"$T/api"))," \
+		"$(median <"$T/command") ms by shunt status --json ($(largest <"$T/command")); of checks meanwhile 99 % were late by no more than" \
+		"$(lateness 0.99 "$T/before" "$T/after") ms, all by no more than $(lateness 1 "$T/before" "$T/after") ms, $skipped left out"
+	expect "$(counted "$T/after" shunt_check_lateness_seconds_count)" -gt "$(counted "$T/before" shunt_check_lateness_seconds_count)" "checks"
+	busy && return
+	for way in api command; do
+		expect "$(median <"$T/$way" | cut -d. -f1)" -le 200 "ms by $way"
+	done
+	expect "$(lateness 0.99 "$T/before" "$T/after")" -le 100 "ms of lateness"
+	expect "$skipped" -eq 0 "checks left out"
+}
+
 suite operator
 run_test 'doctor looks at a host before the first start' doctor_before_a_start
 run_test 'doctor names the command that mends it, and it does' doctor_names_what_mends_it
@@ -242,4 +286,5 @@ run_test 'trace of drops; watchers that die are missed; wrong filters are refuse
 run_test 'trace goes on through a reload, and ends with its controller' trace_survives
 run_test 'trace writes a file that Wireshark reads, with packets as they came and as they left' trace_into_a_file
 run_test 'flows counts what is pinned, by silence and slot' flows_are_counted
+run_test 'status of 10,000 backends comes at once, and no check is late for it' status_of_much
 finish

@@ -311,17 +311,6 @@ complains_of() { [[ $(complaints) == *"$1"* ]]; }
 
 # ---- much of it ----
 
-many_of_everything() { # SERVICES GROUPS BACKENDS
-	jq -nr --argjson services "$1" --argjson groups "$2" --argjson backends "$3" '
-		"interfaces: [eth0]", "table_size: 1024", "flow_table_size: 65536", "api: {listen: \"127.0.0.1:8080\"}",
-		"defaults: {forward: ipip, health_check: {type: none}}", "services:",
-		(range($services) | "  - {name: service-\(.), address: 198.18.\(. / 256 | floor).\(. % 256), protocol: tcp, port: 443, group: group-\(. % $groups)}"),
-		"failover_groups:",
-		(range($groups) | . as $g | "  - {name: group-\(.), mode: active-active, backends: [\([range($g; $backends; $groups) | "backend-\(.)"] | join(", "))]}"),
-		"backends:",
-		(range($backends) | "  - {name: backend-\(.), address: 10.200.\(. / 256 | floor).\(. % 256)}")'
-}
-
 # What a search costs until it is laid out, in ms.
 search_ms() { # WORDS
 	of_page 'const start = performance.now(), field = document.getElementById("search");
