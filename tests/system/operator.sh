@@ -249,7 +249,7 @@ ten_times() { # COMMAND…: the ms that each took, a line each
 all_checked_are_up() { is 0 json '[.[] | select(.check.type == "tcp" and .health != "up")] | length' backends; }
 
 status_of_much() {
-	local way skipped
+	local way skipped checks
 	net_make client lb b1
 	serve b1
 	on b1 ip route add local 10.200.0.0/16 dev lo
@@ -267,13 +267,14 @@ status_of_much() {
 	note "status of 4,096 services and 10,000 backends, $(wc -c <"$T/out") bytes: $(median <"$T/api") ms by API (worst of ten $(largest <"$T/api"))," \
 		"$(median <"$T/command") ms by shunt status --json ($(largest <"$T/command")); of checks meanwhile 99 % were late by no more than" \
 		"$(lateness 0.99 "$T/before" "$T/after") ms, all by no more than $(lateness 1 "$T/before" "$T/after") ms, $skipped left out"
-	expect "$(counted "$T/after" shunt_check_lateness_seconds_count)" -gt "$(counted "$T/before" shunt_check_lateness_seconds_count)" "checks"
+	checks=$(($(counted "$T/after" shunt_check_lateness_seconds_count) - $(counted "$T/before" shunt_check_lateness_seconds_count)))
+	expect "$checks" -gt 0 "checks"
 	busy && return
 	for way in api command; do
 		expect "$(median <"$T/$way" | cut -d. -f1)" -le 200 "ms by $way"
 	done
 	expect "$(lateness 0.99 "$T/before" "$T/after")" -le 100 "ms of lateness"
-	expect "$skipped" -eq 0 "checks left out"
+	expect $((skipped * 100)) -le "$checks" "hundredths of the checks that were left out"
 }
 
 suite operator
