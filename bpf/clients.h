@@ -14,34 +14,49 @@ struct placement {
 	__u32 state;                     /* enum shunt_slot_state */
 };
 
-/* Changes the placement when the client (`high`, `low`: halves of its address) has one of its own. Global as list_has(). */
-__noinline int place_client(struct placement *placement, __u64 high, __u64 low, __u32 service)
+/* As a word of struct shunt_index_found. */
+stage __u64 placement_word(__u16 group, __u16 was_group, __u8 state)
+{
+	struct shunt_index_found found = {.group = group, .was_group = was_group, .state = state, .is_listed = 1};
+	__u64 word;
+
+	__builtin_memcpy(&word, &found, sizeof(word));
+	return word;
+}
+
+/* What the trie has for the client (`high`, `low`: halves of its address), as a word of struct shunt_index_found. As list_has(). */
+__noinline __u64 find_client_in_trie(__u64 high, __u64 low, __u32 service)
 {
 	struct shunt_list_key key = {.length = SHUNT_LISTED_WHOLE, .service = service, .address = address_of(high, low)};
 	const struct shunt_client_group *found;
 
-	if (!placement)
-		return false;
 	key.version = shunt_addr_is_ipv4(&key.address) ? 4 : 6;
 	found = bpf_map_lookup_elem(&client_groups, &key);
-	if (!found)
-		return false;
-	placement->group = found->group;
-	placement->was_group = found->was_group;
-	placement->state = found->state;
-	return true;
+	return found ? placement_word(found->group, found->was_group, found->state) : 0;
+}
+
+/*
+ * The placement of the client where it has one of its own, else `otherwise`, both as such words. Global, too: where it is
+ * asked more than once the verifier would go on along each way of each.
+ */
+__noinline __u64 place_client(__u64 high, __u64 low, __u32 service, __u64 otherwise)
+{
+	__u32 step = index_root(high, low, SHUNT_INDEX_CLIENTS, service);
+	__u64 word = likely(step != SHUNT_INDEX_ASK_TRIE) ? index_find(high, low, step) : find_client_in_trie(high, low, service);
+
+	return word ^ ((word ^ otherwise) & all_bits_if_zero(word)); /* no branch: see index_find() */
 }
 
 stage struct placement placement_of(const struct packet *p)
 {
-	const struct placement placement = {p->service->group, p->service->was_group, p->service->group_state};
-	struct placement own;
+	const struct shunt_service *service = p->service;
+	struct shunt_index_found found;
 
-	if (!(cfg.features & SHUNT_FEATURE_CLIENTS) || likely(!(p->service->flags & SHUNT_SERVICE_CLIENTS)))
-		return placement;
-	own = placement; /* that one stays in registers */
-	place_client(&own, shunt_addr_half(&p->source, 0), shunt_addr_half(&p->source, 1), p->service->id);
-	return own;
+	if (!(cfg.features & SHUNT_FEATURE_CLIENTS) || likely(!(service->flags & SHUNT_SERVICE_CLIENTS)))
+		return (struct placement){service->group, service->was_group, service->group_state};
+	found = index_found(place_client(shunt_addr_half(&p->source, 0), shunt_addr_half(&p->source, 1), service->id,
+					 placement_word(service->group, service->was_group, service->group_state)));
+	return (struct placement){found.group, found.was_group, found.state};
 }
 
 #endif

@@ -9,6 +9,7 @@
 #include <shunt/deny_filter.h>
 
 #include "packet.h"
+#include "prefix_index.h"
 
 enum list { LIST_DENY, LIST_ALLOW };
 
@@ -54,6 +55,17 @@ __noinline int may_be_denied(__u64 high, __u64 low)
 	return filter_has(shunt_filter_48(&address)) || filter_has(shunt_filter_32(shunt_byte_word(address.byte)));
 }
 
+/* Whether the client is on the list of who is allowed of a service, 0: of all services. */
+stage bool is_allowed(const struct packet *p, __u32 service)
+{
+	__u64 high = shunt_addr_half(&p->source, 0), low = shunt_addr_half(&p->source, 1);
+	__u32 step = index_root(high, low, SHUNT_INDEX_ALLOW, service);
+
+	if (unlikely(step == SHUNT_INDEX_ASK_TRIE))
+		return list_has(high, low, service, LIST_ALLOW, false);
+	return index_found(index_find(high, low, step)).is_listed;
+}
+
 stage int deny_client(struct packet *p)
 {
 	const struct shunt_service *service = p->service;
@@ -65,10 +77,10 @@ stage int deny_client(struct packet *p)
 	    (list_has(high, low, 0, LIST_DENY, !p->dry) ||
 	     (service && service->flags & SHUNT_SERVICE_DENY && list_has(high, low, service->id, LIST_DENY, !p->dry))))
 		return drop(p, SHUNT_DROP_DENIED);
-	if (cfg.features & SHUNT_FEATURE_ALLOW_ALL && unlikely(!list_has(high, low, 0, LIST_ALLOW, false)))
+	if (cfg.features & SHUNT_FEATURE_ALLOW_ALL && unlikely(!is_allowed(p, 0)))
 		return drop(p, SHUNT_DROP_NOT_ALLOWED);
 	if (cfg.features & SHUNT_FEATURE_ALLOW && service && service->flags & SHUNT_SERVICE_ALLOW &&
-	    unlikely(!list_has(high, low, service->id, LIST_ALLOW, false)))
+	    unlikely(!is_allowed(p, service->id)))
 		return drop(p, SHUNT_DROP_NOT_ALLOWED);
 	return SHUNT_NEXT;
 }

@@ -12,6 +12,7 @@
 #include <shunt/abi.h>
 #include <shunt/deny_filter.h>
 #include <shunt/names.h>
+#include <shunt/prefix_index.h>
 #include <shunt/reasons.h>
 
 #define SHUNT_ARRAY(name, value_type, entries, flags) \
@@ -95,6 +96,15 @@ SHUNT_ARRAY(deny_filter, struct shunt_deny_filter, SHUNT_DENY_FILTER_WORDS, BPF_
 
 /* Controller writes whole elements; packets read: clients of a service that another group takes. */
 SHUNT_PREFIXES(client_groups, struct shunt_client_group);
+
+/*
+ * In front of the two: controller writes while packets are told to ask the tries, then says where to begin; packets read.
+ * Not pinned: filled from the tries before attaching. Entries and seeds at load; next to nothing when no service needs it.
+ */
+SHUNT_ARRAY(prefix_roots, struct shunt_index_root, SHUNT_INDEX_LISTS * SHUNT_MAX_SERVICES, BPF_F_MMAPABLE);
+SHUNT_ARRAY(prefix_steps, struct shunt_index_step, SHUNT_INDEX_STEPS, BPF_F_MMAPABLE);
+SHUNT_ARRAY(prefix_seeds, struct shunt_index_seeds, 1, BPF_F_MMAPABLE);
+SHUNT_ARRAY(prefix_entries, struct shunt_index_entry, 1, BPF_F_MMAPABLE);
 
 /* Controller writes whole elements; packets of QUIC read: backends by the server id in the connection id. */
 struct {

@@ -258,6 +258,42 @@ struct shunt_deny_filter {
 	__u64 bits;                  /* deny_filter.h */
 };
 
+/* ---- the index of prefixes, in front of the tries allow and client_groups (prefix_index.h) ---- */
+
+/* Where the search of a list begins: steps of IPv4 and of IPv6, 0: it has none. While the array is rewritten the trie is asked. */
+#define SHUNT_INDEX_ASK_TRIE 0xffffffffU
+struct shunt_index_root {
+	__u32 step[2];
+};
+
+/* One length of a list. */
+struct shunt_index_step {
+	__u64 mask[2];               /* bits of the address that count; its halves as numbers, the first bit is the highest */
+	__u64 rest;                  /* of entries of this length, shunt_index_rest() */
+	__u32 next[2];               /* where to look when there was no such entry, and when there was; 0: nowhere */
+};
+
+/* Of the longest prefix that holds, as far as is known at an entry. In clients the first three as in struct shunt_client_group. */
+struct shunt_index_found {
+	__u16 group, was_group;
+	__u8 state;
+	__u8 is_listed;              /* some prefix holds */
+	__u8 has_longer;             /* longer ones may hold */
+	__u8 pad;
+} __attribute__((aligned(8)));
+
+/* Displacements of the keys of four buckets. */
+#define SHUNT_INDEX_SEEDS_PER_LINE 4
+struct shunt_index_seeds {
+	__u16 seed[SHUNT_INDEX_SEEDS_PER_LINE];
+};
+
+struct shunt_index_entry {
+	__u64 address[2];            /* likewise as numbers; bits behind the prefix are zero */
+	__u64 rest;                  /* 0: free */
+	struct shunt_index_found found;
+};
+
 /* Of a service; index is its id. */
 struct shunt_limit {
 	__u64 due_ns;                /* the service's bucket (bucket.h); packets write it */
@@ -342,6 +378,7 @@ struct shunt_config {
 	__be32 source_entropy_ipv4;  /* host bits of the outer IPv4 source that the flow hash may set */
 	__u32 flow_timeout;          /* coarse units, shunt_coarse_time(): an established entry may go when it is older */
 	__u32 client_lines;          /* lines in clients, a power of two */
+	__u32 index_entries, index_buckets; /* of prefix_entries and prefix_seeds; powers of two */
 };
 
 /* ---- what xdp_explain found ---- */
@@ -432,6 +469,9 @@ _Static_assert(sizeof(struct shunt_link) == 16, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_info) == 24, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_list_key) == 24, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(SHUNT_MAX_SERVICES <= 1 << 16, "a service id fits a prefix key");
+_Static_assert(sizeof(struct shunt_index_found) == 8, "a function of BPF gives it back in a register");
+_Static_assert(sizeof(struct shunt_index_step) == 32, "two steps are a cache line");
+_Static_assert(sizeof(struct shunt_index_entry) == 32, "no entry is in two cache lines");
 _Static_assert(sizeof(struct shunt_limit) == 64, "limits are one cache line");
 _Static_assert(sizeof(struct shunt_client) == 8, "a bucket changes by one compare-and-swap");
 _Static_assert(sizeof(struct shunt_client_line) == 64, "a line of clients is one cache line");

@@ -65,6 +65,17 @@ static inline __attribute__((always_inline)) __u64 shunt_mapped_half(__be32 ipv4
 	return low.half;
 }
 
+/* Of an address in two halves. */
+static inline __attribute__((always_inline)) int shunt_halves_are_ipv4(__u64 high, __u64 low)
+{
+	const union {
+		__u32 word[2];
+		__u64 half;
+	} mapped = {.word = {__builtin_bswap32(0x0000ffff), 0}}, ones = {.word = {~0U, 0}};
+
+	return high == 0 && (low & ones.half) == mapped.half;
+}
+
 static inline __attribute__((always_inline)) int shunt_addr_is_ipv4(const struct shunt_addr *address)
 {
 	return shunt_addr_half(address, 0) == 0 && shunt_addr_word(address, 2) == __builtin_bswap32(0x0000ffff);
@@ -95,20 +106,23 @@ static inline __u64 shunt_service_salt(const volatile __u64 key[4], const struct
 			   0x5e7f1ce5a17ULL);
 }
 
-/*
- * prefix: of struct shunt_service_key, 0 for a single address. Every packet waits for this, so it has one round of a
- * finalizer only: keys need not be spread evenly, the controller places them.
- */
-static inline __attribute__((always_inline)) __u64 shunt_prefix_hash(const volatile __u64 key[4],
-								     const struct shunt_addr *address, __be16 port,
-								     __u8 protocol, __u8 prefix)
+/* Of a key that the controller places: one round of a finalizer, since keys need not be spread evenly and packets wait. */
+static inline __attribute__((always_inline)) __u64 shunt_placed_hash(const volatile __u64 key[4], __u64 a, __u64 b, __u64 c)
 {
-	__u64 hash = shunt_multilinear(key, shunt_addr_half(address, 0), shunt_addr_half(address, 1),
-				       shunt_key_word(port, protocol, prefix));
+	__u64 hash = shunt_multilinear(key, a, b, c);
 
 	hash ^= hash >> 33;
 	hash *= 0xc4ceb9fe1a85ec53ULL;
 	return hash ^ hash >> 29;
+}
+
+/* prefix: of struct shunt_service_key, 0 for a single address. */
+static inline __attribute__((always_inline)) __u64 shunt_prefix_hash(const volatile __u64 key[4],
+								     const struct shunt_addr *address, __be16 port,
+								     __u8 protocol, __u8 prefix)
+{
+	return shunt_placed_hash(key, shunt_addr_half(address, 0), shunt_addr_half(address, 1),
+				 shunt_key_word(port, protocol, prefix));
 }
 
 static inline __attribute__((always_inline)) __u64 shunt_service_hash(const volatile __u64 key[4],

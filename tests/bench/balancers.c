@@ -298,6 +298,7 @@ static void balancer_open(struct fixture *f, enum balancer_id id)
 	options.table_size = SLOTS;
 	options.flow_table_size = kinds[id].flow_table_size;
 	options.client_table_size = CLIENT_TABLE;
+	options.listed = id == WITH_ALLOW ? N_LISTED : 1024;
 	options.features = kinds[id].features;
 	fixture_open(f, &options);
 	fill_groups(f);

@@ -120,12 +120,24 @@ void use_lru(const struct bench *b, enum column column)
 	}
 }
 
+/* With SHUNT_BENCH_ONLY in the environment: what has that in its name, and what nearly all is compared with. */
+static bool is_wanted(enum contender_id id)
+{
+	const char *only = getenv("SHUNT_BENCH_ONLY");
+
+	return !only || id == C_EMPTY || id == C_IPIP_4IN4 || id == C_IPIP_6IN6 || id == C_SYN ||
+	       strstr(contenders[id].name, only);
+}
+
 void bench_open(struct bench *b, bool brief)
 {
 	b->brief = brief;
 	b->rounds = brief ? 5 : 9;
 	b->packets = brief ? 100000 : 250000;
 	memcpy(b->list, contenders, sizeof(b->list));
+	for (int id = 0; id < CONTENDERS; id++)
+		if (!is_wanted(id))
+			b->list[id].columns = 0;
 	balancers_open(b->balancers);
 	b->outer = open_object("tests/bench/outer.bpf.o");
 	load_object(b->outer);

@@ -25,6 +25,7 @@ const struct datapath_options fixture_defaults = {
 	.flow_table_size = 1024,
 	.flow_timeout_ms = 15 * 60 * 1000,
 	.groups = 16,
+	.listed = 1024,
 	.features = SHUNT_FEATURE_ANY_PORT | SHUNT_FEATURE_GUE | SHUNT_FEATURE_MSS,
 };
 const uint8_t link_mac[2][MAC_LEN] = {{2, 0, 0, 0, 0, 2}, {2, 0, 0, 0, 0, 3}};

@@ -80,6 +80,8 @@ int datapath_set_clients(struct datapath *d, const struct datapath_client *clien
 		int order = i == n_old ? 1 : j == n ? -1 : datapath_client_order(&old[i], &clients[j]);
 		bool same = order == 0 && memcmp(&old[i].placement, &clients[j].placement, sizeof(old[i].placement)) == 0;
 
+		if (r == 0 && ((order >= 0 && !same) || (order < 0 && !keep)))
+			index_begin_change(d);
 		if (order >= 0 && !same && r == 0)
 			r = put(d, &clients[j]);
 		if (order < 0 && !keep && r == 0) {
@@ -92,5 +94,6 @@ int datapath_set_clients(struct datapath *d, const struct datapath_client *clien
 		j += order >= 0;
 	}
 	free(old);
+	index_end_change(d);
 	return r;
 }

@@ -25,6 +25,7 @@ struct datapath_options {
 	uint32_t flow_timeout_ms;       /* an established flow idle for longer may lose its place to another; 0: never */
 	uint32_t groups;                /* there must be room for so many */
 	uint32_t client_table_size;     /* clients whose limits are kept, a power of two ≥ SHUNT_CLIENTS_PER_LINE */
+	uint32_t listed;                /* prefixes of allow and of clients that are found fast; more are found slowly */
 	uint32_t features;              /* enum shunt_features */
 	__be32 source_entropy_ipv4;
 	bool fresh;                     /* do not adopt what is pinned: put empty maps in its place */
@@ -44,6 +45,7 @@ bool datapath_adopted(const struct datapath *datapath);  /* maps were there alre
 const char *datapath_error(void);                        /* why the last call failed, for people; "" when there is no more to say than errno */
 uint32_t datapath_features(const struct datapath *datapath); /* that it was opened with */
 uint32_t datapath_room(const struct datapath *datapath); /* groups that fit */
+uint32_t datapath_listed(const struct datapath *datapath); /* prefixes that it was opened for, or more */
 
 /* ---- interfaces ---- */
 struct datapath_attachment {

@@ -4,6 +4,7 @@
 #define SHUNT_DATAPATH_INTERNAL_H
 
 #include "datapath/datapath.h"
+#include "datapath/index.h"
 #include "datapath/lines.h"
 #include "shunt.skel.h"
 
@@ -62,6 +63,8 @@ struct datapath {
 	size_t n_clients;
 	struct datapath_server_id *server_ids; /* what server_ids holds */
 	size_t n_server_ids;
+	struct mapped roots_map, steps_map, prefix_seeds_map, entries_map;
+	struct index index;                   /* of allow and client_groups */
 	struct mapped filter_map, limits_map;
 	struct shunt_deny_filter *filter;
 	struct shunt_limit *limits;
@@ -101,6 +104,10 @@ int clients_adopt(struct datapath *datapath);
 int server_ids_adopt(struct datapath *datapath);
 void server_ids_forget(struct datapath *datapath, uint32_t backend);
 void lists_forget(struct datapath *datapath);
+void index_open(struct datapath *datapath); /* the first time, when what is pinned was adopted */
+/* Before something of `allow` or `client_groups` changes: packets ask the tries from now on. Afterwards: as before. */
+void index_begin_change(struct datapath *datapath);
+void index_end_change(struct datapath *datapath);
 void backends_forget(struct datapath *datapath);
 
 #endif

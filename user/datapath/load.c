@@ -188,6 +188,10 @@ static int map_all(struct datapath *d)
 		{s->maps.flows, &d->flows_map, &d->flows},
 		{s->maps.deny_filter, &d->filter_map, &d->filter},
 		{s->maps.limits, &d->limits_map, &d->limits},
+		{s->maps.prefix_roots, &d->roots_map, &d->index.roots},
+		{s->maps.prefix_steps, &d->steps_map, &d->index.steps},
+		{s->maps.prefix_seeds, &d->prefix_seeds_map, &d->index.seeds},
+		{s->maps.prefix_entries, &d->entries_map, &d->index.entries},
 	};
 	int r = 0;
 
@@ -200,7 +204,8 @@ static void unmap_all(struct datapath *d)
 {
 	struct mapped *all[] = {&d->info_map, &d->services_map, &d->seeds_map, &d->answers_map, &d->answer_seeds_map, &d->groups_map,
 				&d->slots_map, &d->backends_map, &d->links_map, &d->flows_map,
-				&d->filter_map, &d->limits_map};
+				&d->filter_map, &d->limits_map, &d->roots_map, &d->steps_map, &d->prefix_seeds_map,
+				&d->entries_map};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i]->start)
@@ -271,7 +276,6 @@ static void configure(struct datapath *d, const struct datapath_options *options
 	d->cfg.source_entropy_ipv4 = options->source_entropy_ipv4;
 	d->cfg.flow_timeout = options->flow_timeout_ms ? coarse_units(options->flow_timeout_ms) : UINT16_MAX;
 	d->cfg.client_lines = client_lines(options);
-	memcpy((void *)(uintptr_t)&d->skeleton->rodata->cfg, &d->cfg, sizeof(d->cfg));
 	bpf_map__set_max_entries(d->skeleton->maps.slots, d->tables * (options->table_size / SHUNT_SLOTS_PER_LINE));
 	bpf_map__set_max_entries(d->skeleton->maps.flows, d->cfg.flow_lines);
 	if (!(options->features & SHUNT_FEATURE_NAT)) {
@@ -329,7 +333,27 @@ static void keep_clients(struct datapath *d)
 	if (bpf_map_get_next_key(bpf_map__fd(d->skeleton->maps.client_groups), NULL, &first) < 0)
 		return;
 	d->cfg.features |= SHUNT_FEATURE_CLIENTS;
-	memcpy((void *)(uintptr_t)&d->skeleton->rodata->cfg, &d->cfg, sizeof(d->cfg));
+}
+
+/* Who has no lists of the kind has no memory taken for them. */
+static void configure_index(struct datapath *d, const struct datapath_options *options)
+{
+	const uint32_t users = SHUNT_FEATURE_ALLOW | SHUNT_FEATURE_ALLOW_ALL | SHUNT_FEATURE_CLIENTS;
+	const struct shunt_bpf *s = d->skeleton;
+	struct index *index = &d->index;
+
+	index->is_used = d->cfg.features & users;
+	index->n_roots = index->is_used ? bpf_map__max_entries(s->maps.prefix_roots) : 1;
+	index->n_steps = index->is_used ? bpf_map__max_entries(s->maps.prefix_steps) : 1;
+	index->n_entries = index->is_used ? index_entries_for(options->listed) : 1;
+	index->n_seeds = index->is_used ? index_seeds_for(index->n_entries) : 1;
+	index->hash_key = d->cfg.hash_key;
+	d->cfg.index_entries = index->n_entries;
+	d->cfg.index_buckets = index->n_seeds;
+	bpf_map__set_max_entries(s->maps.prefix_roots, index->n_roots);
+	bpf_map__set_max_entries(s->maps.prefix_steps, index->n_steps);
+	bpf_map__set_max_entries(s->maps.prefix_seeds, (index->n_seeds + SHUNT_INDEX_SEEDS_PER_LINE - 1) / SHUNT_INDEX_SEEDS_PER_LINE);
+	bpf_map__set_max_entries(s->maps.prefix_entries, index->n_entries);
 }
 
 void skeleton_use_trace(struct shunt_bpf *skeleton, bool trace)
@@ -467,6 +491,8 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 		r = reuse_pinned(d, !grow);
 	if (r == 0 && pinned)
 		keep_clients(d);
+	configure_index(d, options);
+	memcpy((void *)(uintptr_t)&d->skeleton->rodata->cfg, &d->cfg, sizeof(d->cfg));
 	if (r == 0)
 		r = load(d);
 	if (r == 0 && grow)
@@ -482,6 +508,8 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 		r = lists_adopt(d);
 	if (r == 0)
 		r = clients_adopt(d);
+	if (r == 0)
+		index_open(d);
 	if (r == 0)
 		r = server_ids_adopt(d);
 	return r < 0 ? r : pin_all(d);
@@ -642,6 +670,11 @@ size_t datapath_maps(struct datapath *d, struct datapath_map *ret_maps, size_t m
 		};
 	}
 	return n;
+}
+
+uint32_t datapath_listed(const struct datapath *d)
+{
+	return index_prefixes_in(d->index.n_entries);
 }
 
 uint32_t datapath_features(const struct datapath *d)

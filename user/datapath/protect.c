@@ -128,7 +128,7 @@ static int add_key(const struct datapath *d, enum datapath_list list, const stru
 }
 
 /* Walks old and new side by side. On failure what is in the map is what `ret_keys` has, and the old that is not reached. */
-static int merge(const struct datapath *d, enum datapath_list list, const struct shunt_list_key *keys, size_t n, bool keep,
+static int merge(struct datapath *d, enum datapath_list list, const struct shunt_list_key *keys, size_t n, bool keep,
 		 struct list_keys *ret_keys)
 {
 	const struct list_keys *old = &d->lists[list];
@@ -138,6 +138,8 @@ static int merge(const struct datapath *d, enum datapath_list list, const struct
 	while (r == 0 && (i < old->n || j < n)) {
 		int order = i == old->n ? 1 : j == n ? -1 : by_key(&old->list[i], &keys[j]);
 
+		if (list == DATAPATH_ALLOW && (order > 0 || (order < 0 && !keep)))
+			index_begin_change(d);
 		if (order > 0 && (r = add_key(d, list, &keys[j])) < 0)
 			break;
 		if (order < 0 && !keep)
@@ -164,6 +166,7 @@ int datapath_set_prefixes(struct datapath *d, enum datapath_list list, struct sh
 	r = merge(d, list, keys, n, keep, &present);
 	free(d->lists[list].list);
 	d->lists[list] = present;
+	index_end_change(d);
 	if (list == DATAPATH_DENY && rebuild_filter(d) < 0)
 		r = r < 0 ? r : -ENOMEM;
 	return r;

@@ -368,6 +368,7 @@ uint32_t protect_flags(const struct controller *controller, const struct config_
 uint32_t protect_features(const struct controller *controller, const struct config *config);
 /* Lists and limits of all services, with the ids they have. `keep`: what is not wanted any more stays for now. */
 int protect_publish(struct controller *controller, const uint32_t *service_ids, bool keep);
+uint32_t protect_listed(const struct config *config); /* prefixes of allow and of clients */
 int protect_publish_denied(struct controller *controller); /* who is denied alone */
 
 /* ---- deny.c: what operators deny while it runs ---- */

@@ -149,6 +149,15 @@ int protect_publish(struct controller *c, const uint32_t *ids, bool keep)
 	return r < 0 ? r : publish_list(c, DATAPATH_ALLOW, ids, keep);
 }
 
+uint32_t protect_listed(const struct config *config)
+{
+	size_t n = config->allow.n;
+
+	for (size_t i = 0; i < config->n_services; i++)
+		n += config->services[i].allow.n + config->services[i].clients.n;
+	return n < UINT32_MAX ? n : UINT32_MAX;
+}
+
 int protect_publish_denied(struct controller *c)
 {
 	return publish_list(c, DATAPATH_DENY, c->service_ids, false);

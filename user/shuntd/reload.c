@@ -36,6 +36,7 @@ static struct datapath_options datapath_options_of(const struct controller *c, c
 		.flow_timeout_ms = config->flow_timeout_ms,
 		.groups = groups_at_once(c, config),
 		.client_table_size = config->client_table_size,
+		.listed = protect_listed(config),
 		.features = services_features(c, config),
 		.source_entropy_ipv4 = source_entropy(config),
 		.fresh = fresh,
@@ -50,6 +51,7 @@ static bool same_program(const struct controller *c, const struct config *config
 	       groups_at_once(c, config) <= datapath_room(c->datapath) &&
 	       datapath_features(c->datapath) == services_features(c, config) &&
 	       c->config->client_table_size == config->client_table_size &&
+	       protect_listed(config) <= datapath_listed(c->datapath) &&
 	       source_entropy(c->config) == source_entropy(config) &&
 	       c->config->flow_timeout_ms == config->flow_timeout_ms;
 }
