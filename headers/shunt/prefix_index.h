@@ -47,7 +47,8 @@ static inline __attribute__((always_inline)) struct shunt_index_place
 shunt_index_place(const volatile __u64 key[4], __u64 high, __u64 low, __u64 low_mask, __u64 rest)
 {
 	__u64 block = low & low_mask << SHUNT_INDEX_SIBLING_BITS;
-	__u64 hash = shunt_placed_hash(key, high, block, rest);
+	/* What differs in high bits only would differ in high bits of the products only, and so meet: it goes to low bits as well. */
+	__u64 hash = shunt_placed_hash(key, high ^ high >> 32, block ^ block >> 32, rest);
 
 	return (struct shunt_index_place){
 		.hash = hash,
@@ -55,12 +56,15 @@ shunt_index_place(const volatile __u64 key[4], __u64 high, __u64 low, __u64 low_
 	};
 }
 
-/* Its index among so many entries, a power of two, when its bucket has this seed. */
+/*
+ * Its index among so many entries (a power of two) when its bucket has this seed. By the higher bits of the sum, which depend
+ * on all others: or in a small array two keys would often meet under every seed.
+ */
 static inline __attribute__((always_inline)) __u32 shunt_index_line(struct shunt_index_place place, __u32 seed, __u32 entries)
 {
 	__u32 spread = (__u32)(place.hash >> 32) + seed * ((__u32)(place.hash >> 12) | 1);
 
-	return (spread << SHUNT_INDEX_SIBLING_BITS & (entries - 1)) | place.sibling;
+	return (spread >> 8 & (entries - (1 << SHUNT_INDEX_SIBLING_BITS))) | place.sibling;
 }
 
 static inline __attribute__((always_inline)) __u32 shunt_index_root(__u32 list, __u32 service)

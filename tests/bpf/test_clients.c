@@ -257,6 +257,53 @@ static void what_is_published_is_adopted(void **state)
 	assert_int_equal(backend_for(c, tcp("198.51.100.9:4000", VIP(PORT), SYN)), c->b_home);
 }
 
+/* Every other host of some /24s goes far, the rest of one /24 near. */
+static void place_many(struct clients *c, uint32_t n)
+{
+	struct datapath_client *list = calloc(n, sizeof(*list));
+	struct shunt_addr address;
+	uint8_t length;
+
+	assert_non_null(list);
+	for (uint32_t i = 0; i < n; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "198.51.%u.%u/%u", i >> 7, i == 0 ? 0 : (i << 1 | 1) & 255, i == 0 ? 24U : 32U);
+		assert_int_equal(address_prefix_parse(text, &address, &length), 0);
+		list[i].key = datapath_prefix_key(&address, length, c->tcp);
+		list[i].placement = in(i == 0 ? c->near : c->far);
+	}
+	qsort(list, n, sizeof(*list), datapath_client_order);
+	assert_int_equal(datapath_set_clients(c->f.datapath, list, n, false), 0);
+	free(list);
+}
+
+static void check_many(struct clients *c)
+{
+	assert_int_equal(backend_for(c, tcp("198.51.0.7:4000", VIP(PORT), SYN)), c->b_far);
+	assert_int_equal(backend_for(c, tcp("198.51.0.8:4000", VIP(PORT), SYN)), c->b_near);
+	assert_int_equal(backend_for(c, tcp("198.51.9.255:4000", VIP(PORT), SYN)), c->b_far);
+	assert_int_equal(backend_for(c, tcp("198.51.9.254:4000", VIP(PORT), SYN)), c->b_home);
+	assert_int_equal(backend_for(c, tcp("198.51.9.255:4000", VIP(OTHER_PORT), SYN)), c->b_home);
+}
+
+/* The index of a program that was opened for few has no place for many; of one that is opened for them it has. */
+static void more_prefixes_than_it_was_opened_for_go_where_they_say(void **state)
+{
+	enum { MANY = 3000 };
+	struct clients *c = *state;
+
+	c->f.options.listed = 0;
+	fixture_reopen(&c->f);
+	assert_true(datapath_listed(c->f.datapath) < MANY);
+	place_many(c, MANY);
+	check_many(c);
+	c->f.options.listed = MANY;
+	fixture_reopen(&c->f);
+	assert_true(datapath_listed(c->f.datapath) >= MANY);
+	check_many(c);
+}
+
 int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -269,6 +316,7 @@ int main(void)
 		test(the_old_groups_slot_may_move_meanwhile),
 		test(a_service_that_changes_its_group_keeps_its_flows),
 		test(what_is_published_is_adopted),
+		test(more_prefixes_than_it_was_opened_for_go_where_they_say),
 	};
 
 	fixture_isolate();

@@ -14,6 +14,7 @@
 #define IPV4_MAPPED_BITS 96
 #define SERVICE_BITS 32
 #define LENGTHS 129
+#define FEWEST_ENTRIES 1024              /* siblings are spread evenly only by number */
 #define KEYS_PER_SEED 4                 /* about so many, were every entry taken */
 
 /* ---- addresses as numbers ---- */
@@ -353,7 +354,7 @@ static int place(struct index *index, struct items *items)
 
 uint32_t index_entries_for(size_t prefixes)
 {
-	uint32_t entries = 64;
+	uint32_t entries = FEWEST_ENTRIES;
 
 	if (prefixes > 2 * SHUNT_MAX_LISTED)
 		prefixes = 2 * SHUNT_MAX_LISTED;
