@@ -36,27 +36,37 @@ __noinline __u64 find_client_in_trie(__u64 high, __u64 low, __u32 service)
 }
 
 /*
- * The placement of the client where it has one of its own, else `otherwise`, both as such words. Global, too: where it is
- * asked more than once the verifier would go on along each way of each.
+ * Changes the placement when the client has one of its own. Global, too: where it is asked more than once the verifier would
+ * go on along each way of each.
  */
-__noinline __u64 place_client(__u64 high, __u64 low, __u32 service, __u64 otherwise)
+__noinline int place_client(struct placement *placement, __u64 high, __u64 low, __u32 service)
 {
 	__u32 step = index_root(high, low, SHUNT_INDEX_CLIENTS, service);
-	__u64 word = likely(step != SHUNT_INDEX_ASK_TRIE) ? index_find(high, low, step) : find_client_in_trie(high, low, service);
+	struct shunt_index_found found;
+	__u64 word;
 
-	return word ^ ((word ^ otherwise) & all_bits_if_zero(word)); /* no branch: see index_find() */
+	if (!placement)
+		return false;
+	word = likely(step != SHUNT_INDEX_ASK_TRIE) ? index_find(high, low, step) : find_client_in_trie(high, low, service);
+	/* No branch: see index_find(). */
+	word ^= (word ^ placement_word(placement->group, placement->was_group, placement->state)) & all_bits_if_zero(word);
+	found = index_found(word);
+	placement->group = found.group;
+	placement->was_group = found.was_group;
+	placement->state = found.state;
+	return true;
 }
 
 stage struct placement placement_of(const struct packet *p)
 {
-	const struct shunt_service *service = p->service;
-	struct shunt_index_found found;
+	const struct placement placement = {p->service->group, p->service->was_group, p->service->group_state};
+	struct placement own;
 
-	if (!(cfg.features & SHUNT_FEATURE_CLIENTS) || likely(!(service->flags & SHUNT_SERVICE_CLIENTS)))
-		return (struct placement){service->group, service->was_group, service->group_state};
-	found = index_found(place_client(shunt_addr_half(&p->source, 0), shunt_addr_half(&p->source, 1), service->id,
-					 placement_word(service->group, service->was_group, service->group_state)));
-	return (struct placement){found.group, found.was_group, found.state};
+	if (!(cfg.features & SHUNT_FEATURE_CLIENTS) || likely(!(p->service->flags & SHUNT_SERVICE_CLIENTS)))
+		return placement;
+	own = placement; /* that one stays in registers */
+	place_client(&own, shunt_addr_half(&p->source, 0), shunt_addr_half(&p->source, 1), p->service->id);
+	return own;
 }
 
 #endif

@@ -56,9 +56,8 @@ __noinline int may_be_denied(__u64 high, __u64 low)
 }
 
 /* Whether the client is on the list of who is allowed of a service, 0: of all services. */
-stage bool is_allowed(const struct packet *p, __u32 service)
+__noinline int is_allowed(__u64 high, __u64 low, __u32 service)
 {
-	__u64 high = shunt_addr_half(&p->source, 0), low = shunt_addr_half(&p->source, 1);
 	__u32 step = index_root(high, low, SHUNT_INDEX_ALLOW, service);
 
 	if (unlikely(step == SHUNT_INDEX_ASK_TRIE))
@@ -77,10 +76,10 @@ stage int deny_client(struct packet *p)
 	    (list_has(high, low, 0, LIST_DENY, !p->dry) ||
 	     (service && service->flags & SHUNT_SERVICE_DENY && list_has(high, low, service->id, LIST_DENY, !p->dry))))
 		return drop(p, SHUNT_DROP_DENIED);
-	if (cfg.features & SHUNT_FEATURE_ALLOW_ALL && unlikely(!is_allowed(p, 0)))
+	if (cfg.features & SHUNT_FEATURE_ALLOW_ALL && unlikely(!is_allowed(high, low, 0)))
 		return drop(p, SHUNT_DROP_NOT_ALLOWED);
 	if (cfg.features & SHUNT_FEATURE_ALLOW && service && service->flags & SHUNT_SERVICE_ALLOW &&
-	    unlikely(!is_allowed(p, service->id)))
+	    unlikely(!is_allowed(high, low, service->id)))
 		return drop(p, SHUNT_DROP_NOT_ALLOWED);
 	return SHUNT_NEXT;
 }

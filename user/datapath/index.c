@@ -217,6 +217,8 @@ static void resolve(struct items *items, size_t first)
 	const struct item *around[LENGTHS]; /* prefixes that have each other, and the item */
 	size_t kept = first, depth = 0;
 
+	if (items->n == first)
+		return;
 	qsort(items->list + first, items->n - first, sizeof(*items->list), by_address);
 	for (size_t i = first; i < items->n; i++) {
 		struct item item = items->list[i];
