@@ -27,6 +27,9 @@ $(O)/tests/%.bpf.o: tests/%.bpf.c
 # Its clock runs ahead by what the test says.
 $(O)/tests/unit/test_patience: private LDFLAGS += -Wl,--wrap=clock_monotonic_ms
 
+# What it prints is the command's.
+$(O)/tests/unit/test_doctor: $(call objects,user/shunt/doctor_print.c user/shunt/text.c)
+
 # The tools that make and watch traffic take only user/base, so that they build and run before everything else does.
 TOOL_BASE := $(call objects,$(wildcard user/base/*.c))
 $(O)/tests/tools/flows: $(call objects,$(wildcard tests/tools/flows/*.c)) $(TOOL_BASE)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What doctor says of recorded facts: each row changes one fact of a host on which all is well. */
+#include <libgen.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,9 @@
 
 #include "base/cleanup.h"
 #include "doctor/doctor.h"
+#include "base/file.h"
 #include "net/address.h"
+#include "shunt/doctor_print.h"
 
 static struct doctor_link link_now;
 static struct doctor_backend backends_now[2];
@@ -330,6 +333,53 @@ static void each_fact_is_told_with_what_mends_it(void **state)
 	}
 }
 
+/* ---- how it reads ---- */
+
+static void assert_golden(const char *text, const char *name)
+{
+	_cleanup_(freep) char *path = NULL, *expected = NULL, *folder = strdup(__FILE__);
+	size_t length;
+
+	assert_true(asprintf(&path, "%s/../golden/cli/%s", dirname(folder), name) > 0);
+	if (getenv("SHUNT_GOLDEN_UPDATE"))
+		assert_int_equal(file_write_atomically(path, text, strlen(text), 0644), 0);
+	assert_int_equal(file_read(path, 1 << 20, &expected, &length), 0);
+	if (strcmp(text, expected) != 0)
+		fail_msg("doctor printed:\n%s\nnot, as %s has it:\n%s", text, name, expected);
+}
+
+static void assert_reads(const char *name, const char *name_json)
+{
+	const struct style style = {.utf8 = true, .width = 80};
+	_cleanup_(freep) char *text = NULL, *json = NULL;
+	struct doctor_report report;
+	json_t *document;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+
+	doctor_judge(&facts_now, &report);
+	doctor_print(&report, &style, to);
+	fclose(to);
+	document = doctor_json(&report);
+	json = json_dumps(document, JSON_INDENT(2));
+	json_decref(document);
+	doctor_report_clear(&report);
+	assert_golden(text, name);
+	assert_golden(json, name_json);
+}
+
+static void a_report_reads_as_it_did(void **state)
+{
+	(void)state;
+	all_is_well();
+	assert_reads("doctor", "doctor-json");
+	old_kernel();
+	narrow();
+	unresolved();
+	few_neighbours();
+	assert_reads("doctor-troubled", "doctor-troubled-json");
+}
+
 static void overhead_is_what_the_packet_path_puts_in_front(void **state)
 {
 	(void)state;
@@ -359,6 +409,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_host_on_which_all_is_well),
 		cmocka_unit_test(each_fact_is_told_with_what_mends_it),
+		cmocka_unit_test(a_report_reads_as_it_did),
 		cmocka_unit_test(overhead_is_what_the_packet_path_puts_in_front),
 		cmocka_unit_test(reading_a_host_finds_its_kernel),
 	};

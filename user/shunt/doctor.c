@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "doctor/doctor.h"
 #include "shunt/cli.h"
+#include "shunt/doctor_print.h"
 
 /* Asked in passing: a controller that does not answer is a fact, not a failure. */
 static void ask_controller(struct cli *cli, struct doctor_host *host)
@@ -29,43 +30,6 @@ static void ask_controller(struct cli *cli, struct doctor_host *host)
 	json_decref(status);
 }
 
-static void print_report(const struct cli *cli, const struct doctor_report *report)
-{
-	static const enum colour colours[] = {GREEN, YELLOW, RED};
-	struct table table = {.n_columns = 3};
-	size_t n[3] = {0};
-
-	for (size_t i = 0; i < report->n; i++) {
-		const struct doctor_line *line = &report->lines[i];
-
-		n[line->level]++;
-		table_put(&table, colours[line->level], "%s", doctor_level_text(line->level));
-		table_put(&table, BOLD, "%s", line->subject);
-		table_put(&table, PLAIN, "%s", line->text);
-		if (!line->remedy)
-			continue;
-		table_put(&table, PLAIN, "%s", "");
-		table_put(&table, PLAIN, "%s", "");
-		table_put(&table, PLAIN, "%s %s", sign_text(&cli->style, SIGN_ARROW), line->remedy);
-	}
-	table_print(&table, &cli->style, stdout);
-	printf("\n%zu ok, %zu warn, %zu fail\n", n[DOCTOR_OK], n[DOCTOR_WARN], n[DOCTOR_FAIL]);
-}
-
-static void print_report_json(const struct doctor_report *report)
-{
-	json_t *lines = json_array(), *document;
-
-	for (size_t i = 0; i < report->n; i++)
-		json_array_append_new(lines, json_pack("{s:s, s:s, s:s, s:s?}", "level",
-						       doctor_level_text(report->lines[i].level), "subject",
-						       report->lines[i].subject, "text", report->lines[i].text, "remedy",
-						       report->lines[i].remedy));
-	document = json_pack("{s:s, s:o}", "result", doctor_level_text(doctor_worst(report)), "lines", lines);
-	cli_print_json(document);
-	json_decref(document);
-}
-
 int command_doctor(struct cli *cli)
 {
 	const char *path = cli->option[OPTION_CONFIG] ?: SHUNT_CONFIG_FILE;
@@ -74,6 +38,7 @@ int command_doctor(struct cli *cli)
 	struct config *config = NULL;
 	struct doctor_report report;
 	struct doctor_facts facts;
+	json_t *document;
 	int r;
 
 	if (is_there)
@@ -89,10 +54,13 @@ int command_doctor(struct cli *cli)
 		facts.config_errors += messages.list[i].is_error;
 	ask_controller(cli, &facts.host);
 	doctor_judge(&facts, &report);
-	if (cli->json)
-		print_report_json(&report);
-	else
-		print_report(cli, &report);
+	if (cli->json) {
+		document = doctor_json(&report);
+		cli_print_json(document);
+		json_decref(document);
+	} else {
+		doctor_print(&report, &cli->style, stdout);
+	}
 	r = doctor_worst(&report) == DOCTOR_FAIL ? EXIT_REFUSED : EXIT_DONE;
 	doctor_report_clear(&report);
 	doctor_facts_clear(&facts);
