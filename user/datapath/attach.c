@@ -16,6 +16,8 @@
 #include "base/log.h"
 #include "datapath/internal.h"
 
+#define USED_MAPS_MAX 64 /* of one program: the kernel's MAX_USED_MAPS */
+
 /* ---- what is there ---- */
 
 static bool is_our_name(const char *name)
@@ -28,7 +30,7 @@ static bool is_ours(const struct datapath *d, uint32_t program_id)
 {
 	struct bpf_prog_info info = {0};
 	struct bpf_map_info flows = {0};
-	uint32_t info_len = sizeof(info), flows_len = sizeof(flows), maps[32];
+	uint32_t info_len = sizeof(info), flows_len = sizeof(flows), maps[USED_MAPS_MAX];
 	int fd = bpf_prog_get_fd_by_id(program_id);
 	bool ours = false;
 

@@ -12,6 +12,7 @@
 
 #include <bpf/bpf.h>
 
+#include "base/log.h"
 #include "datapath/internal.h"
 
 struct tracing {
@@ -105,7 +106,8 @@ void datapath_trace_stop(struct datapath *d)
 		return;
 	tracing->control->until_ns = 0;
 	d->tracing = NULL;
-	swap(d); /* where that fails the tracing program goes on, and copies nothing any more */
+	if (swap(d) < 0)
+		log_error("trace: its program goes on, and copies nothing any more: %s", datapath_error());
 	tracing_free(tracing);
 }
 

@@ -63,6 +63,7 @@ loads() { # NAME PORT MODE [MORE [CHECK]]
 	costs xdp_shunt "$1"
 	[ -z "${5:-}" ] || probes_are_sent_as_traffic_is "$1"
 	tracing_loads "$1"
+	expect_exit 0 shunt reload # the program that is attached is known as ours again
 	stop_shuntd
 	shunt_is_attached || fail "the program stays without its controller"
 }
