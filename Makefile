@@ -2,6 +2,8 @@
 # `make help` lists the targets. V=1 shows commands, O=DIR builds elsewhere, CC=clang and SANITIZE=1 work everywhere.
 
 O ?= build
+# However it is named: dependencies know objects by one name.
+override O := $(patsubst $(CURDIR)/%,%,$(abspath $(O)))
 CC ?= gcc
 ifeq ($(origin CC),default)
 CC := gcc
