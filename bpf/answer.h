@@ -256,7 +256,8 @@ __noinline int count_answer(struct xdp_md *ctx, const struct shunt_answer *answe
 
 /*
  * Sends it on if it is an answer. Returns the verdict, XDP_PASS when it is none or for nobody behind us; negative: a reason
- * to count (enum shunt_drop_reason), NO_NEIGHBOUR when it is translated and for the kernel to forward. A function of its own, so that nothing of it is on the stack of the stages.
+ * to count (enum shunt_drop_reason), NO_NEIGHBOUR when it is translated and for the kernel to forward. A function of its own,
+ * so that nothing of it is on the stack of the stages.
  */
 __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_word, __u64 query_word)
 {

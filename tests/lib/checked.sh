@@ -28,6 +28,19 @@ be_first_if_in_full() {
 	[ "$(chrt -p $$ | sed -n '1s/.*: //p')" = SCHED_FIFO ] || ! is_in_full || exec chrt -f 10 "$0" "$@"
 }
 
+lose_packets() { # HOST PERCENT: so many of those to port 80; lose_none ends it
+	on "$1" nft -f - <<-END
+		table inet lossy {
+			chain in {
+				type filter hook input priority 0;
+				tcp dport 80 numgen random mod 100 < $2 drop
+			}
+		}
+	END
+}
+
+lose_none() { on "$1" nft delete table inet lossy; } # HOST
+
 is_health() { is "$2" backend "$1" health; } # BACKEND HEALTH
 reason() { backend "$1" check.reason; }
 last() { backend "$1" check.last; }
@@ -46,23 +59,14 @@ took() {
 	awk -v us="$4" -v ns="$(date -d "$time" +%s%N)" 'BEGIN { printf "%.1f\n", ns / 1e6 + 0.5 - us / 1e3 }' >>"$T/$2-$1"
 }
 
-# until_down LABEL BACKEND COMMAND…: breaks it; the time that this takes counts.
-until_down() {
-	local label=$1 name=$2 id began
-	shift 2
+# until_is HEALTH LABEL BACKEND COMMAND…: breaks or mends it; the time that the command takes counts, unless it sets $began.
+until_is() {
+	local health=$1 label=$2 name=$3 id began
+	shift 3
 	id=$(last_event)
 	began=$(wall_us)
 	"$@"
-	took down "$label" "$name" "$began" "$id"
-}
-
-until_up() { # LABEL BACKEND COMMAND…: mends it
-	local label=$1 name=$2 id began
-	shift 2
-	id=$(last_event)
-	began=$(wall_us)
-	"$@"
-	took up "$label" "$name" "$began" "$id"
+	took "$health" "$label" "$name" "$began" "$id"
 }
 
 stated() { group app detection_ms; }

@@ -38,3 +38,8 @@ sign() { # AUTHORITY NAME START END: a certificate of other times for the same k
 }
 
 zulu() { date -u -d "$1" +%Y%m%d%H%M%SZ; } # TIME: as openssl ca has it
+
+self_signed() { # IP [CERTIFICATE]: of a server at this address, with its key in $T/key.pem
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=lb -addext "subjectAltName=IP:$1" \
+		-keyout "$T/key.pem" -out "${2:-$T/certificate.pem}" 2>/dev/null
+}

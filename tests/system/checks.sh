@@ -24,14 +24,7 @@ a_lossy_way() {
 	serve b2
 	checked 'b1, b2' '{type: tcp, interval: 50ms, timeout: 50ms, unhealthy_threshold: 6, healthy_threshold: 1}'
 	wait_for 10 "all are up" all_up # a first check that is lost would rightly say down: there is nothing good to hold on to
-	on b1 nft -f - <<-END
-		table inet lossy {
-			chain in {
-				type filter hook input priority 0;
-				tcp dport 80 numgen random mod 100 < 10 drop
-			}
-		}
-	END
+	lose_packets b1 10
 	wait_for 20 "two hundred checks were made" checks_made 400
 	expect "$(json '[.[] | select(.text | startswith("down"))] | length' events)" = 0 "times that a way which loses a tenth took it down"
 }

@@ -31,9 +31,9 @@ again() {
 	shift
 	for i in $(seq "$RUNS"); do
 		wait_for 10 "all are up" all_up
-		until_down "$label" b1 "${break[@]}"
+		until_is down "$label" b1 "${break[@]}"
 		expect_contains "$reason" "$(reason b1)" "reason in run $i"
-		until_up "$label" b1 "$@"
+		until_is up "$label" b1 "$@"
 	done
 }
 
@@ -75,23 +75,12 @@ a_lost_machine() {
 	summary lost "a machine gone, tcp checks every 100 ms" "$(stated)" $BACK_MS
 }
 
-lose_packets() { # nearly all: one in a hundred gets through
-	on b1 nft -f - <<-END
-		table inet lossy {
-			chain in {
-				type filter hook input priority 0;
-				tcp dport 80 numgen random mod 100 < 99 drop
-			}
-		}
-	END
-}
-
 lost_packets() {
 	net_make client lb b1 b2
 	serve_http b1
 	serve_http b2
 	checked 'b1, b2' "{path: /, $EVERY_100MS}"
-	again packets 'connect-timeout response-timeout' lose_packets -- on b1 nft delete table inet lossy
+	again packets 'connect-timeout response-timeout' lose_packets b1 99 -- lose_none b1
 	summary packets "99 of 100 packets lost, http checks every 100 ms" "$(stated)" $BACK_MS
 }
 
@@ -137,7 +126,7 @@ a_certificate_that_expires() {
 		renew 2
 		took down expired b1 "${END_S}000000" "$id"
 		expect_contains "$(last b1)" "certificate has expired" "text in run $i"
-		until_up expired b1 renew 3600
+		until_is up expired b1 renew 3600
 	done
 	summary expired "a certificate that expires, https checks every 100 ms" "$(stated)" $BACK_MS
 }

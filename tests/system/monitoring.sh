@@ -3,6 +3,8 @@
 # Prometheus and Grafana: the metrics as promtool and a real Prometheus see them, the rules and the dashboard that contrib/ has for them.
 # shellcheck source=tests/lib/suite.sh
 . "$(dirname "$0")/../lib/suite.sh"
+# shellcheck source=tests/lib/tls.sh
+. "$SOURCE_DIR/tests/lib/tls.sh"
 
 VIP=192.0.2.10
 CONTRIB=$(cd "$(dirname "$0")/../../contrib" && pwd)
@@ -15,8 +17,7 @@ start_system() {
 	net_make client lb b1 b2
 	serve b1
 	serve b2
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=lb -addext subjectAltName=IP:127.0.0.1 \
-		-keyout "$T/key.pem" -out "$T/certificate.pem" 2>/dev/null
+	self_signed 127.0.0.1
 	echo all >"$T/token"
 	echo look >"$T/token-read"
 	balance <<-END

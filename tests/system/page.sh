@@ -4,6 +4,8 @@
 # shellcheck disable=SC2016 # what is in single quotes is JavaScript
 # shellcheck source=tests/lib/suite.sh
 . "$(dirname "$0")/../lib/suite.sh"
+# shellcheck source=tests/lib/tls.sh
+. "$SOURCE_DIR/tests/lib/tls.sh"
 # shellcheck source=tests/lib/browser.sh
 . "$(dirname "$0")/../lib/browser.sh"
 # shellcheck source=tests/lib/terminal.sh
@@ -243,8 +245,7 @@ start_for_others() {
 	PAGE=https://$(ip4 lb):8443/
 	echo 'write-token' >"$T/token"
 	echo 'read-token' >"$T/token-read"
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=lb -addext "subjectAltName=IP:$(ip4 lb)" \
-		-keyout "$T/key.pem" -out "$T/certificate.pem" 2>/dev/null
+	self_signed "$(ip4 lb)"
 	start_system "$(ip4 lb):8443" "token_file: $T/token, read_token_file: $T/token-read, certificate_file: $T/certificate.pem, key_file: $T/key.pem"
 }
 

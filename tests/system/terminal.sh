@@ -3,6 +3,8 @@
 # What an operator types into: completion in real shells, --watch, top; each in a terminal of its own.
 # shellcheck source=tests/lib/suite.sh
 . "$(dirname "$0")/../lib/suite.sh"
+# shellcheck source=tests/lib/tls.sh
+. "$SOURCE_DIR/tests/lib/tls.sh"
 # shellcheck source=tests/lib/terminal.sh
 . "$SOURCE_DIR/tests/lib/terminal.sh"
 
@@ -68,8 +70,7 @@ is_empty() { [ "$(screen | tr -d '[:space:]')" = 'ready>' ]; }
 
 completion_in() { # SHELL
 	local to
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=lb -addext subjectAltName=IP:127.0.0.1 \
-		-keyout "$T/key.pem" -out "$T/ca.pem" 2>/dev/null
+	self_signed 127.0.0.1 "$T/ca.pem"
 	echo s3cret >"$T/token"
 	start_system "api: {listen: \"127.0.0.1:8443\", token_file: $T/token, certificate_file: $T/ca.pem, key_file: $T/key.pem}"
 	shell "$1"

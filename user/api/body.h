@@ -15,8 +15,6 @@ enum body_type {
 	BODY_TEXTS,     /* json_t **, borrowed from the document: an array of texts, not empty */
 };
 
-#define BODY_FIELDS_MAX 8
-
 struct body_field {
 	const char *key;
 	enum body_type type;

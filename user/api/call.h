@@ -14,8 +14,6 @@ struct query_key {
 	const char *meaning;
 };
 
-#define QUERY_KEYS_MAX 4
-
 /* A row of the table of routes (table.c), of which the description in OpenAPI is made, too. */
 struct route {
 	const char *method, *path;       /* '*' stands for one segment of the path, the name */

@@ -13,28 +13,6 @@
 #include "base/drop_reason.h"
 #include "net/address.h"
 
-/* Text of others (a server's status line, say) may not be UTF-8, which JSON cannot hold: such bytes become '?'. */
-static json_t *text_json(const char *text)
-{
-	json_t *json;
-	char *copy;
-
-	if (!text)
-		return json_null();
-	json = json_string(text);
-	if (json)
-		return json;
-	copy = strdup(text);
-	if (!copy)
-		return NULL;
-	for (char *c = copy; *c; c++)
-		if (*c & 0x80)
-			*c = '?';
-	json = json_string(copy);
-	free(copy);
-	return json;
-}
-
 static json_t *time_json(int64_t wall_ms)
 {
 	char buffer[CLOCK_TEXT_MAX];

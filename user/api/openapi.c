@@ -10,17 +10,17 @@
 
 /* ---- documents ---- */
 
-static json_t *ref(const char *kind, const char *name, size_t length)
+static json_t *schema_ref(const char *name, size_t length)
 {
-	return json_pack("{s:o}", "$ref", json_sprintf("#/components/%s/%.*s", kind, (int)length, name));
+	return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%.*s", (int)length, name));
 }
 
 /* One value: `length` bytes of a type without its "?", "[]" and "{}". */
 static json_t *one_schema(const char *type, size_t length, bool nullable)
 {
 	if (isupper((unsigned char)*type))
-		return nullable ? json_pack("{s:[o, {s:s}]}", "anyOf", ref("schemas", type, length), "type", "null")
-				: ref("schemas", type, length);
+		return nullable ? json_pack("{s:[o, {s:s}]}", "anyOf", schema_ref(type, length), "type", "null")
+				: schema_ref(type, length);
 	if (strncmp(type, "time", length) == 0)
 		return json_pack("{s:o, s:s}", "type", nullable ? json_pack("[s, s]", "string", "null") : json_string("string"), "format",
 				 "date-time");
@@ -102,7 +102,7 @@ static json_t *body_schema(const struct route *route)
 	if (route->body_schema) {
 		json_decref(properties);
 		json_decref(required);
-		return ref("schemas", route->body_schema, strlen(route->body_schema));
+		return schema_ref(route->body_schema, strlen(route->body_schema));
 	}
 	for (const struct body_field *field = route->body; field->key; field++) {
 		json_t *schema = body_type_schema(field->type);
@@ -185,25 +185,26 @@ static json_t *answer(const struct route *route)
 }
 
 static const struct refusal {
-	const char *status, *meaning, *answer; /* answer NULL: none that is described */
+	unsigned status;
+	const char *meaning, *answer; /* answer NULL: none that is described */
 } refusals[] = {
-	{"400", "the request cannot be understood", "Error"},
-	{"401", "TCP: the token is missing or wrong", "Error"},
-	{"403", "this token may only read", "Error"},
-	{"404", "nothing has this name", "Error"},
-	{"405", "the path is not for this method; Allow says for which", "Error"},
-	{"409", "understood, and refused: error says why", "Error"},
-	{"412", "it is not what it was when you looked", "Error"},
-	{"413", "the body is too large", "Error"},
-	{"414", "the path is too long", NULL},
-	{"431", "the headers are too large", NULL},
-	{"500", "something is wrong with shunt itself", "Error"},
-	{"503", "as many read the stream as may", "Error"},
+	{400, "the request cannot be understood", "Error"},
+	{401, "TCP: the token is missing or wrong", "Error"},
+	{403, "this token may only read", "Error"},
+	{404, "nothing has this name", "Error"},
+	{405, "the path is not for this method; Allow says for which", "Error"},
+	{409, "understood, and refused: error says why", "Error"},
+	{412, "it is not what it was when you looked", "Error"},
+	{413, "the body is too large", "Error"},
+	{414, "the path is too long", NULL},
+	{431, "the headers are too large", NULL},
+	{500, "something is wrong with shunt itself", "Error"},
+	{503, "as many read the stream as may", "Error"},
 };
 
-static bool may_refuse(const struct route *route, const char *status)
+static bool may_refuse(const struct route *route, unsigned status)
 {
-	switch (atoi(status)) {
+	switch (status) {
 	case 400:
 		return route->query || route->body || route->body_schema;
 	case 401:
@@ -219,23 +220,29 @@ static bool may_refuse(const struct route *route, const char *status)
 	case 503:
 		return strchr(route->answer, '/') && strstr(route->answer, "event-stream");
 	default:
-		return strcmp(status, "405") != 0; /* of a path, not of a route */
+		return status != 405; /* of a path, not of a route */
 	}
+}
+
+static void set_status(json_t *all, unsigned status, json_t *take_response)
+{
+	char key[16];
+
+	snprintf(key, sizeof(key), "%u", status);
+	json_object_set_new(all, key, take_response);
 }
 
 static json_t *responses(const struct route *route)
 {
 	json_t *all = json_object();
-	char status[16];
 
-	snprintf(status, sizeof(status), "%u", route->created ?: 200);
-	json_object_set_new(all, status, answer(route));
-	snprintf(status, sizeof(status), "%u", route->also);
+	set_status(all, route->created ?: 200, answer(route));
 	if (route->also)
-		json_object_set_new(all, status, answer(route));
+		set_status(all, route->also, answer(route));
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
 		if (may_refuse(route, refusals[i].status))
-			json_object_set_new(all, refusals[i].status, ref("responses", refusals[i].status, strlen(refusals[i].status)));
+			set_status(all, refusals[i].status,
+				   json_pack("{s:o}", "$ref", json_sprintf("#/components/responses/%u", refusals[i].status)));
 	return all;
 }
 
@@ -280,9 +287,9 @@ static json_t *refused(void)
 	json_t *all = json_object();
 
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-		json_object_set_new(all, refusals[i].status,
-				    json_pack("{s:s, s:o*}", "description", refusals[i].meaning, "content",
-					      refusals[i].answer ? content(refusals[i].answer) : NULL));
+		set_status(all, refusals[i].status,
+			   json_pack("{s:s, s:o*}", "description", refusals[i].meaning, "content",
+				     refusals[i].answer ? content(refusals[i].answer) : NULL));
 	return all;
 }
 

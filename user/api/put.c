@@ -45,21 +45,6 @@ void put_value(struct text *text, const char *key, json_t *take_value)
 	text_put_json(text, take_value);
 }
 
-static json_t *odd_text(const char *value)
-{
-	json_t *json = json_string(value);
-	char *copy;
-
-	if (json || !(copy = strdup(value)))
-		return json;
-	for (char *c = copy; *c; c++)
-		if (*c & 0x80)
-			*c = '?';
-	json = json_string(copy);
-	free(copy);
-	return json;
-}
-
 void put_text(struct text *text, const char *key, const char *value)
 {
 	size_t length = 0;
@@ -71,7 +56,7 @@ void put_text(struct text *text, const char *key, const char *value)
 	while (value[length] >= ' ' && value[length] < 0x7f && value[length] != '"' && value[length] != '\\')
 		length++;
 	if (value[length]) {
-		put_value(text, key, odd_text(value));
+		put_value(text, key, text_json(value));
 		return;
 	}
 	begin(text, key);

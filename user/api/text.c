@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/text.h"
+#include "base/cleanup.h"
 
 #define FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6))
 
@@ -74,4 +75,20 @@ bool text_put_json(struct text *text, json_t *take_value)
 	text->failed = text->failed || !done;
 	json_decref(take_value);
 	return done;
+}
+
+json_t *text_json(const char *text)
+{
+	_cleanup_(freep) char *copy = NULL;
+	json_t *json;
+
+	if (!text)
+		return json_null();
+	json = json_string(text);
+	if (json || !(copy = strdup(text)))
+		return json;
+	for (char *c = copy; *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	return json_string(copy);
 }

@@ -19,4 +19,10 @@ bool text_put_bytes(struct text *text, const char *bytes, size_t length);
 bool text_format(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool text_put_json(struct text *text, json_t *take_value); /* compact, on one line; NULL: false */
 
+/*
+ * As a value: NULL becomes null. Text of others (a server's status line, say) may not be UTF-8, which JSON cannot hold: its
+ * bytes beyond ASCII become '?'. A new reference, NULL without memory.
+ */
+json_t *text_json(const char *text);
+
 #endif

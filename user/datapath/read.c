@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "datapath/internal.h"
+#include "net/checksum.h"
 
 /* ---- counters: 64-bit words, summed over the CPUs ---- */
 
@@ -139,19 +140,6 @@ static size_t write_transport(uint8_t *at, const struct datapath_flow *flow)
 	return len;
 }
 
-/* RFC 1071. */
-static uint16_t ipv4_header_checksum(const struct iphdr *ip)
-{
-	uint16_t pair[sizeof(*ip) / 2];
-	uint32_t sum = 0;
-
-	memcpy(pair, ip, sizeof(pair));
-	for (size_t i = 0; i < sizeof(pair) / sizeof(pair[0]); i++)
-		sum += pair[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~(sum + (sum >> 16));
-}
-
 static size_t write_frame(uint8_t frame[EXPLAIN_FRAME_MAX], const struct datapath_flow *flow)
 {
 	bool ipv4 = shunt_addr_is_ipv4(&flow->destination);
@@ -166,7 +154,7 @@ static size_t write_frame(uint8_t frame[EXPLAIN_FRAME_MAX], const struct datapat
 		ip.tot_len = htons(ip_len + l4_len);
 		memcpy(&ip.saddr, flow->source.byte + 12, 4);
 		memcpy(&ip.daddr, flow->destination.byte + 12, 4);
-		ip.check = ipv4_header_checksum(&ip);
+		ip.check = internet_checksum(&ip, sizeof(ip));
 		memcpy(frame + sizeof(eth), &ip, sizeof(ip));
 	} else {
 		struct ipv6hdr ip = {.version = 6, .nexthdr = flow->protocol, .hop_limit = 64, .payload_len = htons(l4_len)};

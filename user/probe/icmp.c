@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "net/address.h"
+#include "net/checksum.h"
 #include "probe/kind.h"
 
 /* ICMP and ICMPv6 have the same header for echo (RFC 792, RFC 4443 section 4.1). */
@@ -22,21 +23,6 @@ struct echo {
 	uint16_t checksum, id, sequence;
 	uint64_t token;
 };
-
-/* RFC 1071; `length` is even. */
-static uint16_t checksum(const void *data, size_t length)
-{
-	uint32_t sum = 0;
-	uint16_t word;
-
-	for (size_t i = 0; i < length; i += sizeof(word)) {
-		memcpy(&word, (const char *)data + i, sizeof(word));
-		sum += word;
-	}
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum += sum >> 16;
-	return (uint16_t)~sum;
-}
 
 /* Who is not allowed a ping socket may be allowed a raw one. */
 static int open_socket(struct probe *probe)
@@ -91,7 +77,7 @@ static int compose(struct probe *probe)
 	arc4random_buf(&probe->token, sizeof(probe->token));
 	echo.token = probe->token;
 	echo.id = (uint16_t)probe->token;
-	echo.checksum = checksum(&echo, sizeof(echo));
+	echo.checksum = internet_checksum(&echo, sizeof(echo));
 	probe->question_length = sizeof(echo);
 	probe->question = malloc(probe->question_length);
 	if (!probe->question)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "api/text.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/address.h"
@@ -42,7 +43,7 @@ static void tell(struct controller *c, const char *name, const char *kind, json_
 	hooks_send(c->hooks, event.id, name, what,
 		   json_pack("{s:i, s:s, s:I, s:s, s:s, s:s, s:o, s:o}", "version", DOCUMENT_VERSION, "node", host.nodename,
 			     "id", (json_int_t)event.id, "time", clock_rfc3339(event.time, time), "event", name, "actor",
-			     event.actor, "text", events_text_json(event.text), kind, take_object));
+			     event.actor, "text", text_json(event.text), kind, take_object));
 }
 
 /* "b1, b2" as an array. */
@@ -104,5 +105,5 @@ void hooks_tell_backend(struct controller *c, const struct endpoint *endpoint, e
 		       address_format(&backend->address, address), "port", endpoint->probe_port, "from",
 		       health_state_text(before), "to", health_state_text(endpoint->health.state), "check", "type",
 		       config_check_type_text(endpoint->check.type), "reason", probe_reason_word(endpoint->reason), "text",
-		       events_text_json(endpoint->last), "latency_ms", endpoint->latency_us / 1000.0));
+		       text_json(endpoint->last), "latency_ms", endpoint->latency_us / 1000.0));
 }

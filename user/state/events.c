@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "api/text.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -270,19 +271,6 @@ static int append(struct events *events, const char *line, size_t length, int64_
 	return r;
 }
 
-json_t *events_text_json(const char *text)
-{
-	_cleanup_(freep) char *copy = NULL;
-	json_t *json = json_string(text);
-
-	if (json || !(copy = strdup(text)))
-		return json;
-	for (char *c = copy; *c; c++)
-		if (*c & 0x80)
-			*c = '?';
-	return json_string(copy);
-}
-
 static int write_event(struct events *events, const struct event *event)
 {
 	_cleanup_(json_decrefp) json_t *json = NULL;
@@ -291,8 +279,8 @@ static int write_event(struct events *events, const struct event *event)
 	int length;
 
 	json = json_pack("{s:I, s:s, s:o, s:o, s:o, s:o}", "id", (json_int_t)event->id, "time",
-			 clock_rfc3339(event->time, time_text), "kind", events_text_json(event->kind), "object",
-			 events_text_json(event->object), "actor", events_text_json(event->actor), "text", events_text_json(event->text));
+			 clock_rfc3339(event->time, time_text), "kind", text_json(event->kind), "object",
+			 text_json(event->object), "actor", text_json(event->actor), "text", text_json(event->text));
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (!text)
 		return -ENOMEM;

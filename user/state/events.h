@@ -41,9 +41,6 @@ int events_sync(struct events *events);
 size_t events_since(const struct events *events, uint64_t since, struct event *ret_events, size_t max);
 
 int events_last(const struct events *events, struct event *ret_event); /* 0, or -ENOENT; strings as above */
-/* JSON is UTF-8, and what a peer said may not be: bytes beyond ASCII become '?' then. NULL without memory. */
-json_t *events_text_json(const char *text);
-
 uint64_t events_last_id(const struct events *events); /* 0: none yet */
 
 #endif

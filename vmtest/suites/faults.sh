@@ -27,9 +27,9 @@ late_packets() { # CHECK REASON
 	checked 'b1, b2' "{$1, $CHECK}"
 	for i in $(seq "$RUNS"); do
 		wait_for 60 "all are up" all_up
-		until_down late b1 delay 900ms 100ms
+		until_is down late b1 delay 900ms 100ms
 		expect "$(reason b1)" = "$2" "reason in run $i"
-		until_up late b1 delay 0ms
+		until_is up late b1 delay 0ms
 	done
 	summary late "packets 0.8 to 1 s late, $1, checks every 500 ms" "$(stated)" 1005
 }
