@@ -21,7 +21,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 PACKAGES := libbpf libxdp libsystemd libcurl libmicrohttpd gnutls yaml-0.1 jansson libmnl libcares
 WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wpointer-arith
 CFLAGS ?= -O2 -g
-CPPFLAGS_ALL := -D_GNU_SOURCE -DSHUNT_VERSION='"$(VERSION)"' -Iuser -Iheaders -I$(O) $(shell pkg-config --cflags $(PACKAGES))
+CPPFLAGS_ALL := -D_GNU_SOURCE -Iuser -Iheaders -I$(O) $(shell pkg-config --cflags $(PACKAGES))
 CFLAGS_ALL := -std=gnu11 $(WARNINGS) $(CFLAGS) $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unused-parameter -Iheaders -Ibpf \
@@ -34,6 +34,8 @@ SHUNTD_SRC := $(wildcard user/shuntd/*.c)
 CLI_SRC := $(wildcard user/shunt/*.c)
 DECAP_SRC := $(wildcard user/shunt-decap/*.c)
 REFERENCE_SRC := $(wildcard user/reference/*.c)
+# The manual pages are written from the tables of the programs, which name their functions.
+TABLES_SRC := $(filter-out %/main.c,$(CLI_SRC) $(DECAP_SRC)) user/shuntd/options.c
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 SKELETONS := $(BPF_SRC:bpf/%.bpf.c=$(O)/%.skel.h)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
@@ -49,8 +51,8 @@ all: $(PROGRAMS) compile_commands.json ## build everything (default)
 $(O)/shuntd: $(call objects,$(SHUNTD_SRC)) $(LIBRARY)
 $(O)/shunt: $(call objects,$(CLI_SRC)) $(LIBRARY)
 $(O)/shunt-decap: $(call objects,$(DECAP_SRC)) $(LIBRARY)
-$(REFERENCE): $(call objects,$(REFERENCE_SRC)) $(LIBRARY)
-$(O)/shunt: LIBS += $(shell pkg-config --libs ncursesw)
+$(REFERENCE): $(call objects,$(REFERENCE_SRC) $(TABLES_SRC)) $(LIBRARY)
+$(O)/shunt $(REFERENCE): LIBS += $(shell pkg-config --libs ncursesw)
 $(PROGRAMS) $(REFERENCE):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -59,7 +61,7 @@ $(LIBRARY): $(call objects,$(LIB_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(O)/obj/%.o: %.c $(O)/flags | $(SKELETONS) $(O)/page_made.h
+$(O)/obj/%.o: %.c $(O)/flags | $(SKELETONS) $(O)/page_made.h $(O)/version.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
@@ -79,6 +81,10 @@ $(O)/page_made.h: scripts/page.sh $(wildcard user/api/page/*)
 	$(call say,PAGE,$@)
 	$(Q)scripts/page.sh user/api/page $(O)/page.html $@
 
+$(O)/version.h: VERSION
+	@mkdir -p $(@D)
+	$(Q)echo '#define SHUNT_VERSION "$(VERSION)"' > $@
+
 # A change of compiler or flags rebuilds.
 $(O)/flags: FORCE
 	@mkdir -p $(O)
@@ -93,7 +99,7 @@ $(O)/tests/unit/%: $(O)/obj/tests/unit/%.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-unit-tests: $(UNIT_TESTS) $(O)/shunt $(REFERENCE)
+unit-tests: $(UNIT_TESTS) $(PROGRAMS) $(REFERENCE)
 	$(Q)for t in $(UNIT_TESTS); do $$t || exit 1; done
 
 -include tests/tests.mk
@@ -101,36 +107,20 @@ unit-tests: $(UNIT_TESTS) $(O)/shunt $(REFERENCE)
 check: unit-tests ## unit tests
 
 # ---- the reference, from the tables in the code ----
-REFERENCE_PAGES := configuration.md drop-reasons.md metrics.md events.md exit-status.md
+REFERENCE_PAGES := configuration.md drop-reasons.md metrics.md events.md exit-status.md api.md
 
 reference: $(REFERENCE) ## docs/reference/ anew, after a change of keys, drop reasons, metrics …
 	$(Q)for page in $(REFERENCE_PAGES); do $(REFERENCE) $$page > docs/reference/$$page || exit 1; done
 
-# ---- manual pages: what --help says, and shunt.yaml(5) from the reference ----
-MAN_PAGES := $(O)/man/shunt.1 $(O)/man/shuntd.8 $(O)/man/shunt-decap.8
-$(O)/man/shunt.1: DOES := steers and shows the shunt load balancer
-$(O)/man/shuntd.8: DOES := controller of the shunt load balancer
-$(O)/man/shunt-decap.8: DOES := takes tunnel headers off at a backend of shunt
+# ---- manual pages, from the tables in the code ----
+MAN_PAGES := $(addprefix $(O)/man/,shunt.1 shunt.yaml.5 shuntd.8 shunt-decap.8)
 
-$(O)/man/shunt.1: INCLUDE := --include=$(O)/man/shunt.h2m
-$(O)/man/shunt.1: $(O)/man/shunt.h2m
-
-$(O)/man/shunt.h2m: $(O)/shunt $(REFERENCE) scripts/man-commands.sh
-	@mkdir -p $(@D)
-	$(Q)scripts/man-commands.sh $< $(REFERENCE) > $@.tmp && mv $@.tmp $@
-
-$(O)/man/shunt.yaml.5: $(REFERENCE)
+$(MAN_PAGES): $(O)/man/%: $(REFERENCE)
 	@mkdir -p $(@D)
 	$(call say,MAN,$@)
-	$(Q)$(REFERENCE) $(@F) | scdoc > $@.tmp && mv $@.tmp $@
+	$(Q)$(REFERENCE) $* | scdoc > $@.tmp && mv $@.tmp $@
 
-$(MAN_PAGES): $(O)/man/%: $(PROGRAMS)
-	@mkdir -p $(@D)
-	$(call say,MAN,$@)
-	$(Q)help2man --no-info --section=$(subst .,,$(suffix $*)) --name='$(DOES)' --source='shunt $(VERSION)' \
-		--manual='shunt' $(INCLUDE) --output=$@ $(O)/$(basename $*)
-
-man: $(MAN_PAGES) $(O)/man/shunt.yaml.5 ## manual pages
+man: $(MAN_PAGES) ## manual pages
 
 install: all man ## install under DESTDIR and PREFIX
 	install -D -m 755 $(O)/shuntd $(DESTDIR)$(PREFIX)/sbin/shuntd

@@ -78,12 +78,12 @@ __noinline int find_answer(struct xdp_md *ctx, __u64 place_word, __u64 flow_word
 	struct shunt_service_key key = {.port = flow.port, .protocol = flow.protocol, .used = 1};
 	int line;
 
-	if (!(cfg.features & SHUNT_FEATURE_NAT))
+	if (!feature(NAT))
 		return -1;
 	key.address = is_error ? read_address(ctx, place.l4 + ICMP_ERROR_HEADER_LEN, ipv4, false)
 			       : read_address(ctx, place.l3, ipv4, true);
 	line = answer_line(&key);
-	if (line < 0 && cfg.features & SHUNT_FEATURE_ANY_PORT) {
+	if (line < 0 && feature(ANY_PORT)) {
 		key.port = 0;
 		line = answer_line(&key);
 	}
@@ -183,7 +183,7 @@ __noinline int route_answer(struct xdp_md *ctx, const struct shunt_answer *answe
 	int found, way;
 
 	destination = address_in((void *)(long)ctx->data + (l3_offset & FRAME_OFFSET_MAX), (void *)(long)ctx->data_end, ipv4, false);
-	if (!(cfg.features & SHUNT_FEATURE_NAT) || !answer || !destination)
+	if (!feature(NAT) || !answer || !destination)
 		return refusal(SHUNT_DROP_INTERNAL, 0);
 	fib.l4_protocol = answer->key.protocol;
 	fib.sport = answer->port;
@@ -222,7 +222,7 @@ __noinline int limit_answer_mss(struct xdp_md *ctx, const struct shunt_answer *a
 	const struct shunt_backend *backend;
 	__u32 id;
 
-	if (!(cfg.features & SHUNT_FEATURE_NAT) || !(cfg.features & SHUNT_FEATURE_MSS) || !answer || !answer->mss)
+	if (!feature(NAT) || !feature(MSS) || !answer || !answer->mss)
 		return 0;
 	id = answer->backend;
 	backend = bpf_map_lookup_elem(&backends, &id);
@@ -235,22 +235,21 @@ __noinline int limit_answer_mss(struct xdp_md *ctx, const struct shunt_answer *a
 __noinline int count_answer(struct xdp_md *ctx, const struct shunt_answer *answer)
 {
 	__u64 frame_len = ctx->data_end - ctx->data;
-	struct shunt_service_stats *service;
-	struct shunt_backend_stats *backend;
+	struct shunt_answer_stats *service, *backend;
 	__u32 service_id, backend_id;
 
-	if (!(cfg.features & SHUNT_FEATURE_NAT) || !answer)
+	if (!feature(NAT) || !answer)
 		return 0;
 	service_id = answer->service;
 	backend_id = answer->backend;
-	service = bpf_map_lookup_elem(&service_stats, &service_id);
-	backend = bpf_map_lookup_elem(&backend_stats, &backend_id);
+	service = bpf_map_lookup_elem(&service_answers, &service_id);
+	backend = bpf_map_lookup_elem(&backend_answers, &backend_id);
 	if (!service || !backend)
 		return 0;
-	service->answer_packets++;
-	service->answer_bytes += frame_len;
-	backend->answer_packets++;
-	backend->answer_bytes += frame_len;
+	service->packets++;
+	service->bytes += frame_len;
+	backend->packets++;
+	backend->bytes += frame_len;
 	return 0;
 }
 
@@ -267,7 +266,7 @@ __noinline int answer_onwards(struct xdp_md *ctx, __u64 place_word, __u64 flow_w
 	const struct shunt_answer *answer;
 	bool to_kernel;
 
-	if (!(cfg.features & SHUNT_FEATURE_NAT) || line < 0 || !(answer = bpf_map_lookup_elem(&answers, &line)))
+	if (!feature(NAT) || line < 0 || !(answer = bpf_map_lookup_elem(&answers, &line)))
 		return XDP_PASS;
 	exit = route_answer(ctx, answer, place.l3, query_word);
 	if (exit == ANSWER_PASSES)

@@ -62,7 +62,7 @@ stage struct placement placement_of(const struct packet *p)
 	const struct placement placement = {p->service->group, p->service->was_group, p->service->group_state};
 	struct placement own;
 
-	if (!(cfg.features & SHUNT_FEATURE_CLIENTS) || likely(!(p->service->flags & SHUNT_SERVICE_CLIENTS)))
+	if (!feature(CLIENTS) || likely(!(p->service->flags & SHUNT_SERVICE_CLIENTS)))
 		return placement;
 	own = placement; /* that one stays in registers */
 	place_client(&own, shunt_addr_half(&p->source, 0), shunt_addr_half(&p->source, 1), p->service->id);

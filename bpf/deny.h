@@ -70,15 +70,15 @@ stage int deny_client(struct packet *p)
 	const struct shunt_service *service = p->service;
 	__u64 high = shunt_addr_half(&p->source, 0), low = shunt_addr_half(&p->source, 1);
 
-	if (!(cfg.features & (SHUNT_FEATURE_DENY | SHUNT_FEATURE_ALLOW | SHUNT_FEATURE_ALLOW_ALL)))
+	if (!feature(DENY) && !feature(ALLOW) && !feature(ALLOW_ALL))
 		return SHUNT_NEXT; /* nothing of what follows is in the program then */
-	if (cfg.features & SHUNT_FEATURE_DENY && unlikely(may_be_denied(high, low)) &&
+	if (feature(DENY) && unlikely(may_be_denied(high, low)) &&
 	    (list_has(high, low, 0, LIST_DENY, !p->dry) ||
 	     (service && service->flags & SHUNT_SERVICE_DENY && list_has(high, low, service->id, LIST_DENY, !p->dry))))
 		return drop(p, SHUNT_DROP_DENIED);
-	if (cfg.features & SHUNT_FEATURE_ALLOW_ALL && unlikely(!is_allowed(high, low, 0)))
+	if (feature(ALLOW_ALL) && unlikely(!is_allowed(high, low, 0)))
 		return drop(p, SHUNT_DROP_NOT_ALLOWED);
-	if (cfg.features & SHUNT_FEATURE_ALLOW && service && service->flags & SHUNT_SERVICE_ALLOW &&
+	if (feature(ALLOW) && service && service->flags & SHUNT_SERVICE_ALLOW &&
 	    unlikely(!is_allowed(high, low, service->id)))
 		return drop(p, SHUNT_DROP_NOT_ALLOWED);
 	return SHUNT_NEXT;

@@ -49,7 +49,7 @@ stage bool may_reject(const struct packet *p)
 stage void *begin_answer(struct packet *p, __u32 len)
 {
 	struct ethhdr *eth = frame_start(p);
-	void *at = frame_start(p) + p->l3_offset;
+	void *at = frame_start(p) + l3_offset(p);
 
 	if ((void *)(eth + 1) > frame_end(p) || at + len > frame_end(p))
 		return NULL;
@@ -111,7 +111,7 @@ stage __u32 pseudo_sum(const struct packet *p, __u8 protocol, __u32 len)
 /* The reset that a closed port answers with (RFC 9293 3.10.7.1); false for a reset, which is never answered. */
 stage bool make_reset(const struct packet *p, const struct tcphdr *in, struct tcphdr *reset)
 {
-	__u32 data_len = p->ip_len - (p->l4_offset - p->l3_offset) - in->doff * 4;
+	__u32 data_len = p->ip_len - (p->l4_offset - l3_offset(p)) - in->doff * 4;
 
 	if (in->rst)
 		return false;
@@ -130,7 +130,7 @@ stage bool make_reset(const struct packet *p, const struct tcphdr *in, struct tc
 stage int reject_tcp(struct packet *p)
 {
 	const struct tcphdr *in = frame_start(p) + p->l4_offset;
-	int len = p->l3_offset + answer_ip_len(p) + sizeof(struct tcphdr);
+	int len = l3_offset(p) + answer_ip_len(p) + sizeof(struct tcphdr);
 	struct tcphdr reset;
 
 	if ((void *)(in + 1) > frame_end(p))
@@ -157,7 +157,7 @@ stage __s64 quote_sum(const struct packet *p, __u64 len)
 	 */
 	barrier_var(len);
 	if (!quote || len < sizeof(struct iphdr) || len > SHUNT_QUOTE_MAX ||
-	    bpf_xdp_load_bytes(p->ctx, p->l3_offset, quote->byte, len))
+	    bpf_xdp_load_bytes(p->ctx, l3_offset(p), quote->byte, len))
 		return -1;
 	*(__u8 *)(quote->byte + len) = 0; /* whole words are summed up */
 	*(__u8 *)(quote->byte + len + 1) = 0;
@@ -185,7 +185,7 @@ stage int grow_front(struct packet *p, __u32 quoted, __u32 room)
 	if ((void *)(eth + 1) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL);
 	before = *eth;
-	if (bpf_xdp_adjust_tail(p->ctx, (int)(p->l3_offset + quoted) - (int)p->frame_len))
+	if (bpf_xdp_adjust_tail(p->ctx, (int)(l3_offset(p) + quoted) - (int)p->frame_len))
 		return drop(p, SHUNT_DROP_INTERNAL);
 	if (bpf_xdp_adjust_head(p->ctx, -(int)room))
 		return drop(p, SHUNT_DROP_NO_HEADROOM);
@@ -256,9 +256,9 @@ stage bool fail_open(struct packet *p)
 
 stage int nobody_serves(struct packet *p)
 {
-	if (cfg.features & SHUNT_FEATURE_FAIL_OPEN && p->service->flags & SHUNT_SERVICE_FAIL_OPEN && fail_open(p))
+	if (feature(FAIL_OPEN) && p->service->flags & SHUNT_SERVICE_FAIL_OPEN && fail_open(p))
 		return SHUNT_NEXT;
-	if (cfg.features & SHUNT_FEATURE_REJECT && p->service->flags & SHUNT_SERVICE_REJECT)
+	if (feature(REJECT) && p->service->flags & SHUNT_SERVICE_REJECT)
 		return reject(p);
 	return drop(p, SHUNT_DROP_NO_BACKEND);
 }

@@ -22,6 +22,7 @@ stage bool fits(const struct packet *p, __u32 outer_len)
 /* Grows the frame and writes all that is in front of the packet; the four family mixes are two writers. */
 stage int encapsulate(struct packet *p, const struct exit *exit, __u32 outer_len)
 {
+	bool to_ipv4 = outer_len - layer_len(p) == sizeof(struct iphdr); /* outer_is_ipv4(), without reading it again */
 	struct ethhdr *eth;
 	__be16 *type;
 	void *at;
@@ -36,7 +37,7 @@ stage int encapsulate(struct packet *p, const struct exit *exit, __u32 outer_len
 		return drop(p, SHUNT_DROP_INTERNAL); /* never: what was there is longer */
 	write_ethernet(eth, exit);
 	write_tags(p, eth);
-	if (outer_is_ipv4(p)) {
+	if (to_ipv4) {
 		*type = bpf_htons(ETH_P_IP);
 		write_outer_ipv4(p, at);
 		at += sizeof(struct iphdr);
@@ -63,6 +64,30 @@ stage int rewrite_l2(struct packet *p, const struct exit *exit)
 	return SHUNT_NEXT;
 }
 
+/*
+ * The frame goes to the backend already: another balancer has sent it there, as balancers agree, and it is here because a switch
+ * floods it or a bridge of this host carries it. `l2` leaves the packet as it was: taken for a client's it would go in circles.
+ */
+stage bool is_on_its_way(const struct packet *p, const struct exit *exit)
+{
+	const struct frame_addresses *is = frame_start(p);
+
+	return (void *)(is + 1) <= frame_end(p) && is->destination == exit->addresses.destination &&
+	       is->destination_rest == exit->addresses.destination_rest;
+}
+
+/* It is none of ours, and does not count. */
+stage int pass_by(struct packet *p)
+{
+	p->backend = NULL;
+	return XDP_PASS;
+}
+
+stage int send_by_l2(struct packet *p, const struct exit *exit)
+{
+	return unlikely(is_on_its_way(p, exit)) ? pass_by(p) : rewrite_l2(p, exit);
+}
+
 /* A service for every port keeps the client's, whatever port the backend has. */
 stage int translate_destination(struct packet *p, const struct exit *exit)
 {
@@ -74,7 +99,7 @@ stage int translate_destination(struct packet *p, const struct exit *exit)
 
 stage bool is_translated(const struct packet *p)
 {
-	return cfg.features & SHUNT_FEATURE_NAT && p->service->forward == SHUNT_FORWARD_NAT;
+	return feature(NAT) && p->service->forward == SHUNT_FORWARD_NAT;
 }
 
 stage int send_on(struct packet *p)
@@ -91,12 +116,12 @@ stage int send_on(struct packet *p)
 		return refuse_too_big(p, outer_len);
 	if (p->dry)
 		return leave(p, &exit); /* all is found out */
-	if (cfg.features & SHUNT_FEATURE_MSS && p->service->mss && p->starts_flow)
+	if (feature(MSS) && p->service->mss && p->starts_flow)
 		limit_mss(p, outer_len);
 	if (is_translated(p))
 		verdict = translate_destination(p, &exit);
 	else
-		verdict = tunnelled ? encapsulate(p, &exit, outer_len) : rewrite_l2(p, &exit);
+		verdict = tunnelled ? encapsulate(p, &exit, outer_len) : send_by_l2(p, &exit);
 	return verdict ?: leave(p, &exit);
 }
 

@@ -15,7 +15,6 @@
 #include "packet.h"
 
 #define FLOW_INSERT_TRIES 3
-#define PROBE_LIMIT 16 /* places looked at in the instant before the controller rewrites a dead backend's slots */
 
 stage bool backend_is_alive(const struct shunt_backend *backend)
 {
@@ -47,13 +46,14 @@ struct pick {
 	__u64 hash;                      /* of the flow */
 	__u32 table;                     /* of the group, now */
 	__u16 was_group;                 /* see struct shunt_client_group */
-	__u8 group_state;
+	__u16 reserve;                   /* of the group */
 	__u32 slot_index;
 	struct shunt_slot slot;
 	__u32 backend_id;                /* chosen */
 	__u32 choice;                    /* enum shunt_choice */
 	__u32 named;                     /* backend that the packet itself names (quic.h), 0: none */
 	__u32 service;                   /* id */
+	__u8 group_state;                /* see struct shunt_client_group */
 	__u8 scheduler;                  /* enum shunt_scheduler; of a packet that may start a flow */
 	bool starts_flow, ends_flow;     /* TCP: SYN; FIN or RST */
 	bool tracked, always;            /* whether flows are looked up at all; whether every flow is pinned */
@@ -73,7 +73,7 @@ stage bool choose(struct pick *p, __u32 id, enum shunt_choice choice)
 /* The next alive backend along the probe sequence, among those that the table uses now; 0: none. Global, as pick_slowly(). */
 __noinline int probe(__u32 table, __u32 slot_index)
 {
-	for (__u32 i = 1; i <= PROBE_LIMIT; i++) {
+	for (__u32 i = 1; i <= SHUNT_PROBE_LIMIT; i++) {
 		struct shunt_slot slot = slot_read(table, shunt_probe(slot_index, i, cfg.table_size));
 
 		if (backend_is_alive(backend_lookup(slot.now)))
@@ -82,9 +82,15 @@ __noinline int probe(__u32 table, __u32 slot_index)
 	return 0;
 }
 
+/* Whether it was not the slot that said where to: a flow that went so is remembered, or it would go elsewhere once the table follows. */
+stage bool is_makeshift(const struct pick *p)
+{
+	return p->choice == SHUNT_CHOICE_PROBED || p->choice == SHUNT_CHOICE_RESERVE;
+}
+
 stage bool choose_by_probing(struct pick *p)
 {
-	return choose(p, probe(p->table, p->slot_index), SHUNT_CHOICE_PROBED);
+	return choose(p, probe(p->table, p->slot_index), SHUNT_CHOICE_PROBED) || choose(p, p->reserve, SHUNT_CHOICE_RESERVE);
 }
 
 #include "schedule.h"
@@ -236,12 +242,12 @@ static __always_inline bool choose_tracked(struct pick *p)
 			return true;
 		}
 	}
-	if (cfg.features & SHUNT_FEATURE_SCHEDULERS && p->scheduler)
+	if (feature(SCHEDULERS) && p->scheduler)
 		return choose_new(p, line, i, now);
 	if (!choose_default(p))
 		return false;
 	/* What names a dead backend is overwritten, so that the flow does not go back when that returns; so is what is over. */
-	if (!p->always && !shunt_slot_pins(p->slot) && p->choice != SHUNT_CHOICE_PROBED && i < 0)
+	if (!p->always && !shunt_slot_pins(p->slot) && !is_makeshift(p) && i < 0)
 		return true;
 	/* A new flow that cannot be remembered goes where flows that nobody remembers go: there it stays together. */
 	if (!flow_pin(p, line, i, now) && p->starts_flow && shunt_slot_pins(p->slot))
@@ -268,7 +274,7 @@ __noinline int pick_slowly(struct pick *p)
 		return false;
 	if (p->group_state)
 		p->slot = word_between_groups(p);
-	if (cfg.features & SHUNT_FEATURE_QUIC && p->named && choose_named(p))
+	if (feature(QUIC) && p->named && choose_named(p))
 		return true;
 	if (p->tracked)
 		return choose_tracked(p);

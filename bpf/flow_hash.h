@@ -14,7 +14,7 @@ stage __u64 flow_hash(const struct packet *p)
 
 	if (p->service->flags & SHUNT_SERVICE_SOURCE_IP)
 		ports = 0;
-	else if (cfg.features & SHUNT_FEATURE_PREFIXES && p->service->key.prefix)
+	else if (feature(PREFIXES) && p->service->key.prefix)
 		salt = shunt_prefix_salt(salt, &p->destination);
 	return shunt_flow_hash(cfg.hash_key, &p->source, ports, salt);
 }

@@ -46,7 +46,7 @@ stage int turn_message(struct packet *p, __u8 reply_type)
 stage int answer_echo_ipv4(struct packet *p)
 {
 	struct ethhdr *eth = frame_start(p);
-	struct iphdr *ip = frame_start(p) + p->l3_offset;
+	struct iphdr *ip = frame_start(p) + l3_offset(p);
 	__be32 address;
 	__u16 old, new;
 
@@ -66,7 +66,7 @@ stage int answer_echo_ipv4(struct packet *p)
 stage int answer_echo_ipv6(struct packet *p)
 {
 	struct ethhdr *eth = frame_start(p);
-	struct ipv6hdr *ip = frame_start(p) + p->l3_offset;
+	struct ipv6hdr *ip = frame_start(p) + l3_offset(p);
 
 	if ((void *)(ip + 1) > frame_end(p) || (void *)(eth + 1) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL);

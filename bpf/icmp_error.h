@@ -106,7 +106,7 @@ stage bool addresses_equal(const struct shunt_addr *a, const struct shunt_addr *
 static __always_inline void follow(struct packet *p)
 {
 	struct quoted quoted = {};
-	int l4_offset = read_quoted(p->ctx, &quoted, p->l4_offset + ICMP_ERROR_HEADER_LEN, p->l3_offset + p->ip_len, p->family);
+	int l4_offset = read_quoted(p->ctx, &quoted, p->l4_offset + ICMP_ERROR_HEADER_LEN, l3_offset(p) + p->ip_len, p->family);
 
 	p->unusual->quoted_l4_offset = l4_offset;
 	if (!l4_offset ||

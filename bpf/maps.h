@@ -8,6 +8,7 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 
 #include <shunt/abi.h>
 #include <shunt/deny_filter.h>
@@ -122,6 +123,10 @@ SHUNT_ARRAY(clients, struct shunt_client_line, 1, 0);
 /* Packets write; controller sums up. */
 SHUNT_COUNTERS(service_stats, struct shunt_service_stats, SHUNT_MAX_SERVICES);
 SHUNT_COUNTERS(backend_stats, struct shunt_backend_stats, SHUNT_MAX_BACKENDS);
+/* The same, one entry when no service forwards by nat, and when no group has passive detection. */
+SHUNT_COUNTERS(service_answers, struct shunt_answer_stats, SHUNT_MAX_SERVICES);
+SHUNT_COUNTERS(backend_answers, struct shunt_answer_stats, SHUNT_MAX_BACKENDS);
+SHUNT_COUNTERS(backend_signs, struct shunt_backend_signs, SHUNT_MAX_BACKENDS);
 SHUNT_COUNTERS(drop_stats, struct shunt_drop_stats, SHUNT_MAX_DROP_REASONS);
 
 /* Packets write: the slot whose turn it is, for each service; round-robin. One entry when no service needs it. Not pinned. */
@@ -156,7 +161,13 @@ struct {
 	__uint(max_entries, SHUNT_MAX_LINKS);
 } tx_ports SEC(".maps");
 
-/* Constant once loaded: the verifier folds it, and code of features nobody uses is gone. */
+/* Constant once loaded, and folded by the verifier. */
 const volatile struct shunt_config cfg;
+
+/*
+ * Whether something uses it (enum shunt_features, the name without its beginning): a number in the code, which user/datapath has
+ * libbpf relocate. The verifier then removes the branch and what nobody uses, and nothing is looked up to know it.
+ */
+#define feature(name) bpf_core_enum_value_exists(enum shunt_features, SHUNT_FEATURE_##name)
 
 #endif

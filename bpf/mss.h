@@ -48,7 +48,7 @@ __noinline int lower_mss(struct xdp_md *ctx, __u32 tcp_offset, __u32 mss, int ro
 	void *end = (void *)(long)ctx->data_end;
 	__u32 at = sizeof(*tcp), header_len, option_len, limit = mss_limit(mss, room, family);
 
-	if (!(cfg.features & SHUNT_FEATURE_MSS) || !limit || (void *)(tcp + 1) > end)
+	if (!feature(MSS) || !limit || (void *)(tcp + 1) > end)
 		return 0;
 	header_len = tcp->doff * 4;
 	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {

@@ -221,7 +221,7 @@ __noinline int translate(struct xdp_md *ctx, const struct shunt_addr *address, _
 	bool ipv4 = change.flags & NAT_IPV4, whole = true;
 	__u64 addresses;
 
-	if (!(cfg.features & SHUNT_FEATURE_NAT) || !address)
+	if (!feature(NAT) || !address)
 		return SHUNT_DROP_INTERNAL;
 	header = data + (place.l3 & FRAME_OFFSET_MAX);
 	if (header + (ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) > data_end)
@@ -239,10 +239,10 @@ __noinline int translate(struct xdp_md *ctx, const struct shunt_addr *address, _
 stage union nat_place nat_place_of(const struct packet *p)
 {
 	return (union nat_place){
-		.l3 = p->l3_offset,
+		.l3 = l3_offset(p),
 		.l4 = p->l4_offset,
 		.quoted_l4 = p->unusual->quoted_l4_offset,
-		.end = p->l3_offset + p->ip_len,
+		.end = l3_offset(p) + p->ip_len,
 	};
 }
 

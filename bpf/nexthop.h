@@ -13,14 +13,16 @@
 #define FIB_AF_INET 2
 #define FIB_AF_INET6 10
 
-/* Frames are aligned to two bytes: so much can be copied at once. */
-struct mac {
-	__u16 first, second, third;
-};
+/* The addresses of a frame, in the largest pieces that are aligned there. */
+struct frame_addresses {
+	__u32 destination;
+	__u16 destination_rest, source;
+	__u32 source_rest;
+} __attribute__((may_alias));
 
 /* The frame's addresses and the interface it leaves by. */
 struct exit {
-	struct mac destination, source;
+	struct frame_addresses addresses;
 	__u32 ifindex;
 	__u32 link;                      /* index into tx_ports, 0: redirect by ifindex */
 };
@@ -42,8 +44,10 @@ static __always_inline bool exit_by_fib(struct packet *p, struct exit *exit)
 	}
 	if (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return false;
-	__builtin_memcpy(&exit->destination, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(&exit->source, fib.smac, ETH_ALEN);
+	__builtin_memcpy(&exit->addresses.destination, fib.dmac, 4);
+	__builtin_memcpy(&exit->addresses.destination_rest, fib.dmac + 4, 2);
+	__builtin_memcpy(&exit->addresses.source, fib.smac, 2);
+	__builtin_memcpy(&exit->addresses.source_rest, fib.smac + 2, 4);
 	exit->ifindex = fib.ifindex;
 	exit->link = 0;
 	return true;
@@ -52,17 +56,22 @@ static __always_inline bool exit_by_fib(struct packet *p, struct exit *exit)
 /* What the controller knows of it. */
 stage bool known_exit(struct packet *p, struct exit *exit)
 {
-	__u64 word = *(const volatile __u64 *)&p->backend->next_hop;
-	struct shunt_next_hop next_hop;
+	union {
+		struct {
+			__u32 destination;
+			__u16 destination_rest, link;
+		};
+		__u64 word;
+	} next_hop = {.word = *(const volatile __u64 *)&p->backend->next_hop};
 	const struct shunt_link *link;
-	__u32 index;
+	__u32 index = next_hop.link;
 
-	__builtin_memcpy(&next_hop, &word, sizeof(next_hop));
-	index = next_hop.link;
 	if (unlikely(!index) || !(link = bpf_map_lookup_elem(&links, &index)))
 		return false;
-	__builtin_memcpy(&exit->destination, next_hop.mac, ETH_ALEN);
-	exit->source = *(const struct mac *)link->mac;
+	exit->addresses.destination = next_hop.destination;
+	exit->addresses.destination_rest = next_hop.destination_rest;
+	exit->addresses.source = ((const struct frame_addresses *)link)->source;
+	exit->addresses.source_rest = ((const struct frame_addresses *)link)->source_rest;
 	exit->ifindex = link->ifindex;
 	exit->link = index;
 	p->link = index;

@@ -15,10 +15,12 @@
 
 stage void write_ethernet(struct ethhdr *eth, const struct exit *exit)
 {
-	struct mac *mac = (void *)eth;
+	struct frame_addresses *addresses = (void *)eth;
 
-	mac[0] = exit->destination;
-	mac[1] = exit->source;
+	addresses->destination = exit->addresses.destination;
+	addresses->destination_rest = exit->addresses.destination_rest;
+	addresses->source = exit->addresses.source;
+	addresses->source_rest = exit->addresses.source_rest;
 }
 
 /* What goes in front of the packet: an outer IP header and, for gue, a layer between the two. Worked out where it is needed. */
@@ -29,7 +31,7 @@ stage bool outer_is_ipv4(const struct packet *p)
 
 stage bool is_gue(const struct packet *p)
 {
-	return cfg.features & SHUNT_FEATURE_GUE && p->service->forward == SHUNT_FORWARD_GUE;
+	return feature(GUE) && p->service->forward == SHUNT_FORWARD_GUE;
 }
 
 stage __u32 outer_ip_len(const struct packet *p)
@@ -55,25 +57,30 @@ stage __u32 outer_protocol(const struct packet *p)
 
 /*
  * RFC 2003 and RFC 4213; don't-fragment always, as Linux tunnels do, for path MTU discovery; TOS whole, ECN included (RFC
- * 6040 normal mode). Host bits of the source spread flows over queues. The header is made as five words: a checksum that
+ * 6040 normal mode). Host bits of the source spread flows over queues. The header is made of words: a checksum that
  * reads back what was just written waits for the stores.
  */
 stage void write_outer_ipv4(const struct packet *p, struct iphdr *ip)
 {
-	__be32 word[] = {
-		bpf_htonl(IPV4_VERSION_AND_LENGTH << 24 | (__u32)p->traffic_class << 16 |
-			  (p->ip_len + layer_len(p) + (__u32)sizeof(*ip))),
-		bpf_htonl(IPV4_DONT_FRAGMENT),
-		bpf_htonl(OUTER_TTL << 24 | outer_protocol(p) << 16),
-		shunt_addr_word(&p->backend->source, 3) | ((__u32)(p->hash >> 32) & cfg.source_entropy_ipv4),
-		shunt_addr_word(&p->backend->address, 3),
-	};
-	__u64 sum = 0;
+	const union {
+		struct {
+			__u8 ttl, protocol;
+		};
+		__u16 word;
+	} hops = {{.ttl = OUTER_TTL, .protocol = outer_protocol(p)}};
+	__be32 first = bpf_htonl(IPV4_VERSION_AND_LENGTH << 24 | (__u32)p->traffic_class << 16 |
+				 (p->ip_len + layer_len(p) + (__u32)sizeof(*ip)));
+	__be32 second = bpf_htonl(IPV4_DONT_FRAGMENT);
+	__be32 source = shunt_addr_word(&p->backend->source, 3) | ((__u32)(p->hash >> 32) & cfg.source_entropy_ipv4);
+	__be32 destination = shunt_addr_word(&p->backend->address, 3);
+	__u64 sum = (__u64)first + second + hops.word + source + destination;
 
-	for (int i = 0; i < 5; i++)
-		sum += word[i];
-	word[2] |= bpf_htonl(bpf_ntohs(checksum_fold_short(sum)));
-	__builtin_memcpy(ip, word, sizeof(*ip));
+	((__be32 *)ip)[0] = first;
+	((__be32 *)ip)[1] = second;
+	*(__u16 *)&ip->ttl = hops.word;
+	ip->check = checksum_fold_short(sum);
+	ip->saddr = source;
+	ip->daddr = destination;
 }
 
 /* RFC 2473; traffic class per RFC 6040, flow label from the flow hash per RFC 6438. */

@@ -53,9 +53,10 @@ struct packet {
 	/* parse */
 	void *start, *end;               /* of the frame, as received */
 	struct shunt_addr source, destination;
-	__be16 source_port, destination_port;
-	__u16 ip_len;                    /* length of the IP packet as its header says, bytes */
-	__u16 l3_offset, l4_offset;      /* from the start of the frame */
+	/* What is smaller than a register is masked again wherever it is used; of some the verifier would tell the ways apart else. */
+	__u32 source_port, destination_port; /* as they stand in the packet */
+	__u32 ip_len;                    /* length of the IP packet as its header says, bytes */
+	__u16 l4_offset;                 /* from the start of the frame */
 	__u32 frame_len;                 /* as received, bytes */
 	__u16 family;                    /* ETH_P_IP | ETH_P_IPV6, host order */
 	__u8 protocol;
@@ -71,7 +72,7 @@ struct packet {
 			__u32 is_icmp_error : 1; /* addresses, ports and protocol are those of the client's flow it is about */
 			__u32 has_ports : 1;     /* they are known: of TCP or UDP, not truncated */
 			__u32 starts_flow : 1;   /* TCP SYN without ACK, Initial packet of QUIC */
-			__u32 is_reset : 1;      /* TCP RST; known with SHUNT_FEATURE_PASSIVE only */
+			__u32 is_reset : 1;      /* TCP RST */
 		};
 		__u32 facts;
 	};
@@ -111,6 +112,12 @@ static __always_inline void *frame_end(const struct packet *p)
 	return (void *)(long)p->ctx->data_end;
 }
 
+/* Where the IP header is, from the start of the frame. */
+stage __u32 l3_offset(const struct packet *p)
+{
+	return ETH_HLEN + p->tags * sizeof(struct vlan_tag);
+}
+
 /* 1 when it is, else 0, without a branch. */
 stage __u32 is_zero(__u32 number)
 {
@@ -140,7 +147,6 @@ stage void join_ways(struct packet *p)
 	facts ^= any;
 	barrier_var(facts);
 	p->facts = facts ^ any;
-	p->l3_offset = ETH_HLEN + p->tags * sizeof(struct vlan_tag);
 }
 
 #endif

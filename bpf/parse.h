@@ -54,54 +54,58 @@ stage void too_short(struct packet *p)
 	p->fault = p->is_fragment ? SHUNT_DROP_FRAGMENT : SHUNT_DROP_MALFORMED;
 }
 
-/* Ports, and what the TCP flags say, from the transport header at l4_offset (RFC 9293, 768). */
-stage void parse_ports(struct packet *p)
+/* Ports and flags of the TCP header at l4_offset (RFC 9293), of so many bytes from there on. False: something is wrong. */
+stage bool parse_tcp(struct packet *p, __u32 l4_len)
 {
-	void *l4 = p->start + p->l4_offset;
-	__u32 l4_len = p->l3_offset + p->ip_len - p->l4_offset;
+	const struct tcphdr *tcp = p->start + p->l4_offset;
+	__u32 header_len, flags;
 
-	if (p->protocol == IPPROTO_TCP) {
-		struct tcphdr *tcp = l4;
-		__u32 header_len, flags;
-
-		if ((void *)(tcp + 1) > p->end) {
-			too_short(p);
-			return;
-		}
-		header_len = (((__u8 *)tcp)[TCP_LENGTH_AT] & 0xf0) >> 2;
-		if (any_negative(header_len - sizeof(*tcp), l4_len - header_len, 0)) {
-			too_short(p);
-			return;
-		}
-		flags = ((__u8 *)tcp)[TCP_FLAGS_AT];
-		p->source_port = tcp->source;
-		p->destination_port = tcp->dest;
-		p->starts_flow = is_zero((flags & (TCP_SYN | TCP_ACK)) ^ TCP_SYN);
-		if (cfg.features & SHUNT_FEATURE_PASSIVE)
-			p->is_reset = (flags & TCP_RST) != 0;
-		p->has_ports = true;
-		if (unlikely(!tcp_flags_are_possible(flags)))
-			p->fault = SHUNT_DROP_TCP_FLAGS;
-	} else if (p->protocol == IPPROTO_UDP) {
-		struct udphdr *udp = l4;
-
-		/* The length is that of the datagram, of which a first fragment has not all. */
-		if ((void *)(udp + 1) > p->end ||
-		    any_negative(l4_len - sizeof(*udp), bpf_ntohs(udp->len) - sizeof(*udp),
-				 p->is_fragment ? 0 : l4_len - bpf_ntohs(udp->len))) {
-			too_short(p);
-			return;
-		}
-		p->source_port = udp->source;
-		p->destination_port = udp->dest;
-		p->has_ports = true;
-	} else if (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6) {
-		if (l4 + ICMP_MIN_LEN > p->end || l4_len < ICMP_MIN_LEN || p->is_fragment) {
-			too_short(p);
-			return;
-		}
-		p->icmp_type = *(__u8 *)l4;
+	if ((void *)(tcp + 1) > p->end) {
+		too_short(p);
+		return false;
 	}
+	header_len = (((const __u8 *)tcp)[TCP_LENGTH_AT] & 0xf0) >> 2;
+	if (any_negative(header_len - sizeof(*tcp), l4_len - header_len, 0)) {
+		too_short(p);
+		return false;
+	}
+	flags = ((const __u8 *)tcp)[TCP_FLAGS_AT];
+	p->source_port = tcp->source;
+	p->destination_port = tcp->dest;
+	p->starts_flow = is_zero((flags & (TCP_SYN | TCP_ACK)) ^ TCP_SYN);
+	p->is_reset = (flags & TCP_RST) != 0;
+	p->has_ports = true;
+	if (unlikely(!tcp_flags_are_possible(flags))) {
+		p->fault = SHUNT_DROP_TCP_FLAGS;
+		return false;
+	}
+	return true;
+}
+
+/* Likewise of UDP (RFC 768). The length is that of the datagram, of which a first fragment has not all. */
+stage bool parse_udp(struct packet *p, __u32 l4_len)
+{
+	const struct udphdr *udp = p->start + p->l4_offset;
+
+	if ((void *)(udp + 1) > p->end || any_negative(l4_len - sizeof(*udp), bpf_ntohs(udp->len) - sizeof(*udp),
+						       p->is_fragment ? 0 : l4_len - bpf_ntohs(udp->len))) {
+		too_short(p);
+		return false;
+	}
+	p->source_port = udp->source;
+	p->destination_port = udp->dest;
+	p->has_ports = true;
+	return true;
+}
+
+stage void parse_icmp(struct packet *p, __u32 l4_len)
+{
+	const void *icmp = p->start + p->l4_offset;
+
+	if (icmp + ICMP_MIN_LEN > p->end || l4_len < ICMP_MIN_LEN || p->is_fragment)
+		too_short(p);
+	else
+		p->icmp_type = *(const __u8 *)icmp;
 }
 
 /*
@@ -129,77 +133,119 @@ __attribute__((no_sanitize("alignment"))) stage struct shunt_addr address_at(con
 	return whole_address(((const shunt_addr_halves *)at)[0], ((const shunt_addr_halves *)at)[1]);
 }
 
+/* The first bit of the frame's destination: broadcast or multicast. */
+stage __u32 is_for_group(const struct packet *p)
+{
+	return *(const __u8 *)p->start & 1;
+}
+
+/*
+ * What a careful host or router would not take although it is well made: a packet that is too old, and one for a single host
+ * in a frame for many, of which several balancers would each forward their copy (RFC 1122 section 3.3.6, RFC 1812 section
+ * 5.3.4). What else is wrong weighs more.
+ */
+stage void judge_delivery(struct packet *p, __u8 ttl)
+{
+	if (unlikely(is_zero(ttl) | is_for_group(p)) && !p->fault)
+		p->fault = ttl ? SHUNT_DROP_LINK_GROUP : SHUNT_DROP_TTL_ZERO;
+}
+
 /* RFC 791: a header that is there, of so many bytes as it says. */
 stage void read_ipv4(struct packet *p, const struct iphdr *ip, __u32 header_len)
 {
-	__u32 wrong = checksum_error(sum_of_ipv4_header(p, ip, header_len));
-	__u16 fragment;
-	bool lies;
-
 	p->ip_len = bpf_ntohs(ip->tot_len);
 	p->source = mapped_address(ip->saddr);
 	p->destination = mapped_address(ip->daddr);
 	p->protocol = ip->protocol;
 	p->traffic_class = ip->tos;
-	p->l4_offset = (p->l3_offset + header_len) & FRAME_OFFSET_MAX;
+	p->l4_offset = (l3_offset(p) + header_len) & FRAME_OFFSET_MAX;
+}
+
+/* What is wrong with it, and whether it is a fragment. */
+stage void judge_ipv4(struct packet *p, const struct iphdr *ip, __u32 header_len)
+{
+	__u16 fragment = bpf_ntohs(ip->frag_off);
+
 	/* Version 4 and at least 5 words, the packet has room for its header, the frame for the packet. */
-	lies = any_negative((0x4f - 0x45) - (__u8)(*(const __u8 *)ip - 0x45), p->ip_len - header_len,
-			    p->frame_len - p->l3_offset - p->ip_len);
-	if (unlikely(lies | wrong))
-		p->fault = lies ? SHUNT_DROP_MALFORMED : SHUNT_DROP_IP_CHECKSUM;
-	else if (unlikely(ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET))) {
-		fragment = bpf_ntohs(ip->frag_off);
+	if (any_negative((0x4f - 0x45) - (__u8)(*(const __u8 *)ip - 0x45), p->ip_len - header_len,
+			 p->frame_len - l3_offset(p) - p->ip_len)) {
+		p->fault = SHUNT_DROP_MALFORMED;
+	} else if (checksum_error(sum_of_ipv4_header(p, ip, header_len))) {
+		p->fault = SHUNT_DROP_IP_CHECKSUM;
+	} else if (fragment & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET)) {
 		p->is_fragment = true;
 		p->unusual->fragment_offset = (fragment & IPV4_FRAGMENT_OFFSET) * 8;
 		p->unusual->fragment_id = ip->id;
 		judge_fragment(p, p->ip_len - header_len, fragment & IPV4_MORE_FRAGMENTS);
 	}
-	if (unlikely(!ip->ttl && !p->fault))
-		p->fault = SHUNT_DROP_TTL_ZERO;
+	judge_delivery(p, ip->ttl);
+}
+
+/* Whether judge_ipv4() finds nothing to note of a header without options: one branch. */
+stage bool is_plain_ipv4(const struct packet *p, const struct iphdr *ip)
+{
+	__u32 fragment = ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET);
+	bool lies = any_negative(p->ip_len - sizeof(*ip), p->frame_len - l3_offset(p) - p->ip_len, ip->ttl - 1);
+
+	return likely(!(lies | checksum_error(sum_of_ipv4_header(p, ip, sizeof(*ip))) | fragment | is_for_group(p)));
 }
 
 /* RFC 8200: likewise. */
 stage void read_ipv6(struct packet *p, const struct ipv6hdr *ip)
 {
-	__u32 first_word, end;
+	__u32 first_word;
 
 	__builtin_memcpy(&first_word, ip, 4);
 	p->source = address_at(&ip->saddr);
 	p->destination = address_at(&ip->daddr);
 	p->ip_len = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	p->protocol = ip->nexthdr;
-	p->traffic_class = bpf_ntohl(first_word) >> 20;
-	p->l4_offset = p->l3_offset + sizeof(*ip);
-	end = p->l4_offset + bpf_ntohs(ip->payload_len);
-	if (unlikely(any_negative(-(ip->version ^ 6), p->frame_len - end, 0))) {
+	p->traffic_class = bpf_ntohl(first_word) >> 20 & 0xff;
+	p->l4_offset = l3_offset(p) + sizeof(*ip);
+}
+
+/* Not version 6, more than the frame has room for, or no `hops` left. */
+stage bool ipv6_lies(const struct packet *p, const struct ipv6hdr *ip, __s32 hops)
+{
+	return any_negative(-(ip->version ^ 6), p->frame_len - l3_offset(p) - p->ip_len, hops - 1);
+}
+
+stage void judge_ipv6(struct packet *p, const struct ipv6hdr *ip)
+{
+	if (ipv6_lies(p, ip, 1))
 		p->fault = SHUNT_DROP_MALFORMED;
-		return;
-	}
-	if (unlikely(!ip->hop_limit))
-		p->fault = SHUNT_DROP_TTL_ZERO;
+	judge_delivery(p, ip->hop_limit);
+}
+
+stage bool is_plain_ipv6(const struct packet *p, const struct ipv6hdr *ip)
+{
+	return likely(!(ipv6_lies(p, ip, ip->hop_limit) | is_for_group(p)));
 }
 
 /* The IP header at l3_offset. Mapped addresses are never on the wire (RFC 4291 2.5.5.2), and here they mean IPv4: they pass. */
 stage int parse_ip(struct packet *p)
 {
-	void *header = p->start + p->l3_offset;
+	void *header = p->start + l3_offset(p);
 	const struct ipv6hdr *ipv6 = header;
 	const struct iphdr *ipv4 = header;
 
 	if (p->family == ETH_P_IP && (void *)(ipv4 + 1) <= p->end) {
 		read_ipv4(p, ipv4, ipv4->ihl * 4);
+		judge_ipv4(p, ipv4, ipv4->ihl * 4);
 		return SHUNT_NEXT;
 	}
 	if (p->family != ETH_P_IPV6 || (void *)(ipv6 + 1) > p->end)
 		return XDP_PASS;
 	read_ipv6(p, ipv6);
+	judge_ipv6(p, ipv6);
 	return shunt_addr_is_ipv4(&p->destination) ? XDP_PASS : SHUNT_NEXT;
 }
 
-/* Whether the header of TCP, UDP or ICMP is to be read. Of what is too old as well: what is wrong there weighs more. */
+/* Whether the header of TCP, UDP or ICMP is to be read. Of what judge_delivery() refuses, too: what is wrong there weighs more. */
 stage bool has_transport(const struct packet *p)
 {
-	return (!p->fault || p->fault == SHUNT_DROP_TTL_ZERO) && !(p->is_fragment && p->unusual->fragment_offset);
+	return (!p->fault || p->fault == SHUNT_DROP_TTL_ZERO || p->fault == SHUNT_DROP_LINK_GROUP) &&
+	       !(p->is_fragment && p->unusual->fragment_offset);
 }
 
 /* The type of the frame; false: there is not as much as an Ethernet header. */
@@ -211,14 +257,18 @@ stage bool parse_ethernet(struct packet *p)
 		return false;
 	p->frame_len = p->end - p->start;
 	p->family = bpf_ntohs(*(__be16 *)(p->start + ETHERNET_ADDRESSES_LEN));
-	p->l3_offset = ETH_HLEN;
 	return true;
 }
 
+/* False: it has none, or something is wrong with them. */
 stage bool parse_plain_ports(struct packet *p)
 {
-	parse_ports(p);
-	return !is_unusual(p) && p->has_ports;
+	__u32 l4_len = l3_offset(p) + p->ip_len - p->l4_offset, protocol = p->protocol;
+
+	barrier_var(protocol); /* or the compiler carries on a constant of each way, and the ways do not become one */
+	if (likely(protocol == IPPROTO_TCP))
+		return parse_tcp(p, l4_len);
+	return protocol == IPPROTO_UDP && parse_udp(p, l4_len);
 }
 
 /*
@@ -234,18 +284,18 @@ stage bool parse_plain(struct packet *p)
 		if ((void *)(ipv4 + 1) > p->end || *(const __u8 *)ipv4 != IPV4_WITHOUT_OPTIONS)
 			return false;
 		read_ipv4(p, ipv4, sizeof(*ipv4));
-		return !is_unusual(p) && parse_plain_ports(p);
+		return is_plain_ipv4(p, ipv4) && parse_plain_ports(p);
 	}
 	if (p->family != ETH_P_IPV6 || (void *)(ipv6 + 1) > p->end)
 		return false;
 	read_ipv6(p, ipv6);
-	return !is_unusual(p) && !shunt_addr_is_ipv4(&p->destination) && parse_plain_ports(p);
+	return is_plain_ipv6(p, ipv6) && !shunt_addr_is_ipv4(&p->destination) && parse_plain_ports(p);
 }
 
 /* Reads past the extension headers of the packet. What is wrong there weighs more than that it is too old. */
 static __always_inline void parse_extensions(struct packet *p)
 {
-	__u32 end = p->l3_offset + p->ip_len;
+	__u32 end = l3_offset(p) + p->ip_len;
 	struct extensions chain = {.offset = p->l4_offset, .end = end, .protocol = p->protocol};
 	int fault = walk_extensions(p->ctx, &chain);
 
@@ -266,10 +316,9 @@ static __always_inline void parse_extensions(struct packet *p)
 /* What parse_headers() finds: the part of struct packet that is read from the headers up to the IP header. */
 struct headers {
 	struct shunt_addr source, destination;
-	__u16 ip_len, l3_offset, l4_offset, family;
+	__u16 ip_len, l4_offset, family;
 	__u32 facts;
 	__u8 protocol, traffic_class;
-	__u16 pad;
 	struct unusual unusual;
 };
 
@@ -294,7 +343,6 @@ __noinline int parse_headers(struct xdp_md *ctx, struct headers *ret)
 	ret->source = p.source;
 	ret->destination = p.destination;
 	ret->ip_len = p.ip_len;
-	ret->l3_offset = p.l3_offset;
 	ret->l4_offset = p.l4_offset;
 	ret->family = p.family;
 	ret->facts = p.facts;
@@ -308,13 +356,25 @@ stage void take_headers(struct packet *p, const struct headers *found)
 	p->source = found->source;
 	p->destination = found->destination;
 	p->ip_len = found->ip_len;
-	p->l3_offset = found->l3_offset;
 	p->l4_offset = found->l4_offset & FRAME_OFFSET_MAX; /* so that the verifier knows it small */
 	p->family = found->family;
 	p->facts = found->facts;
 	p->protocol = found->protocol;
 	p->traffic_class = found->traffic_class;
 	*p->unusual = found->unusual;
+}
+
+/* What the transport header at l4_offset says. */
+stage void parse_transport(struct packet *p)
+{
+	__u32 l4_len = l3_offset(p) + p->ip_len - p->l4_offset;
+
+	if (p->protocol == IPPROTO_TCP)
+		parse_tcp(p, l4_len);
+	else if (p->protocol == IPPROTO_UDP)
+		parse_udp(p, l4_len);
+	else if (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6)
+		parse_icmp(p, l4_len);
 }
 
 /* Any packet. */
@@ -331,7 +391,7 @@ static __always_inline int parse_slowly(struct packet *p)
 		parse_extensions(p);
 	join_ways(p);
 	if (has_transport(p))
-		parse_ports(p);
+		parse_transport(p);
 	return SHUNT_NEXT;
 }
 

@@ -23,7 +23,7 @@ __noinline int find_prefix(struct shunt_prefix_key *key)
 	asked = *key; /* Linux 6.1 takes a map's key from the stack, not from a global function's argument */
 	asked.prefixlen = SHUNT_PREFIX_KEY_BITS + 128;
 	best = bpf_map_lookup_elem(&service_prefixes, &asked);
-	if (cfg.features & SHUNT_FEATURE_ANY_PORT && asked.port) {
+	if (feature(ANY_PORT) && asked.port) {
 		asked.port = 0;
 		any = bpf_map_lookup_elem(&service_prefixes, &asked);
 		if (any && (!best || best->prefix < any->prefix)) {
@@ -46,7 +46,7 @@ __noinline int line_otherwise(struct shunt_prefix_key *key)
 {
 	if (!key)
 		return -1;
-	if (cfg.features & SHUNT_FEATURE_ANY_PORT && service_line(&key->address, 0, key->protocol, 0))
+	if (feature(ANY_PORT) && service_line(&key->address, 0, key->protocol, 0))
 		return line_number(&key->address, 0, key->protocol, 0);
 	if (!find_prefix(key) || !service_line(&key->address, key->port, key->protocol, key->prefixlen))
 		return -1;

@@ -78,7 +78,7 @@ stage bool read_ipv6(struct __sk_buff *skb, struct packet *p)
 	__builtin_memcpy(&p->source, &ip.saddr, sizeof(p->source));
 	__builtin_memcpy(&p->destination, &ip.daddr, sizeof(p->destination));
 	p->protocol = ip.nexthdr;
-	p->traffic_class = bpf_ntohl(first_word) >> 20;
+	p->traffic_class = bpf_ntohl(first_word) >> 20 & 0xff;
 	p->ip_len = bpf_ntohs(ip.payload_len) + sizeof(ip);
 	p->l4_offset = ETH_HLEN + sizeof(ip);
 	return true;
@@ -225,7 +225,7 @@ stage long put_outer(struct __sk_buff *skb, const struct packet *p)
 stage int leave_as_traffic(struct __sk_buff *skb, struct packet *p, const struct shunt_probe_path *path)
 {
 	struct exit exit;
-	struct ethhdr eth;
+	struct ethhdr eth __attribute__((aligned(4)));
 
 	skb->mark = 0;
 	if (!known_exit(p, &exit)) {

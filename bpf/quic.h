@@ -89,10 +89,10 @@ stage int follow_connection(struct packet *p)
 	__u32 start = p->l4_offset + sizeof(struct udphdr);
 	int found;
 
-	if (!(cfg.features & SHUNT_FEATURE_QUIC) || !(service->flags & SHUNT_SERVICE_QUIC) || p->is_icmp_error ||
+	if (!feature(QUIC) || !(service->flags & SHUNT_SERVICE_QUIC) || p->is_icmp_error ||
 	    p->is_remembered)
 		return SHUNT_NEXT;
-	found = read_quic(p->ctx, start, p->l3_offset + p->ip_len, service->id,
+	found = read_quic(p->ctx, start, l3_offset(p) + p->ip_len, service->id,
 			  (__u32)service->server_id_offset << 8 | service->server_id_len);
 	p->starts_flow = found == QUIC_STARTS_FLOW;
 	p->named_backend = p->starts_flow ? 0 : found;

@@ -199,7 +199,7 @@ __noinline int tell_sender(struct xdp_md *ctx, __u32 l3_and_family, int reason, 
 		return reason;
 	if (reason == SHUNT_DROP_TOO_BIG)
 		return tell_too_big(ctx, l3_offset, ipv4, mtu, from);
-	if (cfg.features & SHUNT_FEATURE_NAT && reason == SHUNT_DROP_TTL_ENDED)
+	if (feature(NAT) && reason == SHUNT_DROP_TTL_ENDED)
 		return tell_expired(ctx, l3_offset, ipv4, from);
 	return reason;
 }
@@ -218,7 +218,7 @@ stage int refuse(struct packet *p, int reason, __u32 mtu, const struct shunt_add
 {
 	/* Errors are never answered (RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e)). */
 	if (!p->dry && !p->is_icmp_error)
-		reason = tell_sender(p->ctx, p->l3_offset | (__u32)p->family << 16, reason, mtu, from);
+		reason = tell_sender(p->ctx, l3_offset(p) | p->family << 16, reason, mtu, from);
 	return count_refused(p, reason);
 }
 

@@ -49,16 +49,16 @@ stage const struct shunt_service *service_lookup(const struct packet *p, __be16 
 stage bool is_service_address(const struct packet *p)
 {
 	return service_lookup(p, 0, p->family == ETH_P_IP ? IPPROTO_ICMP : IPPROTO_ICMPV6) ||
-	       (cfg.features & SHUNT_FEATURE_PREFIXES && has_prefix(p));
+	       (feature(PREFIXES) && has_prefix(p));
 }
 
 stage int find_service(struct packet *p)
 {
 	if (likely(p->has_ports)) {
 		p->service = service_lookup(p, p->destination_port, p->protocol);
-		if (!p->service && cfg.features & SHUNT_FEATURE_PREFIXES)
+		if (!p->service && feature(PREFIXES))
 			p->service = service_otherwise(p);
-		else if (!p->service && cfg.features & SHUNT_FEATURE_ANY_PORT)
+		else if (!p->service && feature(ANY_PORT))
 			p->service = service_lookup(p, 0, p->protocol);
 		if (likely(p->service))
 			return SHUNT_NEXT;
@@ -70,7 +70,7 @@ stage int find_service(struct packet *p)
 		if (p->dry)
 			return XDP_PASS; /* what explain asks with has ports: nothing of the rest on its stack */
 	}
-	return cfg.features & SHUNT_FEATURE_NAT ? send_answer(p) : XDP_PASS;
+	return feature(NAT) ? send_answer(p) : XDP_PASS;
 }
 
 /* Judges what parse() noted. From here on the packet is for one of our addresses. */

@@ -13,6 +13,19 @@
 #include "encap.h"
 #include "trace.h"
 
+/* What passive detection goes by. */
+stage void count_signs(const struct packet *p)
+{
+	__u32 backend_id = p->backend_id;
+	struct shunt_backend_signs *signs;
+
+	if (!feature(PASSIVE) || p->protocol != IPPROTO_TCP || !(signs = bpf_map_lookup_elem(&backend_signs, &backend_id)))
+		return;
+	signs->tcp++;
+	signs->syns += p->starts_flow;
+	signs->resets += p->is_reset;
+}
+
 /* Counts what leaves towards a backend. */
 stage void count(const struct packet *p)
 {
@@ -23,19 +36,14 @@ stage void count(const struct packet *p)
 	if (service) {
 		service->packets++;
 		service->bytes += p->frame_len;
-		service->new_flows += p->starts_flow;
+		if (unlikely(p->starts_flow))
+			service->new_flows++;
 	}
 	if (backend) {
 		backend->packets++;
 		backend->bytes += p->frame_len;
 	}
-	if (backend && cfg.features & SHUNT_FEATURE_PASSIVE) {
-		__u64 is_tcp = p->protocol == IPPROTO_TCP;
-
-		backend->tcp += is_tcp;
-		backend->syns += is_tcp & p->starts_flow;
-		backend->resets += p->is_reset;
-	}
+	count_signs(p);
 }
 
 /* Keeps it there, whatever the compiler thinks. */

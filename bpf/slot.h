@@ -40,11 +40,12 @@ stage bool ends_flow(const struct packet *p)
 }
 
 /* The rare ways: the slot is not settled, flows are always tracked, or the slot's backend is down. */
-stage int pick_unsettled(struct packet *p, __u32 table, __u32 placement_state)
+stage int pick_unsettled(struct packet *p, const struct shunt_group *group, __u32 table, __u32 placement_state)
 {
 	struct pick pick = {
 		.hash = shunt_flow_hash_of_class(p->hash, p->service->flow_class),
 		.table = table,
+		.reserve = *(const volatile __u16 *)&group->reserve,
 		.was_group = placement_state ? placement_of(p).was_group : 0,
 		.group_state = placement_state,
 		.named = p->named_backend,
@@ -73,7 +74,7 @@ stage int pick_unsettled(struct packet *p, __u32 table, __u32 placement_state)
 /* The client's address has changed, and with it the slot. */
 stage bool is_named_elsewhere(const struct packet *p)
 {
-	return cfg.features & SHUNT_FEATURE_QUIC && p->named_backend && p->named_backend != p->slot.now;
+	return feature(QUIC) && p->named_backend && p->named_backend != p->slot.now;
 }
 
 stage int pick_backend(struct packet *p)
@@ -106,7 +107,7 @@ stage int pick_backend(struct packet *p)
 	p->backend = NULL;
 	p->backend_id = 0;
 	p->choice = SHUNT_CHOICE_NONE;
-	return pick_unsettled(p, table, placement.state);
+	return pick_unsettled(p, group, table, placement.state);
 }
 
 #endif

@@ -27,7 +27,6 @@ static __always_inline void parse_tags(struct packet *p)
 			return;
 		p->unusual->tag[i] = tag[i];
 		p->tags = i + 1;
-		p->l3_offset += sizeof(*tag);
 		p->family = bpf_ntohs(*type);
 	}
 }

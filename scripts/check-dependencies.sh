@@ -19,7 +19,7 @@ may_include() { # FOLDER: the folders whose headers it may include besides its o
 	doctor) echo "base net config" ;;
 	shunt) echo "base net config doctor state/backup.h api/client.h" ;;
 	shunt-decap) echo "base net" ;;
-	reference) echo "base config api/api.h shunt/exit_status.h state/event_kinds.h" ;;
+	reference) echo "base config api/api.h api/call.h api/schemas.h shunt/exit_status.h state/event_kinds.h shunt/cli.h shuntd/options.h shunt-decap/options.h" ;;
 	*) return 1 ;;
 	esac
 }

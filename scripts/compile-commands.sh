@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # compile-commands.sh COMMAND FILE…: prints compile_commands.json for clangd and clang-tidy.
-# The shell that make calls takes the quotes of the version, a string in C, off; they are put back here.
-command=$(printf '%s' "$1" | sed 's/-DSHUNT_VERSION=\([^" ]*\)/-DSHUNT_VERSION=\\"\1\\"/; s/\\/\\\\/g; s/"/\\"/g')
+command=$(printf '%s' "$1" | sed 's/\\/\\\\/g; s/"/\\"/g')
 shift
 printf '[\n'
 separator=

@@ -185,14 +185,14 @@ start connect client "$FLOWS" connect $DATABASE 5432 --every 5ms --timeout 3s
 wait_until 5 said connect ' ok b1$'
 sleep 0.5
 killed=$("$FLOWS" kill 9 "$(pid_of database-b1)")
-say "kill -9 of the server on b1"
+say "kill -9 of db1, the server on b1"
 wait_until 5 said connect ' ok b2$'
 wait_until 5 is_active database db2
 wait_until 5 answered_by b2
 failover=$(awk -v killed="$killed" '$3 == "failed" && $1 > last { last = $1 } END { printf "%d", (last - killed) / 1000000 }' \
 	"$T/connect.log")
 failed=$(grep -c ' failed ' "$T/connect.log")
-result "failed over to b2: the last connection failed ${bold}$failover ms${plain}${green} after the kill; $failed failed in all"
+result "failed over to db2, on b2: the last connection failed ${bold}$failover ms${plain}${green} after the kill; $failed failed in all"
 [ "$failover" -le 340 ] || trouble "that is more than the third of a second promised"
 
 title "The primary returns, and takes over again after ${FAILBACK_DELAY} s of unbroken health"
@@ -201,7 +201,7 @@ since=${EPOCHREALTIME//[!0-9]/}
 wait_until 5 is_failing_back
 show status database
 wait_until $((FAILBACK_DELAY + 3)) is_active database db1
-result "b1 is active again $(((${EPOCHREALTIME//[!0-9]/} - since) / 1000)) ms after its server was started"
+result "db1 is active again $(((${EPOCHREALTIME//[!0-9]/} - since) / 1000)) ms after its server was started"
 wait_until 5 answered_by b1
 finish connect
 after=$(($(grep -c '^[0-9]* [0-9]* failed ' "$T/connect.log") - failed))
@@ -245,6 +245,5 @@ arrived=$(($(counted b1) + $(counted b2) + $(counted b3)))
 result "long-lived connections: $connections, broken: $broken; bytes carried and compared: $bytes, changed: $changed"
 result "short connections: $short, failed: $lost, all in the $failover ms after the kill"
 result "packets sent to the services: $sent, arrived at the servers: $arrived, lost: $((sent - arrived))"
-# The virtual wires may drop a frame when a processor is late; TCP repeats it. More than one in a thousand is not that.
-[ "$broken" -eq 0 ] && [ "$changed" -eq 0 ] && [ "$lost" -eq "$failed" ] && [ $(((sent - arrived) * 1000)) -le "$sent" ] || WELL=false
+[ "$broken" -eq 0 ] && [ "$changed" -eq 0 ] && [ "$lost" -eq "$failed" ] && [ "$sent" -eq "$arrived" ] || WELL=false
 $WELL

@@ -13,7 +13,7 @@ BUILD="gcc make clang llvm bpftool pkg-config libc6-dev linux-libc-dev libbpf-de
 DEMO="iproute2 iputils-ping ethtool procps util-linux curl jq nginx-light nftables"
 TESTS="libcmocka-dev libpcap-dev libclang-rt-14-dev apache2-utils dnsmasq-base prometheus haproxy hping3 iperf3 openssl socat tcpdump shellcheck
 	clang-tidy clang-format cppcheck git python3-scapy python3-jsonschema tshark ngtcp2-client ngtcp2-server
-	tmux zsh fish aha dpkg-dev debhelper help2man scdoc lintian systemd systemd-container chromium chromium-driver fonts-inter"
+	tmux zsh fish aha dpkg-dev debhelper man-db scdoc lintian systemd systemd-container chromium chromium-driver fonts-inter"
 VMTEST="qemu-system-x86 busybox-static kmod xz-utils xdp-tools libxdp1"
 
 POLICY=/usr/sbin/policy-rc.d

@@ -37,7 +37,7 @@ report() {
 step() {
 	local limit=$1 name=$2 log status=0 started
 	shift 2
-	log=$LOGS/${name//[^A-Za-z0-9]/-}.log
+	log=$(log_of "$name")
 	started=$(now)
 	if [ "$(type -t "$1")" = function ]; then
 		"$@" >"$log" 2>&1 </dev/null || status=$?
@@ -50,41 +50,73 @@ step() {
 	return "$status"
 }
 
-# cmocka SECONDS NAME PROGRAM: every test of the program counts; a crash is a failure, too.
+log_of() { echo "$LOGS/${1//[^A-Za-z0-9]/-}.log"; } # NAME
+
+# run_timed SECONDS LOG PROGRAM: leaves "STATUS SECONDS" beside the log when it is over.
+run_timed() {
+	local started status=0
+	started=$(date +%s)
+	CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 20 "$1" "$3" >"$2" 2>&1 </dev/null || status=$?
+	[ "$status" -ne 124 ] || echo "not over after $1 s" >>"$2"
+	echo "$status $(($(date +%s) - started))" >"$2.part" && mv "$2.part" "$2.end"
+}
+export -f run_timed
+
+# begin SECONDS PROGRAM LOG [PROGRAM LOG]…: as many at a time as there are processors; ended() waits for each.
+begin() {
+	local limit=$1
+	shift
+	while [ $# -gt 0 ]; do
+		printf '%s\0' "$limit" "$2" "$1"
+		shift 2
+	done | xargs -0 -n 3 -P "$JOBS" bash -c 'run_timed "$@"' run_timed &
+	RUNNER=$!
+}
+
+ended() { # LOG: sets status and seconds of what was begun, once it is over or whoever runs it is gone
+	until [ -e "$1.end" ] || ! kill -0 "$RUNNER" 2>/dev/null; do sleep 0.1; done
+	read -r status seconds 2>/dev/null <"$1.end" || { status=1 seconds=0 && echo "it has no end" >>"$1"; }
+}
+
+# cmocka NAME LOG: every test of the program counts; a crash is a failure, too.
 cmocka() {
-	local limit=$1 name=$2 program=$3 log status=0 ok bad skipped started
-	log=$LOGS/${name//[^A-Za-z0-9]/-}.log
-	started=$(now)
-	CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 10 "$limit" "$program" >"$log" 2>&1 </dev/null || status=$?
-	[ "$status" -ne 124 ] || echo "not over after $limit s" >>"$log"
+	local name=$1 log=$2 status seconds ok bad skipped
+	ended "$log"
 	skipped=$(grep -cE '^(not )?ok .*# SKIP' "$log") # cmocka writes "not ok" of what was skipped
 	ok=$(grep '^ok ' "$log" | grep -vc '# SKIP')
 	bad=$(grep '^not ok ' "$log" | grep -vc '# SKIP')
 	[ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
 	[ "$((ok + bad + skipped))" -gt 0 ] || { echo "it ran no test" >>"$log" && bad=1; }
 	PASSED=$((PASSED + ok)) FAILED=$((FAILED + bad)) SKIPPED=$((SKIPPED + skipped))
-	report "$bad" "$name: $ok passed${skipped:+$([ "$skipped" -eq 0 ] || echo ", $skipped skipped")}" \
-		"$(($(now) - started))" "$log"
+	report "$bad" "$name: $ok passed${skipped:+$([ "$skipped" -eq 0 ] || echo ", $skipped skipped")}" "$seconds" "$log"
 }
 
-# suite SECONDS COMMAND…: a program that shows its own results and ends with "NAME: N passed, N failed[, N skipped]".
+# A suite is a program that shows its own results and ends with "NAME: N passed, N failed[, N skipped]".
+is_not_the_end='/^[a-z_-]*: [0-9]* passed/d; /^make: /d'
+
+counted() { # STATUS WHAT SECONDS LOG: its last line, added up
+	local passed failed skipped counts
+	counts=$(grep -E '^[a-z_-]+: [0-9]+ passed, [0-9]+ failed' "$4" | tail -n 1)
+	if [ -z "$counts" ]; then
+		FAILED=$((FAILED + 1))
+		report 1 "$2 did not come to its end (status $1)" "$3" "$4"
+		return
+	fi
+	read -r passed failed skipped < <(sed -E 's/.*: ([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?.*/\1 \2 \4/' <<<"$counts")
+	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + ${skipped:-0}))
+}
+
+# suite SECONDS COMMAND…: one that is shown while it runs.
 suite() {
-	local limit=$1 log status=0 counts pid
+	local limit=$1 log status=0 pid
 	shift
 	log=$LOGS/$(basename "$1" .sh).log
 	# Not by a pipe, which whatever the suite left behind would keep open.
 	timeout -k 20 "$limit" "$@" >"$log" 2>&1 </dev/null &
 	pid=$!
-	tail -n +1 -s 0.2 -f --pid=$pid "$log" 2>/dev/null | sed -u '/^[a-z_-]*: [0-9]* passed/d; /^make: /d'
+	tail -n +1 -s 0.2 -f --pid=$pid "$log" 2>/dev/null | sed -u "$is_not_the_end"
 	wait "$pid" || status=$?
-	counts=$(grep -E '^[a-z_-]+: [0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
-	if [ -z "$counts" ]; then
-		FAILED=$((FAILED + 1))
-		report 1 "$1 did not come to its end (status $status)" "$limit" "$log"
-		return
-	fi
-	read -r passed failed skipped < <(sed -E 's/.*: ([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?.*/\1 \2 \4/' <<<"$counts")
-	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + ${skipped:-0}))
+	counted "$status" "$1" "$limit" "$log"
 }
 
 # ---- what a run must not leave behind ----
@@ -144,11 +176,38 @@ failures() { (cd "$LOGS" && grep -aHE '^ *(FAIL|not ok )|^failed: | error: ' -- 
 
 # ---- the run ----
 
-run_cmocka() { # SECONDS KIND DIRECTORY
-	local program
+run_cmocka() { # SECONDS KIND DIRECTORY: its test programs
+	local limit=$1 kind=$2 program pairs=()
 	for program in "$3"/test_*; do
-		if [ -x "$program" ]; then cmocka "$1" "$2 ${program##*/test_}" "$program"; fi
+		[ ! -x "$program" ] || pairs+=("$program" "$(log_of "$kind ${program##*/test_}")")
 	done
+	begin "$limit" "${pairs[@]}"
+	set -- "${pairs[@]}"
+	while [ $# -gt 0 ]; do
+		cmocka "$kind ${1##*/test_}" "$2"
+		shift 2
+	done
+	wait "$RUNNER"
+}
+
+# Those that hold the controller to milliseconds have the machine to themselves.
+ALONE=(failover faults health many operator throughput)
+
+run_systems() {
+	local name status seconds log pairs=()
+	for name in "${ALONE[@]}"; do suite 600 "tests/system/$name.sh"; done
+	for name in tests/system/*.sh; do
+		[[ " ${ALONE[*]} " == *" $(basename "$name" .sh) "* ]] || pairs+=("$name" "$LOGS/$(basename "$name" .sh).log")
+	done
+	begin 900 "${pairs[@]}"
+	set -- "${pairs[@]}"
+	while [ $# -gt 0 ]; do
+		ended "$2"
+		sed "$is_not_the_end" "$2"
+		counted "$status" "$1" "$seconds" "$2"
+		shift 2
+	done
+	wait "$RUNNER"
 }
 
 run_bench() {
@@ -157,14 +216,26 @@ run_bench() {
 	fi
 }
 
+# 100,000 in all: half of them of one seed, half of another, at the same time.
+fuzz_http_twice() {
+	local status=0 seed pid pids=() fuzzer=build/asan/tests/fuzz/http_fuzzer
+	make -j"$JOBS" O=build/asan SANITIZE=1 "$fuzzer" || return
+	for seed in 1 2; do
+		SHUNT_SEED=$seed SHUNT_REQUESTS=50000 timeout -k 10 900 "$fuzzer" >"$LOGS/fuzz-http-$seed.txt" 2>&1 &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait "$pid" || status=$?; done
+	cat "$LOGS"/fuzz-http-?.txt
+	return "$status"
+}
+
 run_fuzz_http() {
-	local name="malformed requests to the HTTP server"
-	step 900 "$name" make -j"$JOBS" O=build/asan SANITIZE=1 HTTP_REQUESTS=100000 fuzz-http
-	grep -E '^([0-9]+ requests|framed|the others|good requests)' "$LOGS/${name// /-}.log" | sed 's/^/        · /'
+	step 0 "malformed requests to the HTTP server" fuzz_http_twice
+	grep -E '^([0-9]+ requests|framed|the others|good requests)' "$(log_of "malformed requests to the HTTP server")" | sed 's/^/        · /'
 }
 
 main() { # in a function, so that the shell has read all of it before something changes the file
-	local started program counts
+	local started counts
 	mkdir -p "$BUILD"
 	exec 9>"$BUILD/.lock"
 	flock -n 9 || { echo "another run is under way in $BUILD" >&2 && exit 2; }
@@ -203,9 +274,7 @@ main() { # in a function, so that the shell has read all of it before something 
 	fi
 	if chosen system; then
 		heading "whole systems in network namespaces"
-		for program in tests/system/*.sh; do
-			suite 600 "$program"
-		done
+		run_systems
 	fi
 	if chosen vmtest; then
 		heading "another kernel, in QEMU (all suites on all kernels: make vmtest)"

@@ -27,8 +27,12 @@ $(O)/tests/%.bpf.o: tests/%.bpf.c
 # Its clock runs ahead by what the test says.
 $(O)/tests/unit/test_patience: private LDFLAGS += -Wl,--wrap=clock_monotonic_ms
 
+# It counts comparisons of tokens.
+$(O)/tests/unit/test_api: private LDFLAGS += -Wl,--wrap=gnutls_memcmp
+
 # What it prints is the command's.
 $(O)/tests/unit/test_doctor: $(call objects,user/shunt/doctor_print.c user/shunt/text.c)
+$(O)/tests/unit/test_indent: $(call objects,user/shunt/indent.c)
 
 # The tools that make and watch traffic take only user/base, so that they build and run before everything else does.
 TOOL_BASE := $(call objects,$(wildcard user/base/*.c))
@@ -46,7 +50,7 @@ $(PRELOADS): $(O)/tests/tools/%.so: tests/tools/preload/%.c
 
 programs: $(PROGRAMS)
 
-unit-programs: $(UNIT_TESTS) $(O)/shunt $(REFERENCE)
+unit-programs: $(UNIT_TESTS) $(PROGRAMS) $(REFERENCE)
 
 test-tools: $(TOOLS) $(PRELOADS) $(TEST_BPF_OBJECTS)
 
@@ -78,7 +82,7 @@ bench-short: $(BENCH) ## ns a packet in seconds, and that it does not grow with 
 vmtest: all $(BPF_TESTS) test-tools ## the program on other kernels, in QEMU; all of it takes 20 minutes (root)
 	$(Q)SHUNT_BUILD=$(abspath $(O)) vmtest/run.sh
 
-lint: compile_commands.json ## clang-tidy, cppcheck, shellcheck, SPDX lines, dependency rule
+lint: compile_commands.json ## clang-tidy (LINT_STEPS=225000: deeper), cppcheck, shellcheck, SPDX lines, dependency rule
 	$(Q)O=$(O) scripts/lint.sh
 
 format: ## formats the C files named in FILES (default: those changed since the last commit)

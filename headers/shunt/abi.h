@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define SHUNT_ABI_VERSION 5
+#define SHUNT_ABI_VERSION 8
 
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
 #define SHUNT_MAX_GROUPS 4096
@@ -139,7 +139,8 @@ struct shunt_neighbour_wanted {
 
 struct shunt_group {
 	__u32 table;                 /* slots of this group now: table * table_size …; switched by one store */
-	__u32 used;
+	__u16 used;
+	__u16 reserve;               /* backend of flows for which probing finds nobody, 0: none; one store */
 	__u64 identity;              /* hash of the name: a restarted controller finds its groups by it */
 };
 
@@ -185,8 +186,8 @@ struct shunt_backend {
 
 struct shunt_link {
 	__u32 ifindex;
-	__u8 mac[6];
 	__u16 mtu;                   /* bytes of IP packet */
+	__u8 mac[6];                 /* where a frame has its source */
 	__u32 pad;
 };
 
@@ -299,35 +300,43 @@ struct shunt_limit {
 	__u64 due_ns;                /* the service's bucket (bucket.h); packets write it */
 	__u64 interval_ns;           /* between two new flows of the service, 0: no limit */
 	__u64 burst_ns;              /* how far they may come ahead of that */
-	__u64 client_interval_us;    /* the same of each client, 0: no limit */
-	__u64 client_burst_us;
+	__u64 client_interval;       /* the same of each client, in 1 << SHUNT_DUE_SHIFT ns, 0: no limit */
+	__u64 client_burst;
 	__u64 client_mask[2];        /* bits of the address that make a client, as shunt_addr_half() reads them */
-	__u64 reserved;
+	__u64 client_most;           /* the furthest that a client of any service can be ahead, and a second: the coarse clock is behind */
 };
 
-#define SHUNT_CLIENTS_PER_LINE 8
+#define SHUNT_CLIENTS_PER_LINE 4
 struct shunt_client {
-	__u64 due_us : 40;           /* its bucket */
+	__u64 due : 40;              /* its bucket, in 1 << SHUNT_DUE_SHIFT ns */
 	__u64 client : 24;           /* fingerprint; 0: free */
 };
 struct shunt_client_line {
 	struct shunt_client client[SHUNT_CLIENTS_PER_LINE];
-} __attribute__((aligned(64)));
+} __attribute__((aligned(32)));
 
-/* ---- counters, per CPU ---- */
+/* ---- counters, per CPU; what every packet counts stands apart: of ten thousand backends it is to stay in the caches ---- */
 
 struct shunt_service_stats {
 	__u64 packets;
 	__u64 bytes;                 /* whole frames, as received */
 	__u64 new_flows;             /* TCP SYNs */
-	__u64 answer_packets, answer_bytes; /* the way back, which only nat's passes here; bytes as above */
 };
 
 struct shunt_backend_stats {
 	__u64 packets;
 	__u64 bytes;                 /* whole frames, as received */
-	__u64 tcp, syns, resets;     /* packets; counted while some group has passive detection */
-	__u64 answer_packets, answer_bytes; /* as of services */
+};
+
+/* Of a service or a backend: the way back, which only nat's passes here. */
+struct shunt_answer_stats {
+	__u64 packets;
+	__u64 bytes;                 /* whole frames, as received */
+};
+
+/* Packets of a backend's clients, while some group has passive detection. */
+struct shunt_backend_signs {
+	__u64 tcp, syns, resets;
 };
 
 struct shunt_drop_stats {
@@ -352,6 +361,7 @@ struct shunt_info {
 
 /* ---- read-only configuration of the program, constant once loaded ---- */
 
+/* What the program has code for, feature() of bpf/maps.h. */
 enum shunt_features {
 	SHUNT_FEATURE_ANY_PORT = 1 << 0,      /* some service takes every port */
 	SHUNT_FEATURE_GUE = 1 << 1,           /* some service forwards by gue */
@@ -363,18 +373,17 @@ enum shunt_features {
 	SHUNT_FEATURE_LIMIT = 1 << 11,        /* some service has limits */
 	SHUNT_FEATURE_CLIENTS = 1 << 12,      /* some service has clients of other groups */
 	SHUNT_FEATURE_QUIC = 1 << 13,         /* some service is QUIC */
-	SHUNT_FEATURE_PASSIVE = 1 << 24,      /* some group judges backends by what clients send */
 	SHUNT_FEATURE_REJECT = 1 << 16,       /* some service answers where nobody is fit */
-	SHUNT_FEATURE_PREFIXES = 1 << 19,     /* some service has a whole prefix */
-	SHUNT_FEATURE_SCHEDULERS = 1 << 18,   /* some service has one */
 	SHUNT_FEATURE_FAIL_OPEN = 1 << 17,    /* some service uses backends that are down where nobody is fit */
+	SHUNT_FEATURE_SCHEDULERS = 1 << 18,   /* some service has one */
+	SHUNT_FEATURE_PREFIXES = 1 << 19,     /* some service has a whole prefix */
+	SHUNT_FEATURE_PASSIVE = 1 << 24,      /* some group judges backends by what clients send */
 };
 
 struct shunt_config {
 	__u64 hash_key[4];           /* from hash_seed, shunt_hash_keys() */
 	__u32 table_size;
 	__u32 flow_lines;
-	__u32 features;              /* enum shunt_features */
 	__be32 source_entropy_ipv4;  /* host bits of the outer IPv4 source that the flow hash may set */
 	__u32 flow_timeout;          /* coarse units, shunt_coarse_time(): an established entry may go when it is older */
 	__u32 client_lines;          /* lines in clients, a power of two */
@@ -396,6 +405,7 @@ enum shunt_choice {
 	SHUNT_CHOICE_FAIL_OPEN,      /* nobody is alive: the slot's backend all the same */
 	SHUNT_CHOICE_SERVER_ID,      /* QUIC: named by the server id in the connection id */
 	SHUNT_CHOICE_ANSWER,         /* it is a nat backend's answer, which goes on as the service's */
+	SHUNT_CHOICE_RESERVE,        /* nobody in the probe sequence is alive: the group's reserve */
 };
 
 struct shunt_explanation {
@@ -474,7 +484,7 @@ _Static_assert(sizeof(struct shunt_index_step) == 32, "two steps are a cache lin
 _Static_assert(sizeof(struct shunt_index_entry) == 32, "no entry is in two cache lines");
 _Static_assert(sizeof(struct shunt_limit) == 64, "limits are one cache line");
 _Static_assert(sizeof(struct shunt_client) == 8, "a bucket changes by one compare-and-swap");
-_Static_assert(sizeof(struct shunt_client_line) == 64, "a line of clients is one cache line");
+_Static_assert(sizeof(struct shunt_client_line) == 32, "no line of clients is in two cache lines");
 _Static_assert(sizeof(struct shunt_flow) == 8, "a flow changes by one compare-and-swap");
 _Static_assert(sizeof(struct shunt_fragment_key) == 40, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_fragment) == 12, "ABI: bump SHUNT_ABI_VERSION");

@@ -11,7 +11,8 @@
 #include "abi.h"
 #include "least.h"
 
-#define SHUNT_DUE_BITS 40            /* microseconds: wraps after 12.7 days */
+#define SHUNT_DUE_SHIFT 8 /* a client's bucket counts in 256 ns: a shift of the clock's time, no division */
+#define SHUNT_DUE_BITS 40 /* wraps after 3.2 days */
 #define SHUNT_DUE_MASK ((1ULL << SHUNT_DUE_BITS) - 1)
 
 typedef __u64 __attribute__((may_alias)) shunt_client_cell;
@@ -27,30 +28,60 @@ static inline __attribute__((always_inline)) __u64 shunt_bucket_next(__u64 ahead
 	return ahead > burst ? ~0ULL : ahead + interval;
 }
 
-/* Index of the client's bucket in its line; of the one that it takes instead, the least ahead, with *ret_ahead 0. */
-static inline __attribute__((always_inline)) __u32 shunt_client_find(const struct shunt_client_line *line, __u32 client,
-								      __u64 now_us, __u64 *ret_word, __u64 *ret_ahead)
+/*
+ * Whether the packet may come by a time that is perhaps behind (the coarse clock's, up to a tick). By that time a bucket looks
+ * further ahead than it is, never less: what this lets pass the right time would, too; what it does not, the right time decides.
+ */
+static inline __attribute__((always_inline)) int shunt_bucket_has_room(__u64 ahead, __u64 burst)
 {
-	__u64 best = ~0ULL >> 1;
-
-	/* How far ahead, above the place, so that the smallest word says both. Without branches: see shunt_least(). */
-	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++) {
-		__u64 word = *(const volatile shunt_client_cell *)&line->client[i];
-		__u64 ahead = (word - now_us) & SHUNT_DUE_MASK, is_past = ahead >> (SHUNT_DUE_BITS - 1);
-		__u64 is_client = ((word >> SHUNT_DUE_BITS ^ client) - 1) >> 63;
-		__u64 rank = (((ahead & (is_past - 1)) << 3 | 1ULL << 60) & (is_client - 1)) | i;
-
-		best = shunt_least(best, rank);
-	}
-	best &= SHUNT_CLIENTS_PER_LINE - 1;
-	*ret_word = *(const volatile shunt_client_cell *)&line->client[best];
-	*ret_ahead = *ret_word >> SHUNT_DUE_BITS == client ? (*ret_word - now_us) & SHUNT_DUE_MASK : 0;
-	return best;
+	return ahead <= burst || ahead >> 63;
 }
 
-static inline __attribute__((always_inline)) __u64 shunt_client_word(__u32 client, __u64 due_us)
+/* How far ahead the bucket in this word is; negative: past. */
+static inline __attribute__((always_inline)) __u64 shunt_client_ahead(__u64 word, __u64 now)
 {
-	return (__u64)client << SHUNT_DUE_BITS | (due_us & SHUNT_DUE_MASK);
+	return (__s64)((word - now) << (64 - SHUNT_DUE_BITS)) >> (64 - SHUNT_DUE_BITS);
+}
+
+static inline __attribute__((always_inline)) __u64 shunt_client_word_at(const struct shunt_client_line *line, __u32 at)
+{
+	return *(const volatile shunt_client_cell *)&line->client[at & (SHUNT_CLIENTS_PER_LINE - 1)];
+}
+
+/*
+ * Index of the bucket that is the least ahead. Without branches: which it is nobody can foresee, and see shunt_least(). In
+ * pairs, so that comparisons do not all wait for each other.
+ */
+static inline __attribute__((always_inline)) __u32 shunt_client_least(const struct shunt_client_line *line, __u64 now,
+								      __u64 most)
+{
+	__u64 rank[SHUNT_CLIENTS_PER_LINE], earliest = now + most + 1;
+
+	/* In the high bits how far ahead, such that what is past comes before all that is not; in the low ones where. */
+	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++)
+		rank[i] = (shunt_client_word_at(line, i) - earliest) << (64 - SHUNT_DUE_BITS) >> 1 | i;
+	for (__u32 n = SHUNT_CLIENTS_PER_LINE / 2; n > 0; n /= 2)
+		for (__u32 i = 0; i < n; i++)
+			rank[i] = shunt_least(rank[i], rank[i + n]);
+	return rank[0] & (SHUNT_CLIENTS_PER_LINE - 1);
+}
+
+/*
+ * Index of the client's bucket in its line, or of the one that it takes instead: the least ahead. Past is what is further ahead
+ * than any limit (`most`) can have put it: what nobody has touched since the time wrapped, or ever.
+ */
+static inline __attribute__((always_inline)) __u32 shunt_client_find(const struct shunt_client_line *line, __u32 client,
+								     __u64 now, __u64 most)
+{
+	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++)
+		if (shunt_client_word_at(line, i) >> SHUNT_DUE_BITS == client)
+			return i;
+	return shunt_client_least(line, now, most);
+}
+
+static inline __attribute__((always_inline)) __u64 shunt_client_word(__u32 client, __u64 due)
+{
+	return (__u64)client << SHUNT_DUE_BITS | (due & SHUNT_DUE_MASK);
 }
 
 #endif

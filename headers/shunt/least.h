@@ -8,13 +8,18 @@
 
 #include <linux/types.h>
 
-/* All bits set when a < b. The barrier keeps the compiler from seeing a comparison, which it would make a branch. */
+/*
+ * All bits set when a < b. The barriers keep the compiler from seeing a comparison, which it would make a branch: of what it
+ * knows to be below 2^63 it sees one in the sign of the difference.
+ */
 static inline __attribute__((always_inline)) __u64 shunt_mask_if_less(__u64 a, __u64 b)
 {
-	__u64 is_less = (a - b) >> 63;
+	__s64 difference = a - b;
 
-	__asm__ volatile("" : "+r"(is_less));
-	return -is_less;
+	__asm__ volatile("" : "+r"(difference));
+	difference >>= 63;
+	__asm__ volatile("" : "+r"(difference));
+	return difference;
 }
 
 static inline __attribute__((always_inline)) __u64 shunt_least(__u64 a, __u64 b)

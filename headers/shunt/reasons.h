@@ -34,7 +34,8 @@
 	X(TTL_ENDED, "ttl_ended", "TTL or hop limit ends here, as at a router (nat), and no answer is due or over the rate") \
 	X(TTL_ENDED_ANSWERED, "ttl_ended_answered", "TTL or hop limit ends here, as at a router (nat), and the sender was told by ICMP") \
 	X(NO_NEIGHBOUR, "no_neighbour", "not dropped: the kernel forwards this answer of a nat backend, as its next hop is not resolved") \
-	X(IP_CHECKSUM, "ip_checksum", "the checksum of the IPv4 header is wrong")
+	X(IP_CHECKSUM, "ip_checksum", "the checksum of the IPv4 header is wrong") \
+	X(LINK_GROUP, "link_group", "a broadcast or multicast frame with a packet for one host (RFC 1122 section 3.3.6)")
 
 enum shunt_drop_reason {
 #define X(name, label, text) SHUNT_DROP_##name,

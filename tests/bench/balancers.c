@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <shunt/bucket.h>
 #include <shunt/hash.h>
 
 #include "bench.h"
@@ -235,18 +236,46 @@ static void fill_short_allow(struct fixture *f)
 }
 
 /* Limits that nobody reaches, of service and client. */
+static const struct shunt_limit ample = {
+	.interval_ns = 1,
+	.burst_ns = 1000000000,
+	.client_interval = 1,
+	.client_burst = 60ULL * 1000000000 >> SHUNT_DUE_SHIFT,
+	.client_mask = {UINT64_MAX, UINT64_MAX},
+	.client_most = 3600ULL * 1000000000 >> SHUNT_DUE_SHIFT,
+};
+
+static void set_limits(struct fixture *f, const struct shunt_limit *limit)
+{
+	for (size_t i = 0; i < SERVICES; i++)
+		datapath_set_limit(f->datapath, service_number(i), limit);
+}
+
+static void fill_service_limit(struct fixture *f)
+{
+	struct shunt_limit limit = ample;
+
+	limit.client_interval = 0;
+	set_limits(f, &limit);
+}
+
+static void fill_client_limit(struct fixture *f)
+{
+	struct shunt_limit limit = ample;
+
+	limit.interval_ns = 0;
+	set_limits(f, &limit);
+}
+
+/* Of one service nearly everything is over them. */
 static void fill_limits(struct fixture *f)
 {
-	const struct shunt_limit limit = {
-		.interval_ns = 1,
-		.burst_ns = 1000000000,
-		.client_interval_us = 1,
-		.client_burst_us = 60 * 1000000,
-		.client_mask = {UINT64_MAX, UINT64_MAX},
-	};
+	struct shunt_limit scarce = ample;
 
-	for (size_t i = 0; i < SERVICES; i++)
-		datapath_set_limit(f->datapath, service_number(i), &limit);
+	set_limits(f, &ample);
+	scarce.client_interval = 3600ULL * 1000000000 >> SHUNT_DUE_SHIFT;
+	scarce.client_burst = 0;
+	datapath_set_limit(f->datapath, service_number(L2_4), &scarce);
 }
 
 /* A thousand prefixes, a quarter of the clients, have a group of their own; they go where all go. */
@@ -284,6 +313,8 @@ static const struct {
 	[WITH_DENY] = {"deny", SHUNT_FEATURE_DENY, 0, FLOW_TABLE, fill_deny},
 	[WITH_ALLOW] = {"allow", SHUNT_FEATURE_ALLOW_ALL, 0, FLOW_TABLE, fill_allow},
 	[WITH_SHORT_ALLOW] = {"short-allow", SHUNT_FEATURE_ALLOW_ALL, 0, FLOW_TABLE, fill_short_allow},
+	[WITH_SERVICE_LIMIT] = {"service-limit", SHUNT_FEATURE_LIMIT, SHUNT_SERVICE_LIMIT, FLOW_TABLE, fill_service_limit},
+	[WITH_CLIENT_LIMIT] = {"client-limit", SHUNT_FEATURE_LIMIT, SHUNT_SERVICE_LIMIT, FLOW_TABLE, fill_client_limit},
 	[WITH_LIMITS] = {"limits", SHUNT_FEATURE_LIMIT, SHUNT_SERVICE_LIMIT, FLOW_TABLE, fill_limits},
 	[WITH_CLIENTS] = {"clients", SHUNT_FEATURE_CLIENTS, SHUNT_SERVICE_CLIENTS, FLOW_TABLE, fill_clients},
 };

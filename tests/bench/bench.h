@@ -8,7 +8,7 @@
 
 #include "../lib/fixture.h"
 
-enum { ROUNDS_MAX = 15, RESULTS_MAX = 64, SLOTS = 65536 };
+enum { ROUNDS_MAX = 15, RESULTS_MAX = 80, SLOTS = 65536 };
 
 /* How many flows, each packet being one of them at random. The last: more than any table holds, a flood of random sources. */
 enum column { FLOWS_1, FLOWS_64K, FLOWS_1M, FLOWS_4M, FLOWS_16M, COLUMNS };
@@ -26,7 +26,9 @@ enum balancer_id {
 	WITH_DENY,                   /* 100,000 prefixes each */
 	WITH_ALLOW,
 	WITH_SHORT_ALLOW,            /* one prefix */
-	WITH_LIMITS,
+	WITH_SERVICE_LIMIT,
+	WITH_CLIENT_LIMIT,
+	WITH_LIMITS,                 /* both */
 	WITH_CLIENTS,
 	BALANCERS
 };
@@ -104,7 +106,10 @@ enum contender_id {
 	C_SHORT_ALLOW,
 	C_ALLOW,
 	C_LIMITS,
+	C_SERVICE_LIMIT_SYN,
+	C_CLIENT_LIMIT_SYN,
 	C_LIMITS_SYN,
+	C_OVER_LIMIT,
 	C_CLIENTS,
 	CONTENDERS
 };

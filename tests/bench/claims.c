@@ -51,8 +51,12 @@ static const struct claim {
 	{"allow of 100,000, one flow", C_ALLOW, C_IPIP_4IN4, FLOWS_1, FLOWS_1, MORE_NS, 15, 0},
 	{"allow of 100,000, 1 Mi flows", C_ALLOW, C_IPIP_4IN4, FLOWS_1M, FLOWS_1M, MORE_NS, 15, 0},
 	{"limits, established, 1 Mi flows", C_LIMITS, C_IPIP_4IN4, FLOWS_1M, FLOWS_1M, MORE_NS, 15, 0},
-	{"limits, SYN, one client", C_LIMITS_SYN, C_SYN, FLOWS_1, FLOWS_1, MORE_NS, 15, 0},
-	{"limits, SYN, 1 Mi clients", C_LIMITS_SYN, C_SYN, FLOWS_1M, FLOWS_1M, MORE_NS, 15, 0},
+	{"limit of the service, SYN, one client", C_SERVICE_LIMIT_SYN, C_SYN, FLOWS_1, FLOWS_1, MORE_NS, 15, 0},
+	{"limit of the service, SYN, 1 Mi clients", C_SERVICE_LIMIT_SYN, C_SYN, FLOWS_1M, FLOWS_1M, MORE_NS, 15, 0},
+	{"limit of each client, SYN, one client", C_CLIENT_LIMIT_SYN, C_SYN, FLOWS_1, FLOWS_1, MORE_NS, 15, 0},
+	{"limit of each client, SYN, 1 Mi clients", C_CLIENT_LIMIT_SYN, C_SYN, FLOWS_1M, FLOWS_1M, MORE_NS, 15, 0},
+	{"both limits, SYN, one client", C_LIMITS_SYN, C_SYN, FLOWS_1, FLOWS_1, MORE_NS, 30, 0},
+	{"both limits, SYN, 1 Mi clients", C_LIMITS_SYN, C_SYN, FLOWS_1M, FLOWS_1M, MORE_NS, 30, 0},
 	{"clients of 1,024 prefixes, 1 Mi flows", C_CLIENTS, C_IPIP_4IN4, FLOWS_1M, FLOWS_1M, MORE_NS, 15, 0},
 };
 

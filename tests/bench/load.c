@@ -91,11 +91,19 @@ static void load_conventional(struct bench *b)
 	load_object(b->conventional);
 }
 
+static bool needs_lru(const struct bench *b, enum column column)
+{
+	for (int id = 0; id < CONTENDERS; id++)
+		if (b->list[id].program == CONVENTIONAL && is_measured(b, id, column))
+			return true;
+	return false;
+}
+
 /* Where there is no memory for the LRU there is nothing to measure; that is told. */
 static void make_lru(struct bench *b, enum column column)
 {
 	b->lru[column] = -1;
-	if (!is_measured(b, C_CONVENTIONAL_4IN4, column) && !is_measured(b, C_SYN_CONVENTIONAL, column))
+	if (!needs_lru(b, column))
 		return;
 	b->lru[column] = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "connections", b->lru_key_bytes, b->lru_value_bytes,
 					lru_entries[column], NULL);

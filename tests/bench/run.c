@@ -112,7 +112,8 @@ static void set_run(const struct measurement *m, const struct bench_run *run)
 /* Thread time of so many packets, ns; the last must have the verdict that all should have. */
 static double run_packets(const struct measurement *m, uint32_t n)
 {
-	static const int verdicts[] = {[FORWARDED] = XDP_TX, [SENT] = XDP_TX, [PASSED] = XDP_PASS, [DROPPED] = XDP_DROP};
+	static const int verdicts[] = {
+		[FORWARDED] = XDP_TX, [SENT] = XDP_TX, [PASSED] = XDP_PASS, [DROPPED] = XDP_DROP};
 	const struct contender *c = m->contender;
 	struct xdp_md context = {.data_end = m->packet->len, .ingress_ifindex = m->balancer->ifindex[LINK_IN]};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = m->packet->byte, .data_size_in = m->packet->len,
@@ -154,9 +155,9 @@ static uint64_t forwarded(const struct measurement *m)
 	uint64_t packets = 0;
 
 	for (uint32_t id = first; id < first + n; id++) {
-		struct shunt_service_stats stats;
+		struct traffic stats;
 
-		datapath_service_stats(m->balancer->datapath, id, &stats);
+		datapath_service_stats(m->balancer->datapath, id, 1, &stats);
 		packets += stats.packets;
 	}
 	return packets;

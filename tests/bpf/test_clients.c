@@ -44,6 +44,7 @@ static int open_with(void **state, uint32_t features)
 	options.features |= features;
 	options.groups = 8;
 	fixture_open(&c->f, &options);
+	fixture_group(&c->f, 9); /* has number 0, which a word that nobody has written would say as well */
 	c->home = group_to(c, 1, "10.0.1.1", &c->b_home);
 	c->far = group_to(c, 2, "10.0.1.2", &c->b_far);
 	c->near = group_to(c, 3, "10.0.1.3", &c->b_near);

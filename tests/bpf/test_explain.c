@@ -201,6 +201,41 @@ static void explain_names_group_and_mode_and_link(void **state)
 	assert_int_equal(said.service | said.backend | said.choice, 0);
 }
 
+static int setup_nat(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct datapath_options options = fixture_defaults;
+
+	options.features |= SHUNT_FEATURE_NAT;
+	fixture_open(f, &options);
+	fixture_routes();
+	*state = f;
+	return 0;
+}
+
+static void explain_knows_an_answer_of_nat_and_counts_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct datapath_flow flow = {.protocol = IPPROTO_TCP, .source_port = 8080, .destination_port = 4000};
+	uint32_t group = fixture_group(f, 1), backend = fixture_backend(f, "10.0.1.11", LINK_IN);
+	struct shunt_explanation said = {0};
+	struct counters before, after;
+
+	fixture_slots(f, group, settled(backend));
+	fixture_nat(f, IPPROTO_TCP, vip[0], group, backend, 8080);
+	address_parse("10.0.1.11", &flow.source);
+	address_parse("198.51.100.7", &flow.destination);
+	before = fixture_counters(f);
+	assert_int_equal(datapath_explain(f->datapath, &flow, &said), 0);
+	after = fixture_counters(f);
+	assert_true(said.verdict == XDP_TX || said.verdict == XDP_REDIRECT); /* by which link it came nobody has said */
+	assert_int_equal(said.choice, SHUNT_CHOICE_ANSWER);
+	assert_memory_equal(&before, &after, sizeof(after));
+	assert_int_equal(fixture_run_quietly(f, tcp("10.0.1.11:8080", "198.51.100.7:4000", ACK)), XDP_TX);
+	after = fixture_counters(f);
+	assert_int_equal(after.service.answer_packets, before.service.answer_packets + 1);
+}
+
 int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -208,6 +243,7 @@ int main(void)
 		test(explain_says_what_the_packet_then_does_and_changes_nothing),
 		test(explain_says_where_a_pinned_flow_would_go_if_it_began_now),
 		test(explain_names_group_and_mode_and_link),
+		cmocka_unit_test_setup_teardown(explain_knows_an_answer_of_nat_and_counts_nothing, setup_nat, fixture_teardown),
 	};
 
 	fixture_isolate();

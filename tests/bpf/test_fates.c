@@ -208,6 +208,8 @@ static void every_drop_has_its_reason(void **state)
 
 		drops("a wrong header checksum", poke(tcp(CLIENT, VIP(L2), SYN), 24, 2, 0x1234), SHUNT_DROP_IP_CHECKSUM),
 		drops("header checksum 0", poke(udp(CLIENT, VIP(TO_V6)), 24, 2, 0), SHUNT_DROP_IP_CHECKSUM),
+		drops("a broadcast frame", poke(tcp(CLIENT, VIP(L2), SYN), 0, 4, 0xffffffff), SHUNT_DROP_LINK_GROUP),
+		drops("a multicast frame, IPv6", poke(udp(CLIENT6, VIP6(TO_V4)), 0, 1, 0x33), SHUNT_DROP_LINK_GROUP),
 		drops("TTL 0", ttl(tcp(CLIENT, VIP(L2), ACK), 0), SHUNT_DROP_TTL_ZERO),
 		drops("hop limit 0", ttl(udp(CLIENT6, VIP6(TO_V4)), 0), SHUNT_DROP_TTL_ZERO),
 		drops("echo with TTL 0", ttl(echo(CLIENT_HOST, VIP_HOST, true), 0), SHUNT_DROP_TTL_ZERO),
@@ -393,6 +395,33 @@ static void the_kernel_is_asked_for_an_ipv6_next_hop_and_the_packet_is_tunnelled
 	shell("ip address del fd00::1/64 dev out0");
 }
 
+/* ---- nat ---- */
+
+static int setup_nat(void **state)
+{
+	return world_setup_with(state, SHUNT_FEATURE_NAT);
+}
+
+/* RFC 1812 section 4.3.2.8: a flood of packets whose TTL ends here is not answered by another. */
+static void whose_ttl_ends_is_told_so_only_so_often(void **state)
+{
+	enum { PACKETS = 4000, BURST = 200 };
+	struct world *w = *state;
+	struct frame *in = ttl(tcp(CLIENT, "192.0.2.40:80", SYN), 1);
+	struct counters before, after;
+	uint32_t answered = 0;
+
+	fixture_nat(&w->f, IPPROTO_TCP, "192.0.2.40:80", fixture_group(&w->f, 100 + w->v4), w->v4, 8080);
+	before = fixture_counters(&w->f);
+	for (int i = 0; i < PACKETS; i++)
+		answered += fixture_run_quietly(&w->f, in) == XDP_TX;
+	after = fixture_counters(&w->f);
+	assert_in_range(answered, BURST, PACKETS - 1);
+	assert_int_equal(after.drops[SHUNT_DROP_TTL_ENDED_ANSWERED] - before.drops[SHUNT_DROP_TTL_ENDED_ANSWERED], answered);
+	assert_int_equal(after.drops[SHUNT_DROP_TTL_ENDED] - before.drops[SHUNT_DROP_TTL_ENDED], PACKETS - answered);
+	assert_int_equal(after.service.packets, before.service.packets);
+}
+
 int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -406,6 +435,7 @@ int main(void)
 		test(no_packet_of_random_bytes_is_ever_forwarded_wrongly),
 		test(the_kernel_is_asked_for_a_next_hop_that_is_not_known),
 		test(the_kernel_is_asked_for_an_ipv6_next_hop_and_the_packet_is_tunnelled),
+		cmocka_unit_test_setup_teardown(whose_ttl_ends_is_told_so_only_so_often, setup_nat, world_teardown),
 	};
 
 	fixture_isolate();

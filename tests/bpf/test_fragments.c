@@ -118,6 +118,8 @@ static void only_fragments_of_the_same_datagram_follow(void **state)
 		forwards_as(w, "IPv6, known", piece(whole6, ID, 504, 504, false), whole6, UDP6[PORT_L2], w->v6),
 		drops("IPv6, an id that differs in its upper half", piece(whole6, ID + 0x10000, 504, 504, false),
 		      SHUNT_DROP_FRAGMENT_UNKNOWN),
+		drops("IPv6, options among what is fragmented, before its first",
+		      piece(extension(copy(whole6), 60, 2, 1, 4), ID + 2, 504, 504, false), SHUNT_DROP_FRAGMENT_UNKNOWN),
 		passes("the first of a port without a service",
 		       piece(payload(udp(CLIENT, VIP(UNUSED)), 1000), ID, 0, 504, true)),
 		passes("another address", piece(payload(udp(CLIENT, "192.0.2.11:80"), 1000), ID, 504, 504, false)),

@@ -194,7 +194,7 @@ static void exact_port_wins_over_any_port(void **state)
 static void services_of_one_address_do_not_mix(void **state)
 {
 	struct world *w = *state;
-	struct shunt_service_stats stats;
+	struct traffic stats;
 	static const char *const vips[] = {VIP(L2), VIP(TO_V4), VIP(TO_V6)};
 	static const enum port ports[] = {PORT_L2, PORT_IPIP_TO_V4, PORT_IPIP_TO_V6};
 
@@ -205,11 +205,11 @@ static void services_of_one_address_do_not_mix(void **state)
 			assert_int_equal(fixture_run(&w->f, udp(CLIENT, vips[i])).verdict, XDP_TX);
 		}
 	for (size_t i = 0; i < N(vips); i++) {
-		datapath_service_stats(w->f.datapath, TCP4[ports[i]], &stats);
+		datapath_service_stats(w->f.datapath, TCP4[ports[i]], 1, &stats);
 		assert_int_equal(stats.packets, i + 1);
 		assert_int_equal(stats.bytes, (i + 1) * 54);
 		assert_int_equal(stats.new_flows, 0);
-		datapath_service_stats(w->f.datapath, UDP4[ports[i]], &stats);
+		datapath_service_stats(w->f.datapath, UDP4[ports[i]], 1, &stats);
 		assert_int_equal(stats.packets, 2 * (i + 1));
 	}
 }

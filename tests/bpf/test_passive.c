@@ -37,9 +37,9 @@ static uint32_t open_with(struct fixture *f, uint32_t features)
 static void run_all(struct fixture *f)
 {
 	const struct frame *const frames[] = {
-		tcp(CLIENT, VIP, SYN), tcp(CLIENT, VIP, SYN), tcp(CLIENT, VIP, SYN | ACK), tcp(CLIENT, VIP, ACK),
-		tcp(CLIENT, VIP, FIN | ACK), tcp(CLIENT, VIP, RST), tcp(CLIENT6, VIP6, RST | ACK), tcp(CLIENT6, VIP6, SYN),
-		udp(CLIENT, VIP),
+		tcp(CLIENT, VIP, SYN),         tcp(CLIENT, VIP, SYN),       tcp(CLIENT, VIP, SYN | ACK),
+		tcp(CLIENT, VIP, ACK),         tcp(CLIENT, VIP, FIN | ACK), tcp(CLIENT, VIP, RST),
+		tcp(CLIENT6, VIP6, RST | ACK), tcp(CLIENT6, VIP6, SYN),     udp(CLIENT, VIP),
 	};
 
 	for (size_t i = 0; i < N(frames); i++)
@@ -50,15 +50,17 @@ static void tcp_packets_syns_and_resets_are_counted(void **state)
 {
 	struct fixture f = {};
 	uint32_t backend = open_with(&f, SHUNT_FEATURE_PASSIVE);
-	struct shunt_backend_stats stats;
+	struct shunt_backend_signs signs;
+	struct traffic stats;
 
 	(void)state;
 	run_all(&f);
-	datapath_backend_stats(f.datapath, backend, &stats);
+	datapath_backend_stats(f.datapath, backend, 1, &stats);
+	datapath_backend_signs(f.datapath, backend, &signs);
 	assert_int_equal(stats.packets, 9);
-	assert_int_equal(stats.tcp, 8);
-	assert_int_equal(stats.syns, 3);
-	assert_int_equal(stats.resets, 2);
+	assert_int_equal(signs.tcp, 8);
+	assert_int_equal(signs.syns, 3);
+	assert_int_equal(signs.resets, 2);
 	fixture_close(&f);
 }
 
@@ -66,13 +68,15 @@ static void without_the_feature_nothing_is(void **state)
 {
 	struct fixture f = {};
 	uint32_t backend = open_with(&f, 0);
-	struct shunt_backend_stats stats;
+	struct shunt_backend_signs signs;
+	struct traffic stats;
 
 	(void)state;
 	run_all(&f);
-	datapath_backend_stats(f.datapath, backend, &stats);
+	datapath_backend_stats(f.datapath, backend, 1, &stats);
+	datapath_backend_signs(f.datapath, backend, &signs);
 	assert_int_equal(stats.packets, 9);
-	assert_int_equal(stats.tcp + stats.syns + stats.resets, 0);
+	assert_int_equal(signs.tcp + signs.syns + signs.resets, 0);
 	fixture_close(&f);
 }
 
@@ -118,8 +122,8 @@ static void what_it_costs(void **state)
 	fixture_close(&without);
 	for (int i = 0; i < 2; i++)
 		qsort(times[i], RUNS, sizeof(times[i][0]), by_time);
-	print_message("  l2, median of %d alternated runs: %u ns a packet, with passive detection %u ns: %.2f times\n", RUNS,
-		      times[0][RUNS / 2], times[1][RUNS / 2], (double)times[1][RUNS / 2] / times[0][RUNS / 2]);
+	print_message("  l2, median of %d alternated runs: %u ns a packet, with passive detection %u ns: %.2f times\n",
+		      RUNS, times[0][RUNS / 2], times[1][RUNS / 2], (double)times[1][RUNS / 2] / times[0][RUNS / 2]);
 	assert_true(times[1][RUNS / 2] < 2 * times[0][RUNS / 2]);
 }
 

@@ -209,21 +209,44 @@ static void errors_and_fragments_are_not_rejected(void **state)
 	check_cases(&p->w, cases, N(cases));
 }
 
+/* One rate for all answers: each kind is over it where the others are. */
 static void answers_are_limited_and_what_is_over_is_counted(void **state)
 {
+	enum { EACH = 25 };
 	struct policy_world *p = *state;
 	struct fixture *f = &p->w.f;
-	const struct frame *syn = tcp(CLIENT, REJECT, SYN), *datagram = udp(CLIENT6, REJECT6);
-	int limited = 0, tries = 0;
+	const struct frame *kinds[] = {tcp(CLIENT, REJECT, SYN), udp(CLIENT, REJECT), tcp(CLIENT6, REJECT6, SYN), udp(CLIENT6, REJECT6)};
+	uint32_t tries = 0, limited[N(kinds)] = {0};
 	struct counters counters;
 
-	for (; limited < 100 && tries < 200000; tries++)
-		limited += fixture_run_quietly(f, tries % 2 ? syn : datagram) == XDP_DROP;
-	assert_int_equal(limited, 100);
+	for (size_t over = 0; over < N(kinds) && tries < 200000; tries++) {
+		bool is_over = fixture_run_quietly(f, kinds[tries % N(kinds)]) == XDP_DROP;
+
+		over += is_over && ++limited[tries % N(kinds)] == EACH;
+	}
+	for (size_t i = 0; i < N(kinds); i++)
+		assert_true(limited[i] >= EACH);
 	counters = fixture_counters(f);
-	assert_int_equal(counters.drops[SHUNT_DROP_REJECT_LIMIT], 100);
-	assert_int_equal(counters.drops[SHUNT_DROP_REJECTED], tries - 100);
-	assert_true(tries - 100 >= 1000);
+	assert_int_equal(counters.drops[SHUNT_DROP_REJECT_LIMIT], limited[0] + limited[1] + limited[2] + limited[3]);
+	assert_int_equal(counters.drops[SHUNT_DROP_REJECTED], tries - counters.drops[SHUNT_DROP_REJECT_LIMIT]);
+	assert_true(counters.drops[SHUNT_DROP_REJECTED] >= 1000);
+}
+
+static void explaining_takes_nothing_from_the_rate_of_answers(void **state)
+{
+	enum { MORE_THAN_A_BURST = 20000 };
+	struct policy_world *p = *state;
+	struct datapath_flow flow = {.protocol = IPPROTO_UDP, .source_port = 4000, .destination_port = 90, .starts = true};
+	struct shunt_explanation explanation;
+
+	assert_int_equal(address_parse(CLIENT_HOST, &flow.source), 0);
+	assert_int_equal(address_parse(VIP_HOST, &flow.destination), 0);
+	for (int i = 0; i < MORE_THAN_A_BURST; i++) {
+		assert_int_equal(datapath_explain(p->w.f.datapath, &flow, &explanation), 0);
+		assert_int_not_equal(explanation.reason, SHUNT_DROP_REJECT_LIMIT);
+	}
+	assert_int_equal(fixture_counters(&p->w.f).drops[SHUNT_DROP_REJECTED], 0);
+	assert_int_equal(fixture_run_quietly(&p->w.f, udp(CLIENT, REJECT)), XDP_TX);
 }
 
 static void a_flow_that_has_a_backend_again_is_forwarded(void **state)
@@ -288,6 +311,7 @@ int main(void)
 		test(the_verifier_has_little_to_do),
 		test(errors_and_fragments_are_not_rejected),
 		test(answers_are_limited_and_what_is_over_is_counted),
+		test(explaining_takes_nothing_from_the_rate_of_answers),
 		test(a_flow_that_has_a_backend_again_is_forwarded),
 		test(a_service_that_fails_open_uses_the_slots_backend_though_it_is_down),
 		test(a_service_that_fails_open_prefers_who_is_alive),

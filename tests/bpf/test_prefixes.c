@@ -19,8 +19,8 @@
 
 struct prefixes {
 	struct world w;
-	uint32_t backend[8]; /* each service has its own */
-	uint32_t exact, half, whole, any, udp_whole, exact_any, six, six_long;
+	uint32_t backend[10]; /* each service has its own */
+	uint32_t exact, half, whole, any, udp_whole, exact_any, six, six_long, two_any, two_port;
 };
 
 static uint32_t group_of(struct prefixes *p, uint32_t i)
@@ -50,6 +50,8 @@ static int setup(void **state)
 	p->exact_any = fixture_service(f, IPPROTO_TCP, "192.0.2.11:0", group_of(p, 5), SHUNT_FORWARD_L2, 0);
 	p->six = fixture_prefix(f, IPPROTO_TCP, "2001:db8:1::/96", 0, group_of(p, 6), SHUNT_FORWARD_L2, 0);
 	p->six_long = fixture_prefix(f, IPPROTO_TCP, "2001:db8:1::ff00/121", 443, group_of(p, 7), SHUNT_FORWARD_L2, 0);
+	p->two_any = fixture_prefix(f, IPPROTO_TCP, "198.18.3.0/24", 0, group_of(p, 8), SHUNT_FORWARD_L2, 0);
+	p->two_port = fixture_prefix(f, IPPROTO_TCP, "198.18.3.0/24", 80, group_of(p, 9), SHUNT_FORWARD_L2, 0);
 	*state = p;
 	return 0;
 }
@@ -91,6 +93,8 @@ static void the_address_itself_comes_first_then_the_longest_prefix(void **state)
 			 p->backend[6]),
 		forwards(w, "IPv6, right behind the longer one", tcp(FROM6, "[2001:db8:1::ff80]:443", SYN), p->six,
 			 p->backend[6]),
+		forwards(w, "of two alike the one for the port", tcp(FROM, "198.18.3.7:80", SYN), p->two_port, p->backend[9]),
+		forwards(w, "of two alike, another port", tcp(FROM, "198.18.3.7:81", SYN), p->two_any, p->backend[8]),
 		passes("outside", tcp(FROM, "192.0.3.0:80", SYN)),
 		passes("below", tcp(FROM, "192.0.1.255:80", SYN)),
 		passes("another port", tcp(FROM, "192.0.2.64:81", SYN)),

@@ -221,7 +221,7 @@ static void a_padded_probe_is_as_large_as_traffic_can_be_and_whole(void **state)
 		uint32_t key = path_of(p, ways[i].id, ways[i].backend, ways[i].peer);
 		struct outcome probe = run(p, p->egress, probe_of(&ways[i], SYN, ways[i].udp ? 33 : 0),
 					   paths_mark(p->paths, key, SHUNT_PROBE_PADDED));
-		struct frame *inner = inner_of(&ways[i], probe.frame, LARGEST);
+		struct frame *inner = macs(inner_of(&ways[i], probe.frame, LARGEST), link_mac[LINK_IN], link_mac[LINK_IN]);
 		struct outcome traffic = fixture_run(&p->w->f, inner);
 
 		assert_true(checksums_right(inner));

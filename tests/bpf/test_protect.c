@@ -11,6 +11,8 @@
 #include <bpf/bpf.h>
 #include <cmocka.h>
 
+#include <shunt/bucket.h>
+
 #include "../lib/packet_odd.h"
 #include "../lib/world.h"
 #include "net/address.h"
@@ -18,7 +20,9 @@
 #define FEATURES (SHUNT_FEATURE_ANY_PORT | SHUNT_FEATURE_DENY | SHUNT_FEATURE_ALLOW | SHUNT_FEATURE_LIMIT)
 #define GUARDED "90"
 #define MANY 100000
-enum { MINUTE_US = 60 * 1000000 };
+#define NS_PER_S 1000000000ULL
+#define MINUTE_NS (60 * NS_PER_S)
+#define MINUTE (MINUTE_NS >> SHUNT_DUE_SHIFT) /* of a client's bucket */
 
 struct guarded_world {
 	struct world w;
@@ -71,6 +75,11 @@ static int setup_allowing_all(void **state)
 static int setup_limiting(void **state)
 {
 	return setup_with(state, FEATURES, SHUNT_SERVICE_LIMIT);
+}
+
+static int setup_remembering(void **state)
+{
+	return setup_with(state, FEATURES, SHUNT_SERVICE_DENY | SHUNT_SERVICE_LIMIT | SHUNT_SERVICE_TRACK_ALWAYS);
 }
 
 static int setup_without(void **state)
@@ -266,11 +275,18 @@ static void a_list_of_all_services_keeps_everybody_else_out(void **state)
 
 /* ---- limits ---- */
 
+/* As the controller does. */
+static void limit_service(struct guarded_world *g, uint32_t service, struct shunt_limit limit)
+{
+	limit.client_most = limit.client_interval + limit.client_burst + (NS_PER_S >> SHUNT_DUE_SHIFT);
+	datapath_set_limit(g->w.f.datapath, service, &limit);
+}
+
 static void set_limit(struct guarded_world *g, struct shunt_limit limit)
 {
 	for (int i = 0; i < 2; i++) {
-		datapath_set_limit(g->w.f.datapath, g->guarded[i], &limit);
-		datapath_set_limit(g->w.f.datapath, g->udp[i], &limit);
+		limit_service(g, g->guarded[i], limit);
+		limit_service(g, g->udp[i], limit);
 	}
 }
 
@@ -279,7 +295,7 @@ static void over_its_limit_a_service_begins_no_more_flows(void **state)
 {
 	struct guarded_world *g = *state;
 
-	set_limit(g, (struct shunt_limit){.interval_ns = MINUTE_US * 1000ULL, .burst_ns = MINUTE_US * 1000ULL});
+	set_limit(g, (struct shunt_limit){.interval_ns = MINUTE_NS, .burst_ns = MINUTE_NS});
 	const struct packet_case cases[] = {
 		goes(g, "the first", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]),
 		goes(g, "the burst", tcp("203.0.113.1:1", VIP(GUARDED), SYN), g->guarded[0]),
@@ -298,13 +314,13 @@ static void over_its_limit_a_service_begins_no_more_flows(void **state)
 static void over_its_limit_a_client_begins_no_more_flows_while_others_do(void **state)
 {
 	struct guarded_world *g = *state;
-	struct shunt_limit limit = {.client_interval_us = MINUTE_US, .client_burst_us = MINUTE_US};
+	struct shunt_limit limit = {.client_interval = MINUTE, .client_burst = MINUTE};
 	const uint8_t mask[16] = {255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0};
 
 	memcpy(limit.client_mask, mask, 16);
-	datapath_set_limit(g->w.f.datapath, g->guarded[1], &limit);
+	limit_service(g, g->guarded[1], limit);
 	memset(limit.client_mask, 255, 16);
-	datapath_set_limit(g->w.f.datapath, g->guarded[0], &limit);
+	limit_service(g, g->guarded[0], limit);
 	const struct packet_case cases[] = {
 		goes(g, "the first", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]),
 		goes(g, "the burst, from another port", tcp("198.51.100.7:5", VIP(GUARDED), SYN), g->guarded[0]),
@@ -323,8 +339,8 @@ static void over_its_limit_a_client_begins_no_more_flows_while_others_do(void **
 static void a_limited_client_does_not_use_up_what_the_service_has_for_others(void **state)
 {
 	struct guarded_world *g = *state;
-	struct shunt_limit limit = {.interval_ns = MINUTE_US * 1000ULL, .burst_ns = MINUTE_US * 1000ULL,
-				    .client_interval_us = MINUTE_US};
+	struct shunt_limit limit = {.interval_ns = MINUTE_NS, .burst_ns = MINUTE_NS,
+				    .client_interval = MINUTE};
 
 	memset(limit.client_mask, 255, 16);
 	set_limit(g, limit);
@@ -342,6 +358,7 @@ static void a_limited_client_does_not_use_up_what_the_service_has_for_others(voi
 /* ---- how exact a client's limit is ---- */
 
 enum { CLIENTS = 32, RATE = 200, BURST = 150, ACCURACY_MS = 2000 };
+#define CLIENT_INTERVAL (NS_PER_S / RATE >> SHUNT_DUE_SHIFT)
 
 struct accuracy {
 	uint64_t passed[CLIENTS], began_ns, ended_ns, before_ns, longest_gap_ns;
@@ -414,12 +431,12 @@ static void each_client_has_its_rate_and_no_more(struct guarded_world *g, bool i
 static void every_client_has_its_rate_whatever_the_others_do(void **state)
 {
 	struct guarded_world *g = *state;
-	struct shunt_limit limit = {.client_interval_us = 1000000 / RATE, .client_burst_us = (BURST - 1) * (1000000 / RATE)};
+	struct shunt_limit limit = {.client_interval = CLIENT_INTERVAL, .client_burst = (BURST - 1) * CLIENT_INTERVAL};
 
 	memset(limit.client_mask, 255, 16);
-	datapath_set_limit(g->w.f.datapath, g->guarded[0], &limit);
+	limit_service(g, g->guarded[0], limit);
 	limit.client_mask[1] = 0; /* of IPv6 a /64 */
-	datapath_set_limit(g->w.f.datapath, g->guarded[1], &limit);
+	limit_service(g, g->guarded[1], limit);
 	each_client_has_its_rate_and_no_more(g, true);
 	each_client_has_its_rate_and_no_more(g, false);
 }
@@ -427,7 +444,7 @@ static void every_client_has_its_rate_whatever_the_others_do(void **state)
 static void a_flood_of_clients_that_come_once_does_not_free_the_one_that_came_often(void **state)
 {
 	struct guarded_world *g = *state;
-	struct shunt_limit limit = {.client_interval_us = MINUTE_US, .client_burst_us = 9 * MINUTE_US};
+	struct shunt_limit limit = {.client_interval = MINUTE, .client_burst = 9 * MINUTE};
 	const struct packet_case over = drops("still over", tcp(CLIENT, VIP(GUARDED), SYN), SHUNT_DROP_CLIENT_LIMIT);
 	struct frame *often = tcp(CLIENT, VIP(GUARDED), SYN), *once = tcp("100.64.0.0:1", VIP(GUARDED), SYN);
 
@@ -444,7 +461,7 @@ static void explaining_takes_nothing_from_a_limit(void **state)
 {
 	struct guarded_world *g = *state;
 	struct datapath_flow flow = {.protocol = IPPROTO_TCP, .destination_port = 90, .starts = true};
-	struct shunt_limit limit = {.interval_ns = MINUTE_US * 1000ULL, .client_interval_us = MINUTE_US};
+	struct shunt_limit limit = {.interval_ns = MINUTE_NS, .client_interval = MINUTE};
 	const struct packet_case first = goes(g, "the first", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]);
 	struct shunt_explanation explanation;
 
@@ -461,6 +478,65 @@ static void explaining_takes_nothing_from_a_limit(void **state)
 	assert_int_equal(explanation.reason, SHUNT_DROP_CLIENT_LIMIT);
 }
 
+static void explaining_counts_nobody_as_denied(void **state)
+{
+	struct guarded_world *g = *state;
+	struct datapath_flow flow = {.protocol = IPPROTO_TCP, .destination_port = 80, .starts = true};
+	const struct shunt_list_key denied = prefix("198.51.100.0/24", 0);
+	struct shunt_explanation explanation;
+
+	SET(g, DATAPATH_DENY, denied);
+	assert_int_equal(address_parse(CLIENT_HOST, &flow.source), 0);
+	assert_int_equal(address_parse(VIP_HOST, &flow.destination), 0);
+	assert_int_equal(datapath_explain(g->w.f.datapath, &flow, &explanation), 0);
+	assert_int_equal(explanation.reason, SHUNT_DROP_DENIED);
+	assert_int_equal(datapath_prefix_packets(g->w.f.datapath, &denied), 0);
+	assert_int_equal(fixture_run_quietly(&g->w.f, tcp(CLIENT, VIP(L2), SYN)), XDP_DROP);
+	assert_int_equal(datapath_prefix_packets(g->w.f.datapath, &denied), 1);
+}
+
+/* ---- what cannot be ---- */
+
+/*
+ * It goes before any list, bucket or table is asked: else a stranger could use up others' new flows, fill the flow table or
+ * claim fragments with packets of sources that nobody has.
+ */
+static void what_cannot_be_touches_no_state(void **state)
+{
+	const uint8_t everybody[MAC_LEN] = {255, 255, 255, 255, 255, 255};
+	struct guarded_world *g = *state;
+	const struct frame *datagram = payload(udp("127.0.0.1:4000", VIP(GUARDED)), 1000);
+	struct shunt_limit limit = {.interval_ns = MINUTE_NS, .client_interval = MINUTE};
+	const struct packet_case cannot_be[] = {
+		drops("a source that nobody has", tcp("127.0.0.1:1", VIP(GUARDED), SYN), SHUNT_DROP_MARTIAN),
+		drops("a source that nobody has, IPv6", tcp("[::1]:1", VIP6(GUARDED), SYN), SHUNT_DROP_MARTIAN),
+		drops("land", tcp(VIP(GUARDED), VIP(GUARDED), SYN), SHUNT_DROP_LAND),
+		drops("land, IPv6", tcp(VIP6(GUARDED), VIP6(GUARDED), SYN), SHUNT_DROP_LAND),
+		drops("SYN and FIN", tcp(CLIENT, VIP(GUARDED), SYN | FIN), SHUNT_DROP_TCP_FLAGS),
+		drops("SYN and FIN, IPv6", tcp(CLIENT6, VIP6(GUARDED), SYN | FIN), SHUNT_DROP_TCP_FLAGS),
+		drops("TTL 0", ttl(tcp(CLIENT, VIP(GUARDED), SYN), 0), SHUNT_DROP_TTL_ZERO),
+		drops("hop limit 0", ttl(tcp(CLIENT6, VIP6(GUARDED), SYN), 0), SHUNT_DROP_TTL_ZERO),
+		drops("a wrong checksum", poke(tcp(CLIENT, VIP(GUARDED), SYN), ETHERNET_LEN + 10, 2, 0x1234), SHUNT_DROP_IP_CHECKSUM),
+		drops("a length that lies", cut(tcp(CLIENT, VIP(GUARDED), SYN), ETHERNET_LEN + 39), SHUNT_DROP_MALFORMED),
+		drops("a length that lies, IPv6", cut(tcp(CLIENT6, VIP6(GUARDED), SYN), ETHERNET_LEN + 59), SHUNT_DROP_MALFORMED),
+		drops("in a frame for many", macs(tcp(CLIENT, VIP(GUARDED), SYN), everybody, router_mac), SHUNT_DROP_LINK_GROUP),
+		drops("a first fragment", piece(datagram, 7, 0, 504, true), SHUNT_DROP_MARTIAN),
+		drops("what follows it", piece(datagram, 7, 504, 504, false), SHUNT_DROP_FRAGMENT_UNKNOWN),
+	};
+	const struct packet_case first[] = {
+		goes(g, "the first that can be", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0]),
+		goes(g, "the first that can be, IPv6", tcp(CLIENT6, VIP6(GUARDED), SYN), g->guarded[1]),
+	};
+
+	memset(limit.client_mask, 255, 16);
+	set_limit(g, limit);
+	SET(g, DATAPATH_DENY, prefix("127.0.0.0/8", 0), prefix("::/64", 0));
+	check_cases(&g->w, cannot_be, N(cannot_be));
+	assert_int_equal(fixture_flows_used(&g->w.f), 0);
+	check_cases(&g->w, first, N(first));
+	assert_int_equal(fixture_flows_used(&g->w.f), N(first));
+}
+
 /* ---- not used ---- */
 
 static void a_program_without_these_features_looks_nothing_up(void **state)
@@ -472,7 +548,7 @@ static void a_program_without_these_features_looks_nothing_up(void **state)
 	};
 
 	SET(g, DATAPATH_DENY, prefix("198.51.100.0/24", 0));
-	set_limit(g, (struct shunt_limit){.interval_ns = MINUTE_US * 1000ULL});
+	set_limit(g, (struct shunt_limit){.interval_ns = MINUTE_NS});
 	check_cases(&g->w, cases, N(cases));
 }
 
@@ -493,6 +569,8 @@ int main(void)
 		test(every_client_has_its_rate_whatever_the_others_do, setup_limiting),
 		test(a_flood_of_clients_that_come_once_does_not_free_the_one_that_came_often, setup_limiting),
 		test(explaining_takes_nothing_from_a_limit, setup_limiting),
+		test(explaining_counts_nobody_as_denied, setup),
+		test(what_cannot_be_touches_no_state, setup_remembering),
 		test(a_program_without_these_features_looks_nothing_up, setup_without),
 	};
 

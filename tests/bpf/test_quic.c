@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../lib/packet_odd.h"
 #include "../lib/world.h"
 
 #define TO VIP("443")
@@ -119,6 +120,19 @@ static void udp_that_is_not_quic_moves_with_its_slot(void **state)
 	assert_int_equal(entry(q, "198.51.100.1:4000").fingerprint, 0);
 }
 
+/* What the middle of a datagram looks like says nothing: it goes where the beginning went, and begins no connection. */
+static void a_later_fragment_that_looks_like_an_initial_packet_is_none(void **state)
+{
+	enum { FIRST = 504, REST = 200, L4 = ETHERNET_LEN + 20 };
+	struct quic *q = *state;
+	struct frame *whole = payload(short_header("198.51.100.1:4000", NOBODYS_ID), FIRST + REST);
+
+	poke(poke(whole, L4 + FIRST + 8, 4, 0xc0000000), L4 + FIRST + 12, 1, 1); /* version 1, Initial */
+	assert_int_equal(backend_for(q, piece(whole, 1, 0, FIRST, true)), q->was);
+	assert_int_equal(backend_for(q, piece(whole, 1, FIRST, REST, false)), q->was);
+	assert_int_equal(fixture_counters(&q->f).service.new_flows, 0);
+}
+
 /* ---- server ids ---- */
 
 static void a_server_id_goes_before_slot_and_pin_and_is_pinned(void **state)
@@ -195,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(an_initial_packet_starts_a_flow_and_any_other_belongs_to_an_old_one),
 		test(udp_that_is_not_quic_moves_with_its_slot),
+		test(a_later_fragment_that_looks_like_an_initial_packet_is_none),
 		test(a_server_id_goes_before_slot_and_pin_and_is_pinned),
 		test(one_packet_with_a_server_id_establishes_nothing),
 		test(a_backend_that_is_down_is_as_good_as_none),

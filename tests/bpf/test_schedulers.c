@@ -13,6 +13,7 @@
 #include <shunt/flow_line.h>
 #include <shunt/hash.h>
 
+#include "../lib/packet_odd.h"
 #include "../lib/world.h"
 
 #define FEATURES (SHUNT_FEATURE_ANY_PORT | SHUNT_FEATURE_SCHEDULERS)
@@ -194,6 +195,22 @@ static void a_flow_that_is_not_found_and_does_not_start_goes_by_its_hash(void **
 	}
 }
 
+/* The error begins nothing, be it about UDP: it takes nobody's turn and goes where the flow does that nobody remembers. */
+static void an_error_about_a_flow_that_is_not_found_goes_by_its_hash(void **state)
+{
+	struct scheduled *s = *state;
+
+	use(s, SHUNT_SCHEDULER_RANDOM);
+	for (uint32_t i = 0; i < 100; i++) {
+		struct frame *quoted = udp(TO, client(i)), *error;
+
+		error = icmp_error("203.0.113.254", VIP_HOST, 3, 4, 1400, quoted, quoted->len - ETHERNET_LEN);
+		assert_int_equal(backend_for(s, error), by_hash(s, udp(client(i), TO), s->udp));
+		frames_free();
+	}
+	assert_int_equal(fixture_flows_used(&s->f), 0);
+}
+
 static void a_flow_that_cannot_be_remembered_goes_by_its_hash(void **state)
 {
 	struct scheduled *s = *state;
@@ -291,6 +308,7 @@ int main(void)
 		test(least_connections_levels_flows_by_weight),
 		test(a_flow_stays_where_it_began),
 		test(a_flow_that_is_not_found_and_does_not_start_goes_by_its_hash),
+		test(an_error_about_a_flow_that_is_not_found_goes_by_its_hash),
 		test(a_flow_that_cannot_be_remembered_goes_by_its_hash),
 		test(who_is_down_gets_nothing_and_its_flows_go_on_elsewhere),
 		test(who_drains_keeps_its_flows_and_gets_no_new_ones),

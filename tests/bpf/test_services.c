@@ -98,9 +98,9 @@ static void every_one_of_4096_services_is_found_and_counted_as_itself(void **sta
 	set(f, services, MANY);
 	must_be_found(f, services, MANY);
 	for (uint32_t i = 0; i < MANY; i++) {
-		struct shunt_service_stats stats;
+		struct traffic stats;
 
-		datapath_service_stats(f->datapath, i + 1, &stats);
+		datapath_service_stats(f->datapath, i + 1, 1, &stats);
 		assert_int_equal(stats.packets, 1);
 		assert_int_equal(datapath_service_id(f->datapath, &services[i].key), i + 1);
 	}
@@ -161,7 +161,7 @@ static void services_come_change_and_go_and_the_others_stay_found(void **state)
 
 enum { STAYING = 256 };
 
-struct traffic {
+struct sender {
 	struct fixture *f;
 	struct frame *packets[STAYING];
 	atomic_bool stop;
@@ -170,18 +170,18 @@ struct traffic {
 
 static void *send_all_the_time(void *argument)
 {
-	struct traffic *traffic = argument;
+	struct sender *sender = argument;
 
-	while (!traffic->stop)
-		for (size_t i = 0; i < STAYING; i++, traffic->sent++)
-			traffic->lost += fixture_run_quietly(traffic->f, traffic->packets[i]) != XDP_TX;
+	while (!sender->stop)
+		for (size_t i = 0; i < STAYING; i++, sender->sent++)
+			sender->lost += fixture_run_quietly(sender->f, sender->packets[i]) != XDP_TX;
 	return NULL;
 }
 
 static void no_packet_misses_its_service_while_others_change(void **state)
 {
 	struct fixture *f = *state;
-	struct traffic traffic = {.f = f};
+	struct sender sender = {.f = f};
 	struct shunt_service *services;
 	pthread_t thread;
 
@@ -189,8 +189,8 @@ static void no_packet_misses_its_service_while_others_change(void **state)
 	services = random_services(f, MANY);
 	set(f, services, MANY);
 	for (size_t i = 0; i < STAYING; i++)
-		traffic.packets[i] = packet_for(&services[i]);
-	assert_int_equal(pthread_create(&thread, NULL, send_all_the_time, &traffic), 0);
+		sender.packets[i] = packet_for(&services[i]);
+	assert_int_equal(pthread_create(&thread, NULL, send_all_the_time, &sender), 0);
 	for (int change = 0; change < 300; change++) {
 		for (size_t i = 0; i < 200; i++) { /* of the others; and a new flag for one that stays */
 			size_t at = STAYING + next_random() % (MANY - STAYING);
@@ -200,11 +200,11 @@ static void no_packet_misses_its_service_while_others_change(void **state)
 		services[next_random() % STAYING].flags ^= SHUNT_SERVICE_TRACK_NEVER;
 		set(f, services, MANY);
 	}
-	traffic.stop = true;
+	sender.stop = true;
 	pthread_join(thread, NULL);
-	print_message("  %lu packets during 300 changes, %lu lost\n", traffic.sent, traffic.lost);
-	assert_true(traffic.sent > 1000);
-	assert_int_equal(traffic.lost, 0);
+	print_message("  %lu packets during 300 changes, %lu lost\n", sender.sent, sender.lost);
+	assert_true(sender.sent > 1000);
+	assert_int_equal(sender.lost, 0);
 	free(services);
 }
 

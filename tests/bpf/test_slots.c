@@ -18,8 +18,8 @@
 #define CLIENT "198.51.100.7:4000"
 #define VIP "192.0.2.10:80"
 
-/* Ids in the order they are made. The slot of the flow has the row's word, every other slot is settled on SPARE. */
-enum { NOBODY, NOW, WAS, PIN, SPARE };
+/* Ids in the order they are made. The slot of the flow has the row's word, every other slot is settled on SPARE; LAST is the group's reserve. */
+enum { NOBODY, NOW, WAS, PIN, SPARE, LAST };
 enum { SPARE_ONLY = 1 << NOW | 1 << WAS | 1 << PIN }; /* of `dead` */
 
 struct row {
@@ -37,7 +37,7 @@ static uint32_t publish(struct fixture *f, uint8_t protocol, uint32_t flags)
 {
 	uint32_t group = fixture_group(f, 1);
 
-	for (uint32_t id = NOW; id <= SPARE; id++) {
+	for (uint32_t id = NOW; id <= LAST; id++) {
 		char address[32];
 
 		snprintf(address, sizeof(address), "10.0.1.%u", id);
@@ -78,7 +78,7 @@ static bool row_holds(struct fixture *f, const struct row *row, uint8_t protocol
 
 	fixture_slot(f, fixture_group(f, 1), slot_of(f, in, service), row->word);
 	write_entry(f, hash, row->pinned);
-	for (uint32_t id = NOW; id <= SPARE; id++)
+	for (uint32_t id = NOW; id <= LAST; id++)
 		datapath_backend_alive(f->datapath, id, !(row->dead & 1 << id));
 	choice = explained(f, protocol, row->flags == SYN);
 	got = fixture_run(f, in);
@@ -109,7 +109,9 @@ static void check_rows(struct fixture *f, const struct row *rows, size_t n, uint
 #define PINNED SHUNT_CHOICE_PINNED
 #define PROBED SHUNT_CHOICE_PROBED
 #define UNTRACKED SHUNT_CHOICE_UNTRACKED
+#define RESERVE SHUNT_CHOICE_RESERVE
 #define DOWN(id) (1 << (id))
+#define ALL_DOWN (SPARE_ONLY | DOWN(SPARE))
 
 static void tcp_goes_where_the_state_of_its_slot_says(void **state)
 {
@@ -125,7 +127,7 @@ static void tcp_goes_where_the_state_of_its_slot_says(void **state)
 		{"settled on a dead one, pinned in the meantime", s, ACK, PIN, DOWN(NOW), PIN, PIN, PINNED},
 		{"settled on a dead one, pinned to a dead one", s, ACK, PIN, DOWN(NOW) | DOWN(PIN), SPARE, SPARE,
 		 PROBED},
-		{"settled, all dead", s, SYN, 0, SPARE_ONLY | DOWN(SPARE), NOBODY, 0, SHUNT_CHOICE_NONE},
+		{"settled, all dead", s, SYN, 0, ALL_DOWN, NOBODY, 0, SHUNT_CHOICE_NONE},
 
 		{"moving, SYN", m, SYN, 0, 0, NOW, NOW, NEW},
 		{"moving, data", m, ACK, 0, 0, WAS, WAS, OLD},
@@ -147,7 +149,7 @@ static void tcp_goes_where_the_state_of_its_slot_says(void **state)
 		{"moving, both dead, SYN", m, SYN, 0, DOWN(NOW) | DOWN(WAS), SPARE, SPARE, PROBED},
 		{"moving, both dead, data", m, ACK, 0, DOWN(NOW) | DOWN(WAS), SPARE, SPARE, PROBED},
 		{"moving, both dead, pinned elsewhere", m, ACK, PIN, DOWN(NOW) | DOWN(WAS), PIN, PIN, PINNED},
-		{"moving, all dead, the entry stays", m, ACK, PIN, SPARE_ONLY | DOWN(SPARE), NOBODY, PIN,
+		{"moving, all dead, the entry stays", m, ACK, PIN, ALL_DOWN, NOBODY, PIN,
 		 SHUNT_CHOICE_NONE},
 
 		{"nobody takes new flows, data stays", drained, ACK, 0, 0, WAS, WAS, OLD},
@@ -179,7 +181,7 @@ static void udp_moves_with_its_slot(void **state)
 		{"moving, an entry is not even looked at", moving(NOW, WAS), 0, PIN, 0, NOW, PIN, UNTRACKED},
 		{"moving, now dead", moving(NOW, WAS), 0, 0, DOWN(NOW), SPARE, 0, PROBED},
 		{"resolving", resolving(NOW), 0, PIN, 0, NOW, PIN, UNTRACKED},
-		{"all dead", settled(NOW), 0, 0, SPARE_ONLY | DOWN(SPARE), NOBODY, 0, SHUNT_CHOICE_NONE},
+		{"all dead", settled(NOW), 0, 0, ALL_DOWN, NOBODY, 0, SHUNT_CHOICE_NONE},
 	};
 
 	check_rows(*state, rows, N(rows), IPPROTO_UDP, 0);
@@ -227,6 +229,31 @@ static void udp_that_is_always_tracked_is_pinned(void **state)
 	check_rows(*state, rows, N(rows), IPPROTO_UDP, SHUNT_SERVICE_TRACK_ALWAYS);
 }
 
+/* In no slot of the table, and alone alive: until the next table is in use. */
+static void who_finds_nobody_goes_to_the_reserve(void **state)
+{
+	const struct row rows[] = {
+		{"settled, SYN", settled(NOW), SYN, 0, ALL_DOWN, LAST, LAST, RESERVE},
+		{"settled, data", settled(NOW), ACK, 0, ALL_DOWN, LAST, LAST, RESERVE},
+		{"settled, pinned to a dead one", settled(NOW), ACK, PIN, ALL_DOWN, LAST, LAST, RESERVE},
+		{"settled, pinned to it", settled(NOW), ACK, LAST, ALL_DOWN, LAST, LAST, PINNED},
+		{"settled, somebody is found by probing", settled(NOW), SYN, 0, DOWN(NOW), SPARE, SPARE, PROBED},
+		{"settled, alive", settled(NOW), SYN, 0, 0, NOW, 0, SETTLED},
+		{"settled, the reserve is dead, too", settled(NOW), SYN, 0, ALL_DOWN | DOWN(LAST), NOBODY, 0, SHUNT_CHOICE_NONE},
+		{"moving, data", moving(NOW, WAS), ACK, 0, ALL_DOWN, LAST, LAST, RESERVE},
+		{"resolving, SYN", resolving(NOW), SYN, 0, ALL_DOWN, LAST, LAST, RESERVE},
+	};
+	const struct row untracked[] = {
+		{"settled", settled(NOW), 0, 0, ALL_DOWN, LAST, 0, RESERVE},
+		{"moving", moving(NOW, WAS), 0, 0, ALL_DOWN, LAST, 0, RESERVE},
+	};
+	struct fixture *f = *state;
+
+	datapath_set_reserve(f->datapath, fixture_group(f, 1), LAST);
+	check_rows(f, rows, N(rows), IPPROTO_TCP, 0);
+	check_rows(f, untracked, N(untracked), IPPROTO_UDP, 0);
+}
+
 /* ---- through time ---- */
 
 static uint32_t backend_now(struct fixture *f, const char *client, unsigned int flags)
@@ -234,6 +261,26 @@ static uint32_t backend_now(struct fixture *f, const char *client, unsigned int 
 	struct outcome got = fixture_run(f, tcp(client, VIP, flags));
 
 	return got.verdict == XDP_TX ? backend_of(f, got.frame) : NOBODY;
+}
+
+static void a_flow_of_the_reserve_stays_when_the_table_follows(void **state)
+{
+	static const char *const client = "198.51.100.7:4000";
+	struct fixture *f = *state;
+	uint32_t group;
+
+	publish(f, IPPROTO_TCP, 0);
+	group = fixture_group(f, 1);
+	datapath_set_reserve(f->datapath, group, LAST);
+	fixture_slots(f, group, settled(NOW));
+	datapath_backend_alive(f->datapath, NOW, false);
+	assert_int_equal(backend_now(f, client, SYN), LAST);
+	fixture_slots(f, group, resolving(PIN)); /* the slot's own target is another */
+	datapath_set_reserve(f->datapath, group, PIN);
+	assert_int_equal(backend_now(f, client, ACK), LAST);
+	datapath_backend_alive(f->datapath, NOW, true);
+	assert_int_equal(backend_now(f, client, ACK), LAST);
+	assert_int_equal(backend_now(f, "198.51.100.8:5000", SYN), PIN);
 }
 
 static void a_flow_stays_through_the_move_of_its_slot_and_the_next(void **state)
@@ -387,6 +434,8 @@ int main(void)
 		test(tcp_that_is_never_tracked_moves_with_its_slot),
 		test(what_is_always_tracked_is_pinned_in_every_state),
 		test(udp_that_is_always_tracked_is_pinned),
+		test(who_finds_nobody_goes_to_the_reserve),
+		test(a_flow_of_the_reserve_stays_when_the_table_follows),
 		test(a_flow_stays_through_the_move_of_its_slot_and_the_next),
 		test(an_entry_says_whether_more_than_the_first_packet_was_seen),
 		test(settled_slots_write_nothing_to_the_flow_table),

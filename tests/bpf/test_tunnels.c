@@ -140,7 +140,7 @@ static void what_is_too_big_for_the_tunnel_is_answered(void **state)
 		drops("IPv4 that may be fragmented", payload(tcp(CLIENT, VIP(TO_V4), ACK), 1460), SHUNT_DROP_TOO_BIG),
 		drops("IPv4 that may be fragmented, gue", payload(udp(CLIENT, VIP(GUE_TO_V6)), 1450), SHUNT_DROP_TOO_BIG),
 		drops("sent to many by Ethernet", macs(tcp_of(CLIENT, VIP(TO_V4), 1460), (const uint8_t[]){1, 0, 94, 0, 0, 1}, router_mac),
-		      SHUNT_DROP_TOO_BIG),
+		      SHUNT_DROP_LINK_GROUP),
 	};
 
 	for (size_t i = 0; i < N(cases); i++)
@@ -291,11 +291,14 @@ static void a_limit_lowers_the_mss_of_syns_and_nothing_else(void **state)
 		UNTOUCHED("1000 is the limit", MSS("\x03", "\xe8")),
 		UNTOUCHED("less than the limit", MSS("\x02", "\x18")),
 		UNTOUCHED("no such option", "\x01\x03\x03\x07"),
-		UNTOUCHED("behind the end of options", "\x00\x00\x00\x00" MSS("\x05", "\xb4")),
+		UNTOUCHED("behind the end of options", "\x00\x04\x00\x00" MSS("\x05", "\xb4")),
 		UNTOUCHED("of a wrong length", "\x02\x03\x05\xb4"),
 		UNTOUCHED("behind an option of length 0", "\x08\x00\x01\x01" MSS("\x05", "\xb4")),
 		UNTOUCHED("behind an option that is longer than the header", "\x08\x20\x01\x01" MSS("\x05", "\xb4")),
 		UNTOUCHED("cut by the end of the header", "\x01\x01\x02\x04"),
+		/* The same sum as before: 0x0001 + 0x0203. */
+		forwards(w, "cut by the end of the header, data behind it",
+			 poke(payload(syn(CLIENT, VIP(L2), OPTIONS("\x01\x01\x02\x04")), 8), ETHERNET_LEN + 20 + 24, 4, 0xffff0204), l2, w->v4),
 		forwards(w, "a SYN without options", tcp(CLIENT, VIP(L2), SYN), l2, w->v4),
 		forwards(w, "a segment that is no SYN", tcp_options(tcp(CLIENT, VIP(L2), ACK), OPTIONS(MSS("\x05", "\xb4"))), l2, w->v4),
 		forwards(w, "data that looks like the option", payload(tcp(CLIENT, VIP(L2), SYN), 30), l2, w->v4),

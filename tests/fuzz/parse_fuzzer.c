@@ -74,11 +74,11 @@ static void compare(int verdict, const struct packet *p, const struct strict *s)
 		return;
 	must(memcmp(p->source.byte, s->source, 16) == 0, "source", s);
 	must(memcmp(p->destination.byte, s->destination, 16) == 0, "destination", s);
-	must(p->tags == s->n_tags && p->l3_offset == s->l3, "tags", s);
+	must(p->tags == s->n_tags && l3_offset(p) == s->l3, "tags", s);
 	must(!(p->has_ports && s->refused) || at_fault(p), "what is refused has ports and no fault", s);
 	if (s->n_extensions || s->kind == STRICT_FRAGMENT)
 		return;
-	must(p->ip_len == (uint16_t)s->ip_len, "length", s);
+	must((uint16_t)p->ip_len == (uint16_t)s->ip_len, "length", s);
 	must(p->protocol == s->protocol && !p->is_fragment, "protocol", s);
 	if (s->kind == STRICT_BROKEN) {
 		must(at_fault(p), "what is broken is no fault", s);

@@ -262,6 +262,7 @@ void fixture_nat_mss(struct fixture *f, uint32_t service, uint16_t mss)
 	assert_int_equal(datapath_set_answers(f->datapath, f->answers, f->n_answers), 0);
 }
 
+/* And clients of 198.51.104.0/24 by LINK_IN, but with TOS 0x10 by LINK_OUT. */
 void fixture_routes(void)
 {
 	shell("for link in all lo in0 out0; do "
@@ -277,6 +278,8 @@ void fixture_routes(void)
 	      "route replace 198.51.101.0/24 via 203.0.114.1\n"
 	      "route replace 198.51.102.0/24 via 203.0.113.1 mtu lock 1400\n"
 	      "route replace 198.51.103.0/24 via 203.0.113.9\n"
+	      "route replace 198.51.104.0/24 via 203.0.113.1\n"
+	      "route replace 198.51.104.0/24 tos 0x10 via 203.0.114.1\n"
 	      "END");
 	shell("ip -6 -batch - <<END\n"
 	      "address replace fd00::1/64 dev in0 nodad\n"

@@ -110,8 +110,8 @@ size_t fixture_flows_used(const struct fixture *f);
 
 struct counters {
 	uint64_t drops[SHUNT_DROP_REASON_COUNT];
-	struct shunt_service_stats service; /* of all services together */
-	struct shunt_backend_stats backend; /* of all backends together */
+	struct traffic service; /* of all services together */
+	struct traffic backend; /* of all backends together */
 };
 struct counters fixture_counters(const struct fixture *f);
 

@@ -90,7 +90,8 @@ uint64_t hash_of(const struct fixture *f, const struct frame *in, uint32_t servi
 		ports = 0;
 	else if (service->key.prefix)
 		salt = shunt_prefix_salt(salt, &destination);
-	return shunt_flow_hash_of_class(shunt_flow_hash(f->datapath->cfg.hash_key, &source, ports, salt), service->flow_class);
+	return shunt_flow_hash_of_class(shunt_flow_hash(f->datapath->cfg.hash_key, &source, ports, salt),
+					service->flow_class);
 }
 
 uint32_t slot_of(const struct fixture *f, const struct frame *in, uint32_t service)
@@ -123,9 +124,9 @@ struct frame *sent_as(const struct fixture *f, const struct frame *in, const str
 		ipv4_source |= entropy & f->options.source_entropy_ipv4;
 		if (address_is_ipv4(&backend->address))
 			memcpy(source.byte + 12, &ipv4_source, 4);
-		out = service->forward == SHUNT_FORWARD_IPIP ? tunnel(out, &source, &backend->address)
-							     : gue(out, &source, &backend->address,
-								   49152 + entropy % 16384, ntohs(service->gue_port));
+		out = service->forward == SHUNT_FORWARD_IPIP
+			      ? tunnel(out, &source, &backend->address)
+			      : gue(out, &source, &backend->address, 49152 + entropy % 16384, ntohs(service->gue_port));
 		if (!address_is_ipv4(&backend->address))
 			out = flow_label(out, entropy & 0xfffff);
 	}
@@ -192,9 +193,9 @@ struct counters fixture_counters(const struct fixture *f)
 
 	datapath_drop_stats(f->datapath, counters.drops);
 	for (size_t i = 0; i < f->n_services; i++) {
-		struct shunt_service_stats stats;
+		struct traffic stats;
 
-		datapath_service_stats(f->datapath, f->services[i].id, &stats);
+		datapath_service_stats(f->datapath, f->services[i].id, 1, &stats);
 		counters.service.packets += stats.packets;
 		counters.service.bytes += stats.bytes;
 		counters.service.new_flows += stats.new_flows;
@@ -202,9 +203,9 @@ struct counters fixture_counters(const struct fixture *f)
 		counters.service.answer_bytes += stats.answer_bytes;
 	}
 	for (uint32_t id = 0; id < 64; id++) {
-		struct shunt_backend_stats stats;
+		struct traffic stats;
 
-		datapath_backend_stats(f->datapath, id, &stats);
+		datapath_backend_stats(f->datapath, id, 1, &stats);
 		counters.backend.packets += stats.packets;
 		counters.backend.bytes += stats.bytes;
 		counters.backend.answer_packets += stats.answer_packets;

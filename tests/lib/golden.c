@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include <shunt/bucket.h>
+
 #include "golden.h"
 #include "net/address.h"
 
@@ -136,8 +138,9 @@ static void translating(struct world *w)
 		{"fd00::1:12", VIP6("80"), IPPROTO_TCP, 8080, LINK_IN},
 		{"10.0.1.13", VIP("83"), IPPROTO_TCP, 0, LINK_OUT},
 		{"fd00::1:14", VIP6("83"), IPPROTO_UDP, 0, LINK_OUT},
-		{"10.0.1.15", "192.0.2.20:0", IPPROTO_TCP, 0, LINK_IN},
-		{"fd00::1:16", "[2001:db8::20]:0", IPPROTO_UDP, 0, LINK_IN},
+		/* Every port is the client's, whatever port the backend has. */
+		{"10.0.1.15", "192.0.2.20:0", IPPROTO_TCP, 8080, LINK_IN},
+		{"fd00::1:16", "[2001:db8::20]:0", IPPROTO_UDP, 8080, LINK_IN},
 		{"10.0.1.11", VIP("53"), IPPROTO_UDP, 8080, LINK_IN},
 		{"fd00::1:12", VIP6("53"), IPPROTO_UDP, 8080, LINK_IN},
 	};
@@ -177,10 +180,10 @@ static struct shunt_list_key listed(const char *prefix, uint32_t service)
 /* Of either family: a service that denies, one that allows, and two of one new flow a minute, in all and of each client. */
 static void guarded(struct world *w)
 {
-	enum { MINUTE_US = 60 * 1000000 };
+	const uint64_t minute_ns = 60000000000ULL;
 	static const char *const banned[] = {"203.0.113.0/24", "2001:db8:bad::/48"};
 	static const char *const near[] = {"198.51.100.0/24", "2001:db8:c::/64"}, *const client[] = {"198.51.100.7/32", "2001:db8:c::7/128"};
-	struct shunt_limit of_all = {.interval_ns = MINUTE_US * 1000ULL}, of_each = {.client_interval_us = MINUTE_US};
+	struct shunt_limit of_all = {.interval_ns = minute_ns}, of_each = {.client_interval = minute_ns >> SHUNT_DUE_SHIFT};
 	struct shunt_list_key deny[6], allow[2];
 
 	w->f.options.client_table_size = 1024;

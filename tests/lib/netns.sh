@@ -202,3 +202,6 @@ net_remove() {
 		ip netns del "$NET-$host" 2>/dev/null || true
 	done
 }
+
+# How many connections of TCP the host has begun.
+connections_begun() { on "$1" cat /proc/net/snmp | awk '/^Tcp:/ { if (n++) print $6 }'; } # HOST

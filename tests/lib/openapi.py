@@ -176,6 +176,20 @@ def ask_all():
     ask("POST", V1 + "restore", {"force": False})
 
 
+def check_rights():
+    """What changes nothing is a GET, for which any token does; all else needs the one to write, whatever the description says."""
+    for path, item in document["paths"].items():
+        for method in item:
+            where = path.replace("{name}", "nobody")
+            open_to_all = path == "/"  # the page holds no data
+            without = raw(method.upper(), where, token="")[0]
+            reading = raw(method.upper(), where, token=READ)[0]
+            if (without == 401) == open_to_all:
+                problems.append(f"{method} {path}: {without} without a token")
+            if (reading == 403) != (method != "get"):
+                problems.append(f"{method} {path}: {reading} with the token to read")
+
+
 def ask_wrongly():
     """Each refusal that is described."""
     ask("POST", V1 + "backends/{name}/weight", {"weight": "heavy"}, name="b1", expected=400)
@@ -192,6 +206,7 @@ def ask_wrongly():
             if "404" in operation["responses"] and name and method == "get":
                 ask(method.upper(), path, name=name, token=WRITE, expected=404)
     ask("POST", V1 + "groups/{name}/failover", {"to": "b1"}, name="app", headers={"If-Match": '"0"'}, expected=412)
+    ask("POST", V1 + "groups", {"name": "app"}, headers={"If-Match": '"0"'}, expected=412)
     tag = ask("GET", V1 + "groups/{name}", name="app")[0]["ETag"]
     ask("POST", V1 + "groups/{name}/failover", {"dry_run": True}, name="app", headers={"If-Match": tag})
     ask("DELETE", V1 + "groups/{name}", name="app", expected=409)
@@ -212,6 +227,7 @@ def ask_wrongly():
 
 
 check_description()
+check_rights()
 ask_all()
 ask_wrongly()
 ask("POST", V1 + "detach")

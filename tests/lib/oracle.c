@@ -45,10 +45,15 @@ static unsigned int service_fate(const struct oracle *o, const struct strict *s)
 }
 
 /* Backends have MAC addresses of their own (backend_mac()): so what goes to one is told from an answer. */
-static unsigned int fate_of(int verdict, const struct frame *out)
+static bool goes_to_a_backend(const struct frame *frame)
 {
 	static const uint8_t backends[] = {2, 0, 0, 1};
 
+	return memcmp(frame->byte, backends, sizeof(backends)) == 0;
+}
+
+static unsigned int fate_of(int verdict, const struct frame *out)
+{
 	switch (verdict) {
 	case XDP_PASS:
 		return MAY_PASS;
@@ -56,7 +61,7 @@ static unsigned int fate_of(int verdict, const struct frame *out)
 		return MAY_DROP;
 	case XDP_TX:
 	case XDP_REDIRECT:
-		return memcmp(out->byte, backends, sizeof(backends)) == 0 ? MAY_FORWARD : MAY_ANSWER;
+		return goes_to_a_backend(out) ? MAY_FORWARD : MAY_ANSWER;
 	default:
 		return 0; /* XDP_ABORTED, or none at all */
 	}
@@ -134,6 +139,8 @@ static unsigned int allowed_flow(const struct oracle *o, const struct frame *in,
 		return MAY_DROP | MAY_ANSWER; /* RFC 1812 5.3.1 */
 	if (s->ip_len > SURELY_FITS)
 		fate |= MAY_DROP | MAY_ANSWER;
+	if (fate & MAY_FORWARD && goes_to_a_backend(in))
+		fate |= MAY_PASS; /* another balancer has sent it there */
 	return fate;
 }
 

@@ -245,6 +245,8 @@ struct strict strict_parse(const uint8_t *frame, size_t len)
 		read_ipv4(&s, frame, len - s.l3);
 	else if (type == 0x86dd)
 		read_ipv6(&s, frame, len - s.l3);
+	if (s.kind != STRICT_FOREIGN && frame[0] & 1)
+		refuse(&s, "a packet for one host in a frame for many (RFC 1122 3.3.6, RFC 1812 5.3.4)");
 	if (s.kind != STRICT_FOREIGN && !s.refused && memcmp(s.source, s.destination, 16) == 0)
 		s.suspicious = "the destination's own address as the source";
 	return s;

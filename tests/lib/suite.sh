@@ -75,7 +75,7 @@ wait_for() {
 	deadline=$(($(now_ms) + seconds * 1000))
 	until "$@" >/dev/null 2>&1; do
 		[ "$(now_ms)" -lt "$deadline" ] || fail "not within $seconds s: $what"
-		sleep 0.02
+		sleep 0.05
 	done
 }
 

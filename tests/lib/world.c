@@ -181,7 +181,7 @@ static struct counters expected_counters(const struct fixture *f, struct counter
 
 static void print_counters(const char *what, const struct counters *c)
 {
-	printf("  %-8s service %llu packets %llu bytes %llu new flows %llu answers, backend %llu packets %llu bytes %llu answers, drops",
+	printf("  %-8s service %lu packets %lu bytes %lu new flows %lu answers, backend %lu packets %lu bytes %lu answers, drops",
 	       what, c->service.packets, c->service.bytes, c->service.new_flows, c->service.answer_packets, c->backend.packets,
 	       c->backend.bytes, c->backend.answer_packets);
 	for (int i = 0; i < SHUNT_DROP_REASON_COUNT; i++)

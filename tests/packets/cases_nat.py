@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """forward: nat, both ways. Whatever changes, scapy computes all checksums anew; shunt updates them (RFC 1624)."""
 
-from scapy.all import (ICMPerror, IPerror, IPerror6, IPOption_Router_Alert, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, PadN,
-                       ICMPv6TimeExceeded, ICMPv6PacketTooBig, TCPerror, UDPerror)
+from scapy.all import (ICMPerror, IPerror, IPerror6, IPOption, IPOption_Router_Alert, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
+                       IPv6ExtHdrHopByHop, PadN, ICMPv6TimeExceeded, ICMPv6PacketTooBig, TCPerror, UDPerror)
 
 from cases_odd import ROUTER_ADDRESS, errors, pieces
 from generate import *
@@ -14,6 +14,7 @@ ROUTER_OUT = "02:00:00:00:00:04"
 FAR = {4: "198.51.101.7", 6: "2001:db8:d::7"}
 NARROW = {4: "198.51.102.7", 6: "2001:db8:e::7"}
 UNRESOLVED = {4: "198.51.103.7", 6: "2001:db8:f::7"}
+BY_TOS = "198.51.104.7"
 NO_ROUTE = {4: "192.88.99.1", 6: "2001:db9::1"}
 BALANCER_ADDRESS = {4: "10.0.0.1", 6: "fd00::1"}
 INSIDE_ROUTER = {4: "10.0.1.254", 6: "fd00::1:fe"}
@@ -100,6 +101,9 @@ def both_ways():
             (VIP[4], ELSEWHERE))
     returns("the port stays, UDP over IPv6", ip(6, source=V6_OUT.address, destination=CLIENT[6]) / udp(4000, ELSEWHERE),
             (VIP[6], ELSEWHERE))
+    for tos, far in (0, False), (0x10, True), (0x10 | 1, True):  # routes go by TOS, and ECN is none of it (RFC 3168)
+        returns("a route by TOS, %#04x" % tos, ip(4, source=V4.address, destination=BY_TOS, tos=tos) / tcp(4000, "A", DELIVERED),
+                (VIP[4], WEB), far=far)
     for port in 1, 80, 65535:
         goes("every port, %d" % port, ip(4, destination=ANY[4]) / tcp(port, "S"), ANY_V4, port)
         goes("every port, IPv6, UDP %d" % port, ip(6, destination=ANY[6]) / udp(port) / data(5), ANY_V6, port)
@@ -140,9 +144,19 @@ def sizes_and_fields():
     returns("UDP without a checksum", ip(4, source=V4.address, destination=CLIENT[4]) / udp(4000, DELIVERED, chksum=0) / data(20),
             (VIP[4], DNS))
     goes("an IP option", ip(4, options=[IPOption_Router_Alert()]) / udp(DNS) / data(3), V4, DELIVERED)
+    returns("an IP option", ip(4, source=V4.address, destination=CLIENT[4], options=[IPOption_Router_Alert()]) /
+            udp(4000, DELIVERED) / data(3), (VIP[4], DNS))
+    returns("the most IP options", ip(4, source=V4.address, destination=CLIENT[4], options=[IPOption(b"\x01")] * 40) /
+            tcp(4000, "SA", DELIVERED), (VIP[4], WEB))
     goes("DF and id 0", ip(4, flags="DF", id=0) / tcp(WEB, "S"), V4, DELIVERED)
     goes("destination options", IPv6(src=CLIENT[6], dst=VIP[6], hlim=57) / IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(4))]) /
          tcp(WEB, "A") / data(50), V6, DELIVERED)
+    goes("hop-by-hop options", IPv6(src=CLIENT[6], dst=VIP[6], hlim=57) / IPv6ExtHdrHopByHop(options=[PadN(optdata=bytes(4))]) /
+         udp(DNS) / data(9), V6, DELIVERED)
+    returns("destination options", IPv6(src=V6.address, dst=CLIENT[6], hlim=57) /
+            IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(4))]) / tcp(4000, "A", DELIVERED) / data(50), (VIP[6], WEB))
+    returns("hop-by-hop options", IPv6(src=V6.address, dst=CLIENT[6], hlim=57) /
+            IPv6ExtHdrHopByHop(options=[PadN(optdata=bytes(4))]) / udp(4000, DELIVERED) / data(9), (VIP[6], DNS))
 
 
 def with_sum(packet, wanted, change):
@@ -249,6 +263,9 @@ def icmp_errors():
                 case("nat: IPv%d, %s" % (family, sizes), frame(error_in), "tx",
                      frame(out, destination=backend.mac, source=BALANCER), world="nat",
                      flow=frame(ip(family) / (tcp(WEB, "A") if kind == "TCP" else udp(DNS))))
+                if kind == "TCP" and length < header + 18:
+                    case("nat: IPv%d, %s, padded" % (family, sizes), frame(error_in, pad=150), "tx",
+                         frame(out, destination=backend.mac, source=BALANCER, pad=150), world="nat", flow=frame(ip(family) / tcp(WEB, "A")))
                 # From inside: about what was forwarded.
                 forwarded = ip(family, source=CLIENT[family], destination=backend.address, ttl=40) / transport.copy()
                 layer = forwarded.getlayer(TCP if kind == "TCP" else UDP)
@@ -262,6 +279,9 @@ def icmp_errors():
                     out = hop(ip(family, source=VIP[family], destination=CLIENT[family])) / error / Raw(as_sent[:length])
                     case("nat, an answer: IPv%d, from %s, %s" % (family, who, sizes), frame(error_in), "answer",
                          frame(out, destination=ROUTER, source=BALANCER), world="nat")
+                    if kind == "TCP" and length < header + 18:  # what is behind the packet is no checksum of what it quotes
+                        case("nat, an answer: IPv%d, from %s, %s, padded" % (family, who, sizes), frame(error_in, pad=150),
+                             "answer", frame(out, destination=ROUTER, source=BALANCER, pad=150), world="nat")
 
 
 def expired(packet, source, tags=()):
@@ -299,6 +319,11 @@ def refused():
         quoted = Raw(raw(ip(family, source=VIP[family], destination=CLIENT[family]) / tcp(4000, "A", WEB)))
         drops("nat: IPv%d, an error with TTL 1 is not answered" % family,
               frame(ip(family, ttl=1, source=ROUTER_ADDRESS[family]) / errors(family)[0][1] / quoted), "ttl_ended", world="nat")
+        quoted = Raw(raw(ip(family, source=CLIENT[family], destination=backend.address) / tcp(DELIVERED, "A")))
+        for words, source in ("a router", INSIDE_ROUTER[family]), ("the backend", backend.address):
+            drops("nat, an answer: IPv%d, an error of %s with TTL 1 is not answered" % (family, words),
+                  frame(ip(family, ttl=1, source=source, destination=CLIENT[family]) / errors(family)[2][1] / quoted), "ttl_ended",
+                  world="nat")
         packet = ip(family, flags="DF") / tcp(WEB, "A") / data(1501 - header - 20)
         case("nat: IPv%d, too big for the backend" % family, frame(packet), "answer", too_big(packet, VIP[family], 1500),
              world="nat", reason="too_big_answered")

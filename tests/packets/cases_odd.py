@@ -56,6 +56,11 @@ def fragments():
         drops("a fragment, not the last, of odd length, IPv%d" % family, frame(odd), "malformed")
         first, over = pieces(family, transport, number + 0x5000, (0, 504), (496, 4000))
         drops("a fragment over the first one, IPv%d" % family, frame(over), "fragment", before=[frame(first)])
+    for family, transport in (4, tcp(L2, "A") / data(1000)), (6, udp(L2) / data(1000)):  # of one client, with one number, at once
+        first, _ = pieces(family, transport, number + 0x6000, (0, 504), (504, 4000))
+        _, other = pieces(family, transport, number + 0x6000, (0, 504), (504, 4000), addresses=(CLIENT[family], ANY[family]))
+        drops("a fragment to another address than the first one, IPv%d" % family, frame(other), "fragment_unknown",
+              world="any port", before=[frame(first)])
     fragmented_echo = ip(4, flags="MF") / ICMP() / data(8)
     drops("a fragmented echo request", frame(fragmented_echo), "fragment")
     forwards("an atomic fragment", IPv6(src=CLIENT[6], dst=VIP[6], hlim=57) / IPv6ExtHdrFragment(id=9) / tcp(L2), V6,

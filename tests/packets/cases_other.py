@@ -137,6 +137,29 @@ def malformed():
         drops(words + "hop limit 0", frame(ip(6, ttl=0) / udp(TO_V4), tags), "ttl_zero")
 
 
+def deliveries():
+    """Frames for many (RFC 1122 3.3.6, RFC 1812 5.3.4), and those that another balancer has sent."""
+    for words, mac in ("broadcast", "ff:ff:ff:ff:ff:ff"), ("multicast", "01:00:5e:00:00:01"), ("a group", "03:00:00:00:00:02"):
+        first = ip(4, flags="MF") / udp(L2) / data(64)
+        drops("a first fragment in a frame to %s" % words, frame(first, destination=mac), "link_group")
+        for family in 4, 6:
+            for name, given, reason in (("l2", ip(family) / tcp(L2), "link_group"), ("l2, UDP", ip(family) / udp(L2), "link_group"),
+                                        ("ipip", ip(family) / tcp(TO_V4), "link_group"),
+                                        ("gue", ip(family) / tcp(GUE_TO_V6), "link_group"),
+                                        ("nobody serves", ip(family) / udp(EMPTY), "link_group"),
+                                        ("echo", echo(family, True), "link_group"),
+                                        ("TTL 0", ip(family, ttl=0) / udp(L2), "ttl_zero")):
+                drops("%s in a frame to %s, IPv%d" % (name, words, family), frame(given, destination=mac), reason)
+            for name, given in (("another port", ip(family) / tcp(UNUSED)),
+                                ("another address", ip(family, destination=OTHER[family]) / tcp(L2))):
+                passes("%s in a frame to %s, IPv%d" % (name, words, family), frame(given, destination=mac))
+    for family in 4, 6:
+        tags, there = TAGS[0][1], BY_FAMILY[family].mac
+        drops("l2 in a tagged broadcast, IPv%d" % family, frame(ip(family) / tcp(L2), tags, "ff:ff:ff:ff:ff:ff"), "link_group")
+        passes("l2, on its way to its backend, IPv%d" % family, frame(ip(family) / tcp(L2), destination=there))
+        passes("l2, on its way to its backend, tagged, IPv%d" % family, frame(ip(family) / udp(L2), tags, there))
+
+
 def refused():
     for family in 4, 6:
         for words, transport in ("TCP", lambda port: tcp(port)), ("UDP", lambda port: udp(port)):
@@ -165,4 +188,4 @@ def checksums():
         passes("a wrong header checksum to %s" % words, poke(given, 24, given[24] ^ 1))
 
 
-SECTIONS = [nobody, echoes, malformed, checksums, refused]
+SECTIONS = [nobody, echoes, malformed, checksums, deliveries, refused]

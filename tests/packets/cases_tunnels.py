@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """GUE, and what is too large for a tunnel."""
 
-from scapy.all import ICMPv6PacketTooBig
+from scapy.all import ICMPv6PacketTooBig, IPOption, IPOption_Router_Alert
 
+from cases_odd import ROUTER_ADDRESS, chain, dest, errors, hop, pieces, quoted
 from generate import *
 
 GUE_MIXES = [("gue, 4 over 4", 4, GUE_TO_V4, V4, 32), ("gue, 4 over 6", 4, GUE_TO_V6, V6, 52),
@@ -27,6 +28,30 @@ def gue():
             forwards("%s: %s" % (words, mix), ip(family) / tcp(port, "S"), backend, tags=tags)
 
 
+def gue_of_the_unusual():
+    """What few packets are, as cases_odd.py has it, in the same tunnel as the rest of its flow."""
+    number = 0x6100
+    for mix, family, port, backend, _ in GUE_MIXES:
+        for kind, transport in ("UDP", udp(port) / data(1300)), ("TCP", tcp(port, "A") / data(1300)):
+            number += 1
+            flow = ip(family) / transport
+            first, middle, last = pieces(family, transport, number, (0, 800), (800, 1200), (1200, 4000))
+            forwards("%s, %s in fragments: the first" % (mix, kind), first, backend, flow=flow)
+            for words, packet in ("one in the middle", middle), ("the last", last):
+                forwards("%s, %s in fragments: %s" % (mix, kind, words), packet, backend, flow=flow, before=[frame(first)])
+        for words, error in errors(family):
+            for kind, answer, flow in (("TCP", tcp(4000, "A", port), tcp(port, "A")), ("UDP", udp(4000, port), udp(port))):
+                forwards("%s, %s, about %s" % (mix, words, kind), ip(family, source=ROUTER_ADDRESS[family]) / error /
+                         quoted(family, answer / data(100)), backend, flow=ip(family) / flow)
+        if family == 4:
+            forwards("%s, an IP option" % mix, ip(4, options=[IPOption_Router_Alert()]) / udp(port) / data(3), backend)
+            forwards("%s, the most IP options" % mix, ip(4, options=[IPOption(b"\x01")] * 40) / tcp(port, "S"), backend)
+            continue
+        for words, headers in ("hop-by-hop options", [hop()]), ("several headers", [hop(), dest(), dest(24)]):
+            forwards("%s, %s" % (mix, words), chain(*headers, transport=tcp(port, "A") / data(50)), backend,
+                     flow=ip(6) / tcp(port, "A"))
+
+
 def too_big(packet, mtu, tags=()):
     """RFC 792 and 1191, as much as fits 576 bytes (RFC 1812 4.3.2.3); RFC 4443 3.2, as much as fits 1,280."""
     back = {"destination": ROUTER, "source": BALANCER}
@@ -49,9 +74,13 @@ def refused():
         answered("%s, a byte too many, padded" % mix, packet, MTU - tunnel, pad=1600)
         answered("%s, a byte too many, behind a tag" % mix, packet, MTU - tunnel, tags=TAGS[0][1])
         answered("%s, a byte too many, behind two" % mix, packet, MTU - tunnel, tags=TAGS[4][1])
+        if family == 4 and tunnel:
+            first, _ = pieces(4, udp(port) / data(1992), 0x6200 + port, (0, 1000), (1000, 4000))
+            later = IP(src=CLIENT[4], dst=VIP[4], ttl=57, id=0x6200 + port, flags="MF+DF", frag=1000 // 8, proto=17) / Raw(DATA[:1480])
+            drops("%s, a later fragment too big: it is not answered" % mix, frame(later), "too_big", before=[frame(first)])
         if family == 4:
             drops("%s, a byte too many, may be fragmented" % mix, frame(ip(4) / tcp(port, "A") / data(least - 20)),
                   "too_big")
 
 
-SECTIONS = [gue, refused]
+SECTIONS = [gue, gue_of_the_unusual, refused]

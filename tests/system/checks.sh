@@ -142,6 +142,40 @@ one_probe_for_many_groups() {
 	expect "$(json '.checks.started' status)" -le 40 "checks made for fifty groups, not fifty times as many"
 }
 
+# Twenty backends that answer nobody: each check takes its whole time.
+more_under_way() { [ "$(json .checks.in_flight status)" -gt "$1" ]; } # N
+turns() {
+	local i most=0 waited=0 under_way queued
+	net_make client lb b1
+	on b1 nft -f - <<-END
+		table inet hole {
+			chain input { type filter hook input priority 0; tcp dport 80 drop; }
+		}
+	END
+	{
+		cat <<-END
+			interfaces: [eth0]
+			max_checks_in_flight: 3
+			services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app}]
+			failover_groups:
+			  - {name: app, mode: active-active, backends: [$(names 20)], health_check: {type: tcp, interval: 500ms, timeout: 500ms}}
+			backends:
+		END
+		seq 20 | sed "s/.*/  - {name: b&, address: $(ip4 b1)}/"
+	} | config
+	start_shuntd
+	for i in $(seq 20); do
+		read -r under_way queued < <(json '.checks | "\(.in_flight) \(.queued)"' status)
+		[ "$under_way" -le "$most" ] || most=$under_way
+		[ "$queued" -le "$waited" ] || waited=$queued
+	done
+	expect "$most" -eq 3 "checks under way, at most"
+	expect "$waited" -ge 10 "checks that waited for their turn"
+	sed -i '/max_checks_in_flight/d' "$CONFIG"
+	expect_exit 0 shunt reload
+	wait_for 5 "more are under way" more_under_way 3
+}
+
 # ---- agents ----
 
 says() { echo "$*" >"$T/says"; }
@@ -154,7 +188,7 @@ an_agent_decides() {
 	says up ready 100%
 	spawn agent b1 socat TCP-LISTEN:9777,fork,reuseaddr "SYSTEM:cat $T/says"
 	spawn agent2 b2 socat TCP-LISTEN:9777,fork,reuseaddr "SYSTEM:echo up"
-	checked 'b1, b2' '{type: agent, port: 9777, interval: 100ms, timeout: 100ms}'
+	checked 'b1, b2' '{type: agent, port: 9777, interval: 400ms, timeout: 400ms}'
 	wait_for 10 "all are up" all_up
 	says up 50%
 	wait_for 5 "half the weight" is 50 backend b1 effective_weight
@@ -172,6 +206,16 @@ an_agent_decides() {
 	expect "$(backend b1 effective_weight)" = 50 "weight, not mentioned"
 	says ready 100%
 	wait_for 5 "ready" is_admin b1 ready null
+	says maint
+	wait_for 5 "the agent takes it out" is_admin b1 maint agent
+	expect "$(active app)" = b2 "who takes new flows"
+	says ready # it is asked on, or it could not say so
+	wait_for 5 "the agent brings it back" is_admin b1 ready null
+	says 0%
+	wait_for 5 "a weight of nothing" is 0 backend b1 effective_weight
+	wait_for 5 "nothing for it" is b2 active app
+	says 100%
+	wait_for 5 "both again" is "b1 b2" active app
 	says 'down # disk broken'
 	expect_health b1 down told-down "disk broken"
 	says up
@@ -185,47 +229,32 @@ an_agent_decides() {
 	expect "$(json '[.[] | select(.actor == "agent")] | length' events)" -ge 4 "events that the agent is the author of"
 }
 
-# ---- many ----
+# ---- connections that stay ----
 
-cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$(pid_of "$SHUNTD")/stat"; }
+times_down() { json '[.[] | select(.text | startswith("down"))] | length' events; }
 
-a_thousand_backends() {
-	local before after seconds=10 percent memory checks skipped broken down
+connections_stay() {
+	local before pids
 	net_make client lb b1
 	serve_http b1
-	ip -n "$NET-b1" -batch - < <(for i in $(seq 0 999); do echo "address add 10.99.$((i / 250)).$((i % 250 + 1))/32 dev lo"; done)
-	ip -n "$NET-lb" route add 10.99.0.0/16 via "$(ip4 b1)"
-	config <<-END
-		interfaces: [eth0]
-		services: [{name: web, address: $VIP, protocol: tcp, port: 80, group: app, forward: ipip}]
-		failover_groups:
-		  - {name: app, mode: active-active, backends: [$(seq -s, -f 'm%g' 0 999)], health_check: {path: /, interval: 1s, timeout: 1s}}
-		backends:
-		$(for i in $(seq 0 999); do echo "  - {name: m$i, address: 10.99.$((i / 250)).$((i % 250 + 1))}"; done)
-	END
-	start_shuntd
-	wait_for 60 "all thousand are up" all_up
-	wait_for 10 "the tables are settled" no_slot_moves
-	metrics >"$T/before"
-	before=$(cpu_ticks)
-	sleep $seconds # a rate has no condition to wait for
-	after=$(cpu_ticks)
-	metrics >"$T/after"
-	percent=$(awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v s=$seconds 'BEGIN { printf "%.1f", t * 100 / hz / s }')
-	memory=$(($(awk '/^RssAnon/ { print $2 }' "/proc/$(pid_of "$SHUNTD")/status") / 1024))
-	checks=$(($(counted "$T/after" shunt_check_lateness_seconds_count) - $(counted "$T/before" shunt_check_lateness_seconds_count)))
-	skipped=$(($(counted "$T/after" shunt_checks_skipped_total) - $(counted "$T/before" shunt_checks_skipped_total)))
-	note "1,000 backends by HTTP every second: $checks checks in $seconds s, $percent % of a core (the network's part of both ends" \
-		"included), $memory MB, late at the 99th percentile by no more than $(lateness 0.99 "$T/before" "$T/after") ms, $skipped left out"
-	expect "$checks" -ge $((seconds * 900)) "checks that were due"
-	busy || expect "${percent%.*}" -le 10 "percent of a core"
-	expect "$memory" -le 64 "MB"
-	broken=$((${EPOCHREALTIME//[!0-9]/} / 1000))
-	ip -n "$NET-b1" link set eth0 down
-	wait_for 60 "all thousand are down" is true json 'all(.[]; .health == "down")' backends
-	down=$(json '[.[] | select(.kind == "backend" and (.text | startswith("down"))) | .time] | max' events)
-	note "all thousand down after $(($(date -d "$down" +%s%N) / 1000000 - broken)) ms" \
-		"(stated worst case $(json '.[0].detection_ms' groups) ms), $(json .checks.in_flight status) checks under way"
+	checked b1 '{path: /, keepalive: on, interval: 2s, timeout: 1s, healthy_threshold: 1, unhealthy_threshold: 1}'
+	wait_for 5 "b1 is up" is_health b1 up
+	before=$(connections_begun lb)
+	wait_for 10 "three more checks" checks_made $(($(json .checks.started status) + 3))
+	expect "$(connections_begun lb)" = "$before" "connections begun after the first"
+	stop server-b1 # between two checks
+	serve_http b1
+	wait_for 10 "two more checks" checks_made $(($(json .checks.started status) + 2))
+	expect "$(connections_begun lb)" -gt "$before" "connections begun after the server's restart"
+	expect "$(times_down)" = 0 "times that a restart between two checks took it down"
+	stop server-b1
+	expect_health b1 down refused "connection refused"
+	serve_http b1
+	expect_health b1 up ok "status 200"
+	mapfile -t pids < <(ip netns pids "$NET-b1")
+	kill -STOP "${pids[@]}"
+	expect_health b1 down response-timeout "waiting for the response"
+	kill -CONT "${pids[@]}"
 }
 
 suite checks
@@ -235,6 +264,7 @@ run_test 'a client certificate and HTTP/2' a_client_certificate_and_http2
 run_test 'icmp, udp, exec and all of several' other_kinds
 run_test 'a name server is judged by what it answers' name_servers
 run_test 'fifty groups with the same check share one probe' one_probe_for_many_groups
+run_test 'no more checks are under way than max_checks_in_flight, also after a reload' turns
 run_test 'an agent sets weight and state, and never overrides an operator' an_agent_decides
-run_test 'a thousand backends are checked every second' a_thousand_backends
+run_test 'keepalive: a connection stays for the next check, its end is no failure' connections_stay
 finish

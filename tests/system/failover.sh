@@ -265,9 +265,65 @@ http_check() {
 	wait_for 3 "b1 takes over again" is_active b1
 }
 
+# ---- the instant of a failover ----
+
+# SYNs of random sources to each of the services, some thousands a second, so that some come in any instant.
+flood() { # PORT…
+	local port
+	for port in "$@"; do
+		spawn "flood-$port" client nice -n 19 hping3 -i u100 --rand-source --syn --destport "$port" --quiet $VIP
+	done
+}
+
+each_is() { is true json "$1" groups; } # FILTER
+left() { each_is "all(.[]; .active | index(\"$1\") | not)"; } # BACKEND
+returned() { each_is '[.[] | select(.name != "spare") | .active | index("b1")] | all'; }
+
+# Every way in which a table has hardly anybody besides the one that dies: a primary, the last of a group that then lives on its
+# fallback, the primary of that, a group of some clients, one that panics; one backend, or two at once.
+nobody_is_dropped() {
+	local i round
+	command -v hping3 >/dev/null || skip "hping3 is not installed"
+	net_make client lb b1 b2 b3
+	for i in 1 2 3; do serve "b$i" 80; done
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 2s
+		defaults: {health_check: {type: tcp, port: 80, interval: 100ms, timeout: 100ms, healthy_threshold: 1, unhealthy_threshold: 3}}
+		services:
+		  - {name: web, address: $VIP, port: 80, group: app}
+		  - {name: last, address: $VIP, port: 81, group: last}
+		  - {name: placed, address: $VIP, port: 82, group: app, clients: [{prefix: 0.0.0.0/1, group: some}]}
+		  - {name: crowd, address: $VIP, port: 83, group: crowd}
+		failover_groups:
+		  - {name: last, mode: active-active, backends: [b1], fallback: spare}
+		  - {name: app, mode: active-passive, primary: b1, backends: [b1, b2, b3], failback: automatic, failback_delay: 100ms}
+		  - {name: spare, mode: active-passive, primary: b2, backends: [b2, b3], failback: automatic, failback_delay: 100ms}
+		  - {name: some, mode: active-passive, primary: b1, backends: [b1, b3], failback: automatic, failback_delay: 100ms}
+		  - {name: crowd, mode: active-active, backends: [b1, b2], panic: 60%, health_check: {interval: 120ms}}
+		$(some_backends 3)
+	END
+	flood 80 81 82 83
+	for round in 1 2 3 4 5 6; do
+		die b1
+		[ $((round % 2)) -eq 1 ] || die b2
+		wait_for 20 "the groups have left b1" each_is 'all(.[]; .name == "crowd" or (.active | index("b1") | not))'
+		[ $((round % 2)) -eq 1 ] || wait_for 20 "spare has left b2" is b3 active spare
+		serve b1 80
+		[ $((round % 2)) -eq 1 ] || serve b2 80
+		wait_for 20 "the groups are back on b1" returned
+		expect_exit 0 shunt maint b1
+		wait_for 20 "the groups have left b1" left b1
+		expect_exit 0 shunt ready b1
+		wait_for 20 "the groups are back on b1" returned
+	done
+	expect "$(drops no_backend)" -eq 0 "packets that found nobody, of $(json '[.[].new_flows] | add' services) new flows"
+}
+
 suite failover
 limit $((30 + RUNS * 4))
 run_test 'a killed server: time to the last failed connection' killed_server
+run_test 'no packet finds nobody in the instant of a failover' nobody_is_dropped
 run_test 'failback comes after failback_delay of health' failback_waits_for_the_delay
 run_test 'failback_delay starts again when health breaks' failback_delay_starts_again
 run_test 'manual failback waits for the operator' manual_failback

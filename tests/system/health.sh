@@ -81,8 +81,12 @@ slow_answers() {
 		spawn "late-b$i" "b$i" python3 -c '
 import http.server, sys, time
 class Late(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        try: time.sleep(float(open(sys.argv[1]).read()))
+    asked = 0
+    def do_GET(self): # "0.2": seconds; "+0.02": so much more with each answer
+        try:
+            delay = open(sys.argv[1]).read()
+            Late.asked += delay[0] == "+"
+            time.sleep(float(delay) * (Late.asked if delay[0] == "+" else 1))
         except OSError: pass
         self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
     def log_message(self, *_): pass
@@ -97,7 +101,7 @@ http.server.ThreadingHTTPServer(("", 99), Late).serve_forever()' "$T/delay-b$i"
 		    mode: active-active
 		    backends: [b1, b2, b3]
 		    health_check: {path: /, port: $CHECK_PORT, interval: 400ms, timeout: 400ms, slow_threshold: 150ms, degraded_weight: 10%,
-		      score: {results: 12}}
+		      score: {results: 12}, predict: 30s}
 		$(some_backends 3)
 	END
 	echo 0.2 >"$T/delay-b2"
@@ -106,6 +110,29 @@ http.server.ThreadingHTTPServer(("", 99), Late).serve_forever()' "$T/delay-b$i"
 	note "$(event backend b2)"
 	expect "$(backend b2 score.slow)" -gt 3 "slow answers"
 	expect "$(backend b1 health)" = up "the health of b1"
+	echo +0.02 >"$T/delay-b3"
+	wait_for 15 "what becomes of b3 is foreseen" foreseen b3
+	note "$(event warning b3)"
+	expect "$(backend b3 health)" != down "the health of b3 when it is told"
+}
+
+foreseen() { [[ $(event warning "$1") == "its checks take "*" ms more every minute: in "*" they will exceed the timeout of 400ms" ]]; } # BACKEND
+
+# b3 comes by a reload and does not serve.
+nothing_before_a_good_check() {
+	net_make client lb b1 b2 b3
+	checked_apart 2 'interval: 300ms, timeout: 300ms, unhealthy_threshold: 10'
+	connect_every 5 connect $VIP 80
+	sed -i 's/backends: \[b1, *b2\]/backends: [b1, b2, b3]/' "$CONFIG"
+	echo "  - {name: b3, address: $(ip4 b3)}" >>"$CONFIG"
+	expect_exit 0 shunt reload
+	wait_for 5 "the first check of b3" is_health b3 down
+	expect "$(active app)" = "b1 b2" "who takes new flows"
+	serve b3 80 $CHECK_PORT
+	wait_for 5 "b3 is up" is_health b3 up
+	wait_for 5 "b3 serves" is "b1 b2 b3" servers $VIP 80
+	stop_traffic connect
+	expect_no_failure connect
 }
 
 weight_stays_unless_asked() {
@@ -171,6 +198,49 @@ backs_off() {
 	wait_for 10 "b1 is up" is_health b1 up
 	note "up again $(($(now_ms) - since)) ms after it could be (worst: max_interval + 2 × interval)"
 	expect "$(backend b1 breaker)" = closed "the breaker"
+}
+
+is_breaker() { is "$2" backend "$1" breaker; } # BACKEND STATE
+
+# Times of the next N SYNs of checks of b1, ms. They are sent alone: who is down is refused at once, so that no SYN is repeated.
+syn_times() { # N
+	timeout 60 nsenter --net="/run/netns/$NET-b1" tcpdump -i eth0 -n -tt -l -Q in -c "$1" \
+		"tcp dst port $CHECK_PORT and tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn" 2>/dev/null |
+		awk 'NR == 1 { first = $1 } { printf "%d\n", ($1 - first) * 1000 }'
+}
+gaps() { awk 'NR > 1 { print $1 - last } { last = $1 }'; }
+
+# Open, half-open, open again by one bad probe, half-open, closed.
+half_opens() {
+	local opened
+	command -v tcpdump >/dev/null || skip "tcpdump is not installed"
+	net_make client lb b1 b2
+	checked_apart 2 'interval: 100ms, timeout: 90ms, healthy_threshold: 20, unhealthy_threshold: 3, max_interval: 800ms'
+	spoil b1 'reject with tcp reset'
+	wait_for 5 "b1 is down" is_health b1 down
+	is_breaker b1 open || fail "the breaker of who is down: $(backend b1 breaker)"
+	syn_times 5 >/dev/null # after five failures the ceiling is max_interval
+	syn_times 16 | gaps >"$T/open"
+	note "open, interval 100ms, max_interval 800ms: probes come after $(paste -sd' ' "$T/open") ms"
+	heal b1
+	wait_for 5 "the first good probe half-opens it" is_breaker b1 half-open
+	is_health b1 down || fail "half-open, and $(backend b1 health) after a few of 20"
+	syn_times 6 | gaps >"$T/half-open"
+	note "half-open: after $(paste -sd' ' "$T/half-open") ms"
+	spoil b1 'reject with tcp reset'
+	wait_for 5 "one bad probe opens it again" is_breaker b1 open
+	heal b1
+	wait_for 5 "it is half-open again" is_breaker b1 half-open
+	opened=$(now_ms)
+	wait_for 10 "20 good ones in a row" is_health b1 up
+	is_breaker b1 closed || fail "the breaker of who is up: $(backend b1 breaker)"
+	note "closed $(($(now_ms) - opened)) ms after it was half-open: 20 good ones in a row are asked for"
+	expect "$(($(now_ms) - opened))" -ge 1500 "ms from half-open to closed"
+	busy && return
+	expect "$(largest <"$T/open")" -le 850 "longest time between two probes while open, ms"
+	expect "$(largest <"$T/open")" -ge 400 "longest time between two probes while open, ms"
+	expect $(($(largest <"$T/open") - $(sort -n "$T/open" | head -n 1))) -ge 150 "ms between the longest and the shortest: jitter"
+	expect "$(median <"$T/half-open" | cut -d. -f1)" -le 130 "ms between probes while half-open"
 }
 
 # Four backends, checked at a port that stays well; passive detection as $1 says. Clients connect all the time.
@@ -292,9 +362,11 @@ suite health
 limit 90
 run_test 'who fails some of its checks is degraded and gets less, down to degraded_weight, and no flow breaks' degraded
 run_test 'who answers slowly is degraded' slow_answers
+run_test 'a backend that is new takes nothing before its first good check' nothing_before_a_good_check
 run_test 'without degraded_weight a degraded backend keeps its weight' weight_stays_unless_asked
 run_test 'a returning backend gets its weight in steps, not so at the first start' slow_start
 run_test 'probes of a backend that is down back off, and it is back soon all the same' backs_off
+run_test 'the breaker half-opens by the first good probe, opens again by a bad one, and closes after a few in a row' half_opens
 run_test 'who serves checks and no client is ejected within seconds, and comes back by itself or by an operator' black_hole
 run_test 'under even load, and with uneven weights, nobody is ejected' nobody_is_ejected
 run_test 'a wall clock that jumps by years disturbs nothing' clock_jumps

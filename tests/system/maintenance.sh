@@ -27,20 +27,21 @@ the_config() { # WINDOW: a flow mapping
 	END
 }
 
-start_system() { # WINDOW
+# start_system WINDOW SECONDS: the word START in WINDOW becomes the time so many seconds after all else has been set up.
+start_system() {
 	net_make client lb b1 b2 b3
 	serve b1
 	serve b2
 	serve b3
 	the_config "{backend: b1, start: $(in_seconds 3600), duration: 1h}" | balance
-	the_config "$1" | config
+	the_config "${1/START/$(in_seconds "$2")}" | config
 	expect_exit 0 shunt reload
 }
 
 admin_is() { is "$2" backend "$1" admin; } # BACKEND STATE
 
 drained_out_and_back() {
-	start_system "{backend: b1, start: $(in_seconds 4), duration: 3s, drain: 2s}"
+	start_system "{backend: b1, start: START, duration: 3s, drain: 2s}" 4
 	connect_every 5 connect $VIP 80
 	wait_for 6 "b1 drains" admin_is b1 drain
 	expect "$(backend b1 admin_by)" = window "whose word that is"
@@ -59,7 +60,7 @@ drained_out_and_back() {
 }
 
 never_the_last_one() {
-	start_system "{backend: b1, start: $(in_seconds 3600), duration: 1h}"
+	start_system "{backend: b1, start: START, duration: 1h}" 3600
 	stop server-b2
 	wait_for 5 "b2 is down" is down backend b2 health
 	the_config "{backend: b1, start: $(in_seconds -1), duration: 1h}" | config
@@ -73,15 +74,18 @@ never_the_last_one() {
 }
 
 a_group_goes_to_its_target() {
-	start_system "{group: pair, start: $(in_seconds 2), duration: 3s, target: b3}"
+	start_system "{group: pair, start: START, duration: 3s, target: b3}" 5
 	expect "$(active pair)" = b2 "who serves before"
-	wait_for 5 "b3 serves in the window" is b3 active pair
+	wait_for 8 "b3 serves in the window" is b3 active pair
 	expect "$(servers $OTHER_VIP 80 20)" = b3 "who answers"
+	expect "$(json '[.[] | select(.kind == "failover") | .actor + ": " + .text] | last' events)" = \
+		"maintenance: b2 -> b3: by a maintenance window" "who has moved it, as the audit trail tells"
 	wait_for 8 "b2 serves after it" is b2 active pair
+	[[ $(shunt --json events) != *"over before its time"* ]] || fail "its end is told as an early one"
 }
 
 through_restarts() { # HOW
-	start_system "{backend: b1, start: $(in_seconds -1), duration: 12s}"
+	start_system "{backend: b1, start: START, duration: 12s}" -1
 	wait_for 3 "b1 is in maintenance" admin_is b1 maint
 	expect_exit 0 shunt drain b1
 	expect "$(backend b1 admin)" = maint "the stricter word"
@@ -96,12 +100,23 @@ through_restarts() { # HOW
 }
 
 a_window_taken_out_of_the_file_ends() {
-	start_system "{backend: b1, start: $(in_seconds -1), duration: 1h}"
+	start_system "{backend: b1, start: START, duration: 1h}" -1
 	wait_for 3 "b1 is in maintenance" admin_is b1 maint
 	the_config "{backend: b1, start: $(in_seconds 3600), duration: 1h}" | config
 	expect_exit 0 shunt reload
 	expect_contains "$(cat "$T/out")" "window of backend b1" "what changed"
 	expect "$(backend b1 admin)" = ready "b1 without the window"
+	the_config "{group: pair, start: $(in_seconds -1), duration: 1h, target: b3}" | config
+	expect_exit 0 shunt reload
+	wait_for 5 "b3 serves in a window of the group" is b3 active pair
+	kill_shuntd
+	start_shuntd
+	wait_for 5 "the window's failover is known as that after a restart" is window group pair forced_by
+	expect_contains "$(shunt status)" "pair is held on b3 by a maintenance window" "what status says"
+	the_config "{backend: b1, start: $(in_seconds 3600), duration: 1h}" | config
+	expect_exit 0 shunt reload
+	wait_for 5 "b2 serves without the window" is b2 active pair
+	expect "$(group pair forced)" = null "an override without the window"
 }
 
 suite maintenance

@@ -257,25 +257,56 @@ forwarding_is_off() {
 	on client "$FLOWS" connect $VIP4 80 --count 2 >"$T/tcp" || fail "once mended: $(tail -n 4 "$T/tcp")"
 }
 
-# The next hop of an answer that nobody has resolved: the kernel, which finds it, is given the answer, and nobody has to try again.
-# Of several times one is enough: on a busy machine a second may pass without reason.
-next_hops_are_found() { # ip4|ip6 ADDRESS
+# forgets_neighbours ADDRESS: connections after lb has forgotten the client. The client knows the balancer, and so does not ask for it:
+# the balancer has to ask.
+forgets_neighbours() {
+	local before
+	before=$(drops no_neighbour)
+	ip -n "$NET-lb" neighbour flush dev eth0
+	on client "$FLOWS" connect "$1" 80 --every 3ms --count 20 --timeout 5s >"$T/tcp" || fail "after: $(tail -n 4 "$T/tcp")"
+	expect "$(drops no_neighbour)" -gt "$before" "answers left to the kernel"
+}
+
+# nobody_tries_again ADDRESS: of several times one is enough, for on a busy machine a second may pass without reason.
+nobody_tries_again() {
 	local round=0 before
-	translated_net client b1
-	serve b1 8080
-	translate 1 "$1" | balance
-	on client "$FLOWS" connect "$2" 80 --every 3ms --count 5 >"$T/tcp" || fail "before: $(tail -n 4 "$T/tcp")"
 	while :; do
 		before=$(all_timeouts)
-		# The client knows the balancer, and so does not ask for it: the balancer has to ask.
-		ip -n "$NET-lb" neighbour flush dev eth0
-		on client "$FLOWS" connect "$2" 80 --every 3ms --count 20 --timeout 5s >"$T/tcp" || fail "after: $(tail -n 4 "$T/tcp")"
-		expect "$(drops no_neighbour)" -gt "$round" "answers left to the kernel"
+		forgets_neighbours "$1"
 		round=$((round + 1))
 		[ "$(all_timeouts)" -ne "$before" ] || break
 		expect "$round" -lt 5 "rounds in which somebody had to try again"
 	done
 	note "$(drops no_neighbour) answers left to the kernel, nobody had to try again in round $round"
+}
+
+# The next hop of an answer that nobody has resolved: the kernel, which finds it, is given the answer, and nobody has to try again.
+next_hops_are_found() { # ip4|ip6 ADDRESS
+	translated_net client b1
+	serve b1 8080
+	translate 1 "$1" | balance
+	on client "$FLOWS" connect "$2" 80 --every 3ms --count 5 >"$T/tcp" || fail "before: $(tail -n 4 "$T/tcp")"
+	nobody_tries_again "$2"
+}
+
+# With strict reverse path checks the kernel refuses that answer, as the service's address does not come from behind the backends'
+# interface: somebody has to try again, while shuntd finds the next hop. Doctor says so, and its remedy is one.
+strict_checks_cost_a_try() {
+	local name before
+	translated_net client b1
+	serve b1 8080
+	translate 1 ip4 | balance
+	ip -n "$NET-lb" route add default via 10.77.0.1
+	for name in all eth0 eth1; do on lb sysctl -qw "net.ipv4.conf.$name.rp_filter=1"; done
+	on client "$FLOWS" connect $VIP4 80 --every 3ms --count 5 >"$T/tcp" || fail "before: $(tail -n 4 "$T/tcp")"
+	before=$(all_timeouts)
+	forgets_neighbours $VIP4
+	expect "$(all_timeouts)" -gt "$before" "timeouts of TCP with strict checks"
+	note "strict: $(drops no_neighbour) answers left to the kernel, $(($(all_timeouts) - before)) tries again"
+	expect_exit 0 on lb "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" --json doctor -c "$CONFIG"
+	expect_contains "$(cat "$T/out")" "nat's first answer to a next hop not yet resolved" "doctor"
+	on lb sh -c "$(jq -r '.lines[] | select(.text | startswith("rp_filter is strict")) | .remedy' "$T/out")"
+	nobody_tries_again $VIP4
 }
 
 all_timeouts() { echo $(($(net_timeouts client) + $(net_timeouts b1))); }
@@ -366,6 +397,7 @@ run_test 'mss limits what both sides send, IPv6' segments_are_limited ip6 $VIP6
 run_test 'where the kernel does not forward doctor and status say so' forwarding_is_off
 run_test 'next hops that answers miss are found, and no answer is lost' next_hops_are_found ip4 $VIP4
 run_test 'next hops that answers miss are found, and no answer is lost, IPv6' next_hops_are_found ip6 $VIP6
+run_test 'strict rp_filter costs a try where a next hop is missed, and the remedy of doctor is one' strict_checks_cost_a_try
 for family in 4 6; do
 	vip=$VIP4 backend=10.4.0.2
 	[ $family = 4 ] || { vip=$VIP6 && backend=fd00:4::2; }

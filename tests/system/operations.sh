@@ -505,10 +505,15 @@ expect_dump() { # MAP FIELD
 	first_of_dump "$BPF_DIR/$1" | grep -q "\"$2\"" || fail "map $1 shows no \"$2\""
 }
 
+has_event() { jq -se --arg kind "$2" --arg object "$3" 'any(.[]; .kind == $kind and .object == $object)' "$T/$1.log" >/dev/null; } # LABEL KIND OBJECT
+
 events() {
 	local ids
 	start_system
+	spawn follow lb "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" --json events --since 1s --follow
 	shunt drain b1
+	wait_for 5 "who follows is told of the drain" has_event follow drain 'backend b1'
+	stop follow
 	shunt ready b1
 	shunt failover pair --to b2
 	wait_for 3 "b2 is active" is_active pair b2

@@ -116,8 +116,9 @@ watch_packets() { # LABEL OPTION…: shunt trace in the background, until the pr
 	local label=$1
 	shift
 	spawn "$label" lb "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" trace "$@"
-	wait_for 10 "tracing is on" is_traced
+	wait_for 10 "tracing is on" has_watched "$label"
 }
+has_watched() { is_traced || is_over "$1"; } # LABEL: a few packets are there before anybody has looked
 
 trace_shows_packets() {
 	start_system ipip
@@ -189,6 +190,13 @@ trace_survives() {
 	is_not_traced || fail "$(program_on) runs after a restart"
 	stop_traffic hold
 	expect_unbroken hold
+	# on_empty: reject is a reason of drops and of choices by one word.
+	watch_packets rejected --json --reason rejected
+	expect_exit 0 shunt maint b1
+	expect_exit 0 shunt maint b2
+	on client "$FLOWS" connect $VIP 80 --every 20ms --count 5 --timeout 100ms >/dev/null 2>&1 || true
+	wait_for 5 "rejected packets are shown" has_lines rejected 3
+	expect "$(jq -rs '[.[].reason] | unique | join(" ")' "$T/rejected.log")" = rejected "reasons"
 }
 
 trace_into_a_file() {
@@ -248,16 +256,27 @@ ten_times() { # COMMAND…: the ms that each took, a line each
 
 all_checked_are_up() { is 0 json '[.[] | select(.check.type == "tcp" and .health != "up")] | length' backends; }
 
-status_of_much() {
-	local way skipped checks
+# The most processor time in ms, rounded up, that a turn of the loop took since it was set to 0.
+longest_turn() { echo $((($(cat "$T/turns") + 999) / 1000)); }
+
+much_of_everything() {
 	net_make client lb b1
 	serve b1
 	on b1 ip route add local 10.200.0.0/16 dev lo
 	on lb ip route add 10.200.0.0/16 via "$(ip4 b1)"
-	many_of_everything 4096 2048 10000 20 | config
-	SHUNT_START_LIMIT=60 start_shuntd
+	many_of_everything 4095 2047 9999 20 >"$T/much"
+	sed -e "s/^services:/&\n  - {name: echo, address: $VIP, protocol: udp, port: 80, group: real, forward: l2}/" \
+		-e "s/^failover_groups:/&\n  - {name: real, mode: active-active, backends: [b1]}/" \
+		-e "s/^backends:/&\n  - {name: b1, address: $(ip4 b1)}/" "$T/much" | config
+	LD_PRELOAD=$SHUNT_BUILD/tests/tools/turns.so TURNS_FILE=$T/turns SHUNT_START_LIMIT=60 start_shuntd
 	wait_for 60 "every backend that is checked is up" all_checked_are_up
+}
+
+status_of_much() {
+	local way skipped checks
+	much_of_everything
 	metrics >"$T/before"
+	echo 0 >"$T/turns"
 	for way in api command; do
 		ten_times "status_by_$way" >"$T/$way"
 		expect "$(jq '[.services, .groups, .backends | length] | join(" ")' -r "$T/out")" = "4096 2048 10000" "what the $way answers"
@@ -266,11 +285,36 @@ status_of_much() {
 	skipped=$(($(counted "$T/after" shunt_checks_skipped_total) - $(counted "$T/before" shunt_checks_skipped_total)))
 	note "status of 4,096 services and 10,000 backends, $(wc -c <"$T/out") bytes: $(median <"$T/api") ms by API (worst of ten $(largest <"$T/api"))," \
 		"$(median <"$T/command") ms by shunt status --json ($(largest <"$T/command")); of checks meanwhile 99 % were late by no more than" \
-		"$(lateness 0.99 "$T/before" "$T/after") ms, all by no more than $(lateness 1 "$T/before" "$T/after") ms, $skipped left out"
+		"$(lateness 0.99 "$T/before" "$T/after") ms, all by no more than $(lateness 1 "$T/before" "$T/after") ms, $skipped left out;" \
+		"no turn of the loop took more than $(longest_turn) ms of processor time"
+	expect "$(longest_turn)" -le 20 "ms of processor time of the longest turn: it was 100 in one piece"
 	checks=$(($(counted "$T/after" shunt_check_lateness_seconds_count) - $(counted "$T/before" shunt_check_lateness_seconds_count)))
 	expect "$checks" -gt 0 "checks"
 	busy && return
 	expect "$(median <"$T/api" | cut -d. -f1)" -le 200 "ms by api"
+}
+
+# What became of a packet each 2 ms. Both its ends come before other processes: what is measured is its way, not whose turn it is.
+STEADILY=(chrt --fifo 10 "$SOURCE_DIR/tests/lib/steady.py" "$VIP" 80 6)
+figure() { sed "s/.*$2 \([0-9]*\).*/\1/" "$T/$1"; }                    # FILE NAME
+
+packets_beside_a_status() {
+	local asked=0
+	much_of_everything
+	chrt --fifo --pid 10 "$(pid_of server-b1)"
+	on client "${STEADILY[@]}" >"$T/alone"
+	spawn steady client "${STEADILY[@]}"
+	while is_running steady; do
+		status_by_api
+		asked=$((asked + 1))
+	done
+	cp "$T/steady.log" "$T/beside"
+	note "a packet each 2 ms through a service, microseconds there and back: alone $(cat "$T/alone");" \
+		"while status of 10,000 backends is asked for $asked times: $(cat "$T/beside")"
+	expect "$asked" -ge 5 "answers meanwhile"
+	expect "$(figure alone lost) $(figure beside lost)" = "0 0" "packets lost, alone and beside"
+	busy && return
+	expect "$(figure beside p99)" -le $(($(figure alone p99) + 2000)) "microseconds of 99 % of the packets"
 }
 
 suite operator
@@ -284,5 +328,6 @@ run_test 'trace goes on through a reload, and ends with its controller' trace_su
 run_test 'trace writes a file that Wireshark reads, with packets as they came and as they left' trace_into_a_file
 run_test 'flows counts what is pinned, by silence and slot' flows_are_counted
 limit 180 # on a busy machine
-run_test 'status of 10,000 backends comes at once' status_of_much
+run_test 'status of 10,000 backends comes at once, and the loop goes round meanwhile' status_of_much
+run_test 'packets are forwarded as before while status of 10,000 backends is asked for' packets_beside_a_status
 finish

@@ -152,6 +152,31 @@ a_tagged_network() { # once|twice FORWARD BACKENDS-FAMILY
 	expect "$(all_drops)" -eq 0 "drops"
 }
 
+# A switch that knows no addresses, as one does when an entry has aged out: everybody sees every frame, two balancers among them.
+# Each forwards the client's, and takes what the other has sent for what it is.
+two_balancers_on_a_hub() {
+	local lb sent forwarded
+	net_make client lb lb2 b1 b2 b3
+	serve b1 53 80
+	serve b2 53 80
+	serve b3 53 80
+	for lb in lb lb2; do
+		use_instance "of-$lb" "$lb"
+		balanced ip4 l2
+	done
+	ip -n "$NET-switch" link set br0 type bridge ageing_time 0
+	on client "$FLOWS" connect $VIP4 53 --udp --every 3ms --count 50 >"$T/udp" || fail "UDP: $(tail -n 4 "$T/udp")"
+	on client "$FLOWS" connect $VIP4 80 --every 3ms --count 20 >"$T/tcp" || fail "TCP: $(tail -n 4 "$T/tcp")"
+	sent=$(on client nstat -asz TcpOutSegs UdpOutDatagrams | awk '/OutSegs|OutDatagrams/ { n += $2 } END { print n }')
+	for lb in lb lb2; do
+		use_instance "of-$lb" "$lb"
+		forwarded=$(json '[.[].packets] | add' services)
+		note "$lb has forwarded $forwarded of the client's $sent packets"
+		expect "$forwarded" -gt 0 "packets that $lb has forwarded"
+		expect "$forwarded" -le $((2 * sent)) "packets that $lb has forwarded (resets and repeats are not among those sent)"
+	done
+}
+
 suite packets
 run_test 'a download behind a narrow link: l2' a_download_behind_a_narrow_link l2 ip4 $VIP4 IcmpInDestUnreachs
 run_test 'a download behind a narrow link: ipip' a_download_behind_a_narrow_link ipip ip4 $VIP4 IcmpInDestUnreachs
@@ -165,4 +190,5 @@ run_test 'datagrams in fragments arrive whole: l2, IPv6' datagrams_in_fragments 
 run_test 'datagrams in fragments arrive whole: ipip, IPv6 in IPv4' datagrams_in_fragments ipip ip4 $VIP6
 run_test 'a tagged network: l2, 802.1Q' a_tagged_network once l2 ip4
 run_test 'a tagged network: l2, 802.1ad and 802.1Q' a_tagged_network twice l2 ip6
+run_test 'two balancers on a hub do not send to and fro what both have' two_balancers_on_a_hub
 finish

@@ -77,8 +77,16 @@ shows_all_there_is() {
 	picture_terminal top 'web +192.0.2.10:80 +[1-9]' top
 }
 
+# What the page is drawn with, by the brightness of what is below and of the letters on it.
+lightness() {
+	of_page 'const style = getComputedStyle(document.documentElement), sum = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0);
+		const below = sum(style.backgroundColor), above = sum(style.color);
+		return below > above ? "light: dark on light" : "dark: light on dark"'
+}
+
 # A drain under traffic, a dead primary, and what the page makes of it, in pictures.
 picture_a_change() {
+	local light
 	shunt drain b2
 	stop server-b4 KILL
 	wait_for 20 "the page shows the failover" has_text '[data-group=database] .pill' 'failed over'
@@ -88,11 +96,14 @@ picture_a_change() {
 	expect_contains "$(text_of '#problems')" "database has failed over to b5" "problems"
 	wait_for 20 "plots have grown" true of_page 'return document.querySelector("[data-tile=packets] .stroke").getAttribute("d").split("L").length > 12'
 	screenshot light
+	light=$(lightness)
 	use_window 1440 620
 	screenshot page
 	use_window 1480 1000
 	use_scheme dark
 	screenshot dark
+	expect "$light" = 'light: dark on light' "colours where light ones are preferred"
+	expect "$(lightness)" = 'dark: light on dark' "colours where dark ones are preferred"
 	use_window 400 860 2 true
 	screenshot phone
 	expect "$(of_page 'return document.documentElement.scrollWidth <= innerWidth')" = true "whether a phone has to scroll sideways"
@@ -156,6 +167,8 @@ failovers_show_at_once() {
 	times="$times$(shown_after failover 'failed over' stop server-b4 KILL)"
 	note "a failover or failback is on the page $(tr ' ' '\n' <<<"$times" | median) ms after it (median of 7; all: $times)"
 	expect "$(tr ' ' '\n' <<<"$times" | median)" -lt 1000 "ms from a failover to the page"
+	# By the stream: all that happened was asked for once, when the page was opened.
+	expect "$(of_page 'return performance.getEntriesByType("resource").filter((e) => e.name.endsWith("/api/v1/status")).length')" -eq 1 "questions for the whole status"
 	expect_no_complaint
 }
 
@@ -330,7 +343,7 @@ scroll() {
 }
 
 stays_usable() {
-	local started first slowest_search frame elements
+	local started first live slowest_search frame elements
 	net_make client lb b1
 	on lb ip route add 10.200.0.0/16 via "$(ip4 b1)"
 	many_of_everything 4096 2048 10000 | config
@@ -342,6 +355,7 @@ stays_usable() {
 	wait_for 30 "the first rows" is_there '.card .row'
 	first=$(($(now_ms) - started))
 	wait_for 20 "the page is live" is_live
+	live=$(($(now_ms) - started))
 	expect "$(text_of '#chips [aria-pressed=true] b')" = 2,048 "groups"
 	slowest_search=$(for words in backend-77 backend-7777 198.18.3.3 ''; do search_ms "$words"; done | largest)
 	search_ms 10.200.30.97 >/dev/null
@@ -349,7 +363,7 @@ stays_usable() {
 	search_ms '' >/dev/null
 	frame=$(scroll)
 	elements=$(of_page 'return document.querySelectorAll("*").length')
-	note "4,096 services, 2,048 groups, 10,000 backends: first rows after $first ms, slowest search $slowest_search ms," \
+	note "4,096 services, 2,048 groups, 10,000 backends: first rows after $first ms, live after $live, slowest search $slowest_search ms," \
 		"a frame takes $frame ms while leaping through the list (median), $elements elements"
 	expect "$first" -lt 15000 "ms to the first rows"
 	expect "$slowest_search" -lt 1000 "ms of a search"

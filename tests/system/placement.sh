@@ -83,6 +83,39 @@ clients_have_groups() {
 	expect "$(json '.reason' explain tcp "$(ip4 client):4000" $VIP:80 | grep -c 'no fit backend')" = 1 "what explain says"
 }
 
+# Clients with a group of their own meet what happens there: its fallback, and when that is down as well what their service's on_empty
+# says, never the group of the others.
+clients_meet_the_end_of_their_group() {
+	local before groups
+	groups=$(one_backend_each a b c)
+	placed a "$(of_client b)" "$(of_client6 b)" "${groups/\[b2\]/[b2], fallback: c}"
+	sed -i '/name: web,/s/port: 80,/port: 80, on_empty: reject,/; /name: web6,/s/port: 80,/port: 80, on_empty: fail-open,/' "$CONFIG"
+	reload
+	expect_servers b2 b1 "at first"
+	die b2
+	wait_for 5 "group b lives on its fallback" is "fallback c" group b last_resort
+	expect_servers b3 b1 "on the fallback"
+	die b3
+	wait_for 5 "the fallback is down" is down group c state
+	wait_for 5 "the client is rejected" is_rejected client
+	expect "$(servers_of client2 $VIP)" = b1 "who serves client2"
+	expect "$(json .backend explain tcp "$(ip4 client2):4000" $VIP:80)" = b1 "what explain says of others"
+	before=$(backend b2 packets)
+	! on client "$FLOWS" connect $VIP6 80 --count 3 --timeout 300ms >"$T/open" 2>&1 || fail "a dead server answers"
+	expect "$(($(backend b2 packets) - before))" -ge 3 "packets of IPv6 to the group's own backend, as its service fails open"
+	serve b2 80
+	wait_for 5 "group b serves" is normal group b state
+	expect_servers b2 b1 "at last"
+}
+
+# is_rejected HOST: the balancer itself refuses its connection.
+is_rejected() {
+	local before
+	before=$(drops rejected)
+	on "$1" "$FLOWS" connect $VIP 80 --count 1 --timeout 300ms >/dev/null 2>&1 || true
+	[ "$(drops rejected)" -gt "$before" ]
+}
+
 connections_stay() {
 	placed a "" ""
 	hold main 60 $VIP 80 --every 10ms --block 400
@@ -142,6 +175,8 @@ a_group_is_renamed() {
 
 suite placement
 run_test "Clients of a prefix go to its group, the longest prefix wins, and explain says so" clients_have_groups
+limit 120
+run_test "Clients meet their own group's fallback, and at last their service's on_empty" clients_meet_the_end_of_their_group
 run_test "Connections stay where they began while clients and services go from group to group" connections_stay
 run_test "All groups renamed and removed at once, no connection breaks" a_group_is_renamed
 finish

@@ -7,6 +7,7 @@
 VIP=192.0.2.10 VIP6=2001:db8::10
 SHIM=$SHUNT_BUILD/tests/tools/server-id.so
 FILE_BYTES=30000000
+SERVER_IDS='{server_id: {offset: 1, length: 2}}'
 
 # quic_servers HOST…: each puts 0a01, 0a02 … into its connection ids; TCP port 80 answers checks.
 quic_servers() {
@@ -56,7 +57,7 @@ download() {
 	local label=$1 address=$2 result=broken
 	shift 2
 	mkdir -p "$T/down/$label"
-	if on client timeout 30 gtlsclient -q --download="$T/down/$label" --exit-on-all-streams-close "$@" "$address" 443 \
+	if on client timeout "${DOWNLOAD_SECONDS:-30}" gtlsclient -q --download="$T/down/$label" --exit-on-all-streams-close "$@" "$address" 443 \
 		"https://shunt/file" >"$T/$label.log" 2>&1 && cmp -s "$T/htdocs/file" "$T/down/$label/file"; then
 		result=whole
 	fi
@@ -108,30 +109,137 @@ connections_stay() {
 }
 
 connections_follow_the_server_id() {
-	local ids='{server_id: {offset: 1, length: 2}}'
-	balance_quic "$ids" "b1, b2"
+	balance_quic "$SERVER_IDS" "b1, b2"
 	downloads 3 $VIP --change-local-addr=100ms
 	downloads 2 $VIP6 --change-local-addr=60ms
-	upheaval "$ids"
+	upheaval "$SERVER_IDS"
 	end_downloads
 	expect "$(results broken)" -eq 0 "broken downloads"
 	wait_for 20 "b2 is forgotten once its connections are over" said "$SHUNTD" 'backend b2: removed, no flow is left'
 }
 
-# Without the id the same downloads break: or the test above would prove nothing.
-without_ids_they_break() {
-	local i
-	balance_quic true "b1, b2, b3"
-	for i in 1 2 3 4; do
-		on client timeout 4 gtlsclient -q --exit-on-all-streams-close --no-http-dump --no-quic-dump --download="$T/down" \
-			--change-local-addr=30ms $VIP 443 "https://shunt/file" >"$T/get$i.log" 2>&1 || echo broken >>"$T/get$i.result"
+# ---- one connection at a time, from its first packet to its last ----
+
+# Every address and port that QUIC leaves the client from, a second address of each family to change to, and a link so slow that a
+# download takes more than a second: time to change on its way.
+watch_client() {
+	tc -n "$NET-switch" qdisc add dev p-client root tbf rate 200mbit burst 64k latency 50ms
+	ip -n "$NET-client" address add 10.77.0.201/24 dev eth0
+	ip -n "$NET-client" address add fd77::201/64 dev eth0 nodad
+	on client nft -f - <<-END
+		table inet seen {
+			set places4 { type ipv4_addr . inet_service; flags dynamic; size 1024; }
+			set places6 { type ipv6_addr . inet_service; flags dynamic; size 1024; }
+			chain leaves {
+				type filter hook postrouting priority 0;
+				udp dport 443 add @places4 { ip saddr . udp sport }
+				udp dport 443 add @places6 { ip6 saddr . udp sport }
+			}
+			# That a client is gone when the last answers come is said by ICMP, and followed to a backend: it is no packet of QUIC.
+			chain ended {
+				type filter hook output priority 0;
+				icmp type destination-unreachable drop
+				icmpv6 type destination-unreachable drop
+			}
+		}
+	END
+}
+
+places() { on client nft -j list set inet seen "places$1" | jq -r '.nftables[].set? | .elem // [] | .[].concat | join(" ")'; } # 4|6
+client_port() { on client ss -Huna | awk '{ sub(".*:", "", $4); print $4 }'; }
+has_socket() { [ -n "$(client_port)" ]; }
+has_begun() { [ "$(stat -c %s "$T/down/$1/file")" -gt 2000000 ]; } # LABEL
+packets_of_backends() { json '.[] | "\(.name) \(.packets)"' backends; }
+
+# leave_from LAST-NUMBER: the address that new sockets of the client get.
+leave_from() {
+	ip -n "$NET-client" route replace 192.0.2.0/24 via 10.77.0.2 src "10.77.0.$1"
+	ip -n "$NET-client" route replace 2001:db8::/64 via fd77::2 src "fd77::$1"
+}
+
+# rebind 4|6 PORT: what a NAT does that has forgotten a flow. The client's packets get another address and port on their way and
+# the answers the client's own again: it knows nothing of it. Stateless, so that it begins in the middle of a connection.
+rebind() {
+	local ip=ip net=10.77.0.
+	[ "$1" = 4 ] || { ip=ip6 && net=fd77::; }
+	on client nft -f - <<-END
+		table inet nat {
+			chain out {
+				type filter hook output priority 0;
+				udp sport $2 udp dport 443 $ip saddr set ${net}201 udp sport set 40404
+			}
+			chain in {
+				type filter hook prerouting priority raw;
+				udp sport 443 udp dport 40404 $ip daddr set ${net}1 udp dport set $2
+			}
+		}
+	END
+}
+
+# change_place LABEL 4|6 migration|rebinding SECONDS: a download on whose way the client's address and port change. Either the client
+# changes them, and takes another connection id for it (RFC 9000 section 9.5), or a NAT before it does, and the id stays (section
+# 9.3). Leaves in $T/served a line for each backend that served it, and in $T/places where packets came from.
+change_place() {
+	local label=$1 family=$2 way=$3 seconds=$4 address=$VIP client option=--change-local-addr=600ms
+	[ "$family" = 4 ] || address=$VIP6
+	[ "$way" = migration ] || option=
+	on client nft flush set inet seen "places$family"
+	leave_from 1
+	packets_of_backends >"$T/before"
+	DOWNLOAD_SECONDS=$seconds download "$label" "$address" ${option:+"$option"} &
+	client=$!
+	wait_for 5 "the client has its first socket" has_socket
+	if [ "$way" = migration ]; then
+		leave_from 201
+	else
+		wait_for 5 "bytes come" has_begun "$label"
+		rebind "$family" "$(client_port)"
+	fi
+	wait "$client"
+	[ "$way" = migration ] || on client nft delete table inet nat
+	packets_of_backends | join "$T/before" - | awk '$3 > $2 { print $1, $3 - $2 }' >"$T/served"
+	places "$family" >"$T/places"
+	expect "$(cut -d' ' -f1 "$T/places" | sort -u | wc -l)" -eq 2 "addresses of the client ($label): $(cat "$T/places")"
+	expect "$(cut -d' ' -f2 "$T/places" | sort -u | wc -l)" -eq 2 "ports of the client ($label): $(cat "$T/places")"
+}
+
+one_backend_serves_a_connection() {
+	local family way n=0 backends=''
+	balance_quic "$SERVER_IDS" "b1, b2, b3"
+	watch_client
+	for family in 4 6 4 6 4 6; do
+		for way in migration rebinding; do
+			n=$((n + 1))
+			change_place "$way$n" "$family" "$way" 20
+			expect "$(results broken)" -eq 0 "broken downloads at $way, IPv$family: $(tail -n 3 "$T/$way$n.log")"
+			expect "$(wc -l <"$T/served")" -eq 1 "backends that served $way, IPv$family: $(tr '\n' ' ' <"$T/served")"
+			backends+=" $(cut -d' ' -f1 "$T/served")"
+		done
 	done
-	note "$(results broken) of 4 connections did not outlive the change of their address"
-	expect "$(results broken)" -ge 1 "broken downloads"
+	note "$n connections changed address and port, all went on, each at one backend:$backends"
+	expect "$(tr ' ' '\n' <<<"$backends" | sort -u | grep -c b)" -ge 2 "backends that had some"
+}
+
+# Without the id the same connections break, or the test above would prove nothing: of three backends the new address and port are
+# those of the right one in one of three cases.
+without_ids_they_break() {
+	local way=$1 n=0
+	balance_quic true "b1, b2, b3"
+	watch_client
+	until [ "$(results broken)" -ge 1 ]; do
+		n=$((n + 1))
+		expect "$n" -le 12 "connections before one breaks at $way"
+		change_place "$way$n" 4 "$way" 5
+	done
+	note "connection $n came to $(wc -l <"$T/served") backends and did not outlive the $way"
+	expect "$(wc -l <"$T/served")" -ge 2 "backends that the broken connection came to"
 }
 
 suite quic
 run_test "QUIC connections stay where they began over a drain and reloads" connections_stay
 run_test "With server ids they follow clients that change their address meanwhile" connections_follow_the_server_id
-run_test "Without server ids such connections break, as they would anywhere" without_ids_they_break
+limit 120
+run_test "With server ids one backend serves a connection before and after its client's address changes" one_backend_serves_a_connection
+run_test "Without server ids a connection breaks that migrates, as it would anywhere" without_ids_they_break migration
+run_test "Without server ids a connection breaks whose NAT rebinds" without_ids_they_break rebinding
 finish

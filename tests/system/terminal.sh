@@ -105,8 +105,10 @@ completion_in() { # SHELL
 watch() {
 	# shellcheck disable=SC2016 # the shell in the terminal is to expand it
 	terminal sh -c 'trap : INT; "$@"; echo $? >"$0"' "$T/status" \
-		env NO_COLOR= "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" "$@"
+		env NO_COLOR="${NO_COLOR:-}" "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" "$@"
 }
+
+COLOUR=$'\e\\[([0-9]+;)*[39][0-7](;[0-9]+)*m'
 
 watch_follows() {
 	start_system
@@ -126,6 +128,22 @@ watch_follows() {
 	keys C-c
 	wait_for 5 "it ends" test -s "$T/status"
 	expect "$(cat "$T/status")" = 0 "exit status when interrupted"
+}
+
+# What is set and not empty: no colours, of what is printed and of what takes the screen. Bold and reversed are none.
+no_colours() {
+	start_system
+	NO_COLOR=1 watch status --watch=200ms
+	shows 'app active-passive .* normal' "status on the screen"
+	expect "$(colours | grep -cE "$COLOUR")" -eq 0 "lines of status with a colour"
+	in_tmux kill-session
+	terminal env NO_COLOR=1 "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" top
+	shows 'b1 +. up' "top"
+	expect "$(colours | grep -cE "$COLOUR")" -eq 0 "lines of top with a colour"
+	in_tmux kill-session
+	terminal env NO_COLOR= "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" top
+	shows 'b1 +. up' "top"
+	expect "$(colours | grep -cE "$COLOUR")" -ge 1 "lines of top with a colour, where it is empty"
 }
 
 watch_elsewhere() {
@@ -176,6 +194,7 @@ choose() { # NAME: goes down from the first line until it is the chosen one, a k
 is_chosen() { colours | grep -qE $'\e\\[([0-9]+;)*7m(\e\\[[0-9;]*m)*'"$1"; } # shown in reverse
 
 top_shows() {
+	local paused
 	start_system
 	connect_every 20 traffic $VIP 80
 	top --interval 300ms
@@ -199,8 +218,14 @@ top_shows() {
 	shows '^b3 ' "all again"
 	keys p
 	shows 'PAUSED' "paused"
+	paused=$(screen)
+	shunt drain b3
+	sleep 1 # three looks, were it not paused
+	expect "$(screen)" = "$paused" "what is on the screen while paused"
 	keys p
 	wait_for 5 "it goes on" hides PAUSED
+	shows '^b3 +~ drain' "what happened meanwhile"
+	shunt ready b3
 	keys 5
 	shows 'no_backend .*no fit backend' "reasons of drops"
 	keys 6
@@ -269,12 +294,99 @@ top_commands() {
 	is_restored
 }
 
+# ---- long names, in narrow terminals and wide ones ----
+
+LONG_SERVICE=storefront-checkout-production-eu-central-1
+LONG_GROUP=storefront-checkout-application-servers
+LONG_BACKEND=storefront-checkout-app-eu-central-1a-000
+
+long_names() {
+	net_make client lb b1 b2
+	serve b1
+	serve b2
+	balance <<-END
+		interfaces: [eth0]
+		flow_timeout: 10s
+		table_size: 4096
+		flow_table_size: 65536
+		defaults: {forward: l2, health_check: $FAST_CHECK}
+		services:
+		  - {name: $LONG_SERVICE, address: $VIP, protocol: tcp, port: 80, group: $LONG_GROUP, tracking: always}
+		failover_groups:
+		  - {name: $LONG_GROUP, mode: active-passive, primary: ${LONG_BACKEND}1, backends: [${LONG_BACKEND}1, ${LONG_BACKEND}2]}
+		backends:
+		  - {name: ${LONG_BACKEND}1, address: $(ip4 b1)}
+		  - {name: ${LONG_BACKEND}2, address: $(ip4 b2)}
+	END
+	connect_every 20 traffic $VIP 80
+	hold hold 5 $VIP 80 --every 50ms
+}
+
+# Lines as the program wrote them, those that the terminal had to break put together again.
+lines() { in_tmux capture-pane -p -J -S - | sed 's/ *$//'; }
+
+# prints COLUMNS PATTERNS… -- COMMAND…: on a terminal of so many columns, with colours, no line is wider, and all of this is there.
+prints() {
+	local columns=$1 patterns=() pattern
+	shift
+	while [ "$1" != -- ]; do patterns+=("$1") && shift; done
+	shift
+	[ -z "$(in_tmux list-windows 2>/dev/null)" ] || in_tmux kill-session
+	rm -f "$T/status"
+	# shellcheck disable=SC2016 # the shell in the terminal is to expand it
+	TERMINAL_COLUMNS=$columns TERMINAL_ROWS=40 terminal sh -c '"$@"; echo $? >"$0"; exec cat' "$T/status" \
+		env NO_COLOR= "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" "$@"
+	wait_for 10 "$1 ends" test -s "$T/status"
+	[ -z "${SHUNT_SHOW:-}" ] || { echo "--- $columns: $*" && colours; } >&3
+	expect "$(cat "$T/status")" = 0 "exit status of $1"
+	expect "$(lines | LC_ALL=C.UTF-8 wc -L)" -le "$columns" "columns of the widest line of $*:"$'\n'"$(lines)"$'\n'
+	for pattern in "${patterns[@]}"; do
+		lines | tr -s ' \n' '  ' | grep -qE -- "$pattern" || fail "$1 at $columns columns has no \"$pattern\":"$'\n'"$(lines)"
+	done
+	in_tmux capture-pane -p -e -S - | grep -q $'\e\[' || fail "$1 has no colours on a terminal"
+}
+
+lines_fit() { # COLUMNS
+	long_names
+	prints "$1" "$LONG_SERVICE" "$LONG_GROUP" "${LONG_BACKEND}1" "${LONG_BACKEND}2" -- status
+	prints "$1" "$LONG_SERVICE" "$LONG_GROUP" "$VIP:80" -- services
+	prints "$1" "$LONG_GROUP" "${LONG_BACKEND}1" -- groups
+	prints "$1" "${LONG_BACKEND}1" "${LONG_BACKEND}2" -- backends
+	prints "$1" "$LONG_SERVICE" "${LONG_BACKEND}2" -- stats
+	prints "$1" "${LONG_BACKEND}1" "SILENT FOR" "RESOLVING" -- flows
+	prints "$1" "$LONG_GROUP" "first decision" -- events
+	prints "$1" "${LONG_BACKEND}1" "$LONG_SERVICE" "slot" -- explain tcp 10.77.0.1:4000 $VIP:80
+	prints "$1" "> $VIP:80 sent" "slot.[0-9]+.settled ${LONG_BACKEND}1 l2" -- trace --service "$LONG_SERVICE" -c 5
+	stop_traffic traffic
+	stop_traffic hold
+}
+
+top_fits() { # COLUMNS
+	long_names
+	TERMINAL_COLUMNS=$1 top --interval 300ms
+	shows "$VIP:80 +[1-9]" "packets a second of the service"
+	fits "$1" 24
+	# A name that is cut says so, and its end, where names differ, is there.
+	shows '000?1 +. up' "the first backend's own end"
+	shows '000?2 +. up' "the second one's"
+	keys q
+	is_restored
+	stop_traffic traffic
+	stop_traffic hold
+}
+
 suite terminal
 run_test 'bash completes commands, options, names and files' completion_in bash
 run_test 'zsh completes commands, options, names and files' completion_in zsh
 run_test 'fish completes commands, options, names and files' completion_in fish
 run_test 'status --watch follows on a terminal, also through a restart of the controller' watch_follows
+run_test 'with NO_COLOR neither status nor top has a colour' no_colours
 run_test '--watch --json is a document a line, without escapes' watch_elsewhere
 run_test 'top shows rates, states, events, sorts, filters, pauses, resizes and leaves the terminal as it was' top_shows
+limit 120 # on a busy machine
+for columns in 80 120; do
+	run_test "with long names no line is wider than $columns columns, and nothing is left out" lines_fit $columns
+	run_test "top fits $columns columns, and a long name is cut where that can be seen" top_fits $columns
+done
 run_test 'top drains and fails over when it was told yes, and only then' top_commands
 finish

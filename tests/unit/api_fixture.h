@@ -39,6 +39,7 @@ struct fixture {
 	uint64_t n_events;
 	bool exit_on_detach;       /* the loop ends with the request, as shuntd does */
 	sd_event *event;
+	int stale_looks;           /* so many looks find that something else is configured by now */
 	int flows_per_look;        /* a draining backend loses so many flows a snapshot */
 	const struct api_handlers *handlers; /* NULL: those below */
 	pthread_t thread;
@@ -168,10 +169,9 @@ static struct snapshot_backend *fixture_find(const char *name)
 	return NULL;
 }
 
-static int fixture_snapshot(void *userdata, struct snapshot *ret_snapshot)
+/* A backend that drains loses flows with each look. */
+static void fixture_look(struct fixture *fixture)
 {
-	struct fixture *fixture = userdata;
-
 	for (size_t i = 0; i < fixture->snapshot.n_backends && fixture->snapshot.backends == fixture_backends; i++) {
 		struct snapshot_backend *backend = &fixture_backends[i];
 
@@ -180,7 +180,49 @@ static int fixture_snapshot(void *userdata, struct snapshot *ret_snapshot)
 						  ? backend->flows : (uint32_t)fixture->flows_per_look;
 		backend->drained = strcmp(backend->admin, "drain") == 0 && !backend->flows;
 	}
+}
+
+static int fixture_snapshot_begin(void *userdata, struct snapshot *ret_snapshot)
+{
+	struct fixture *fixture = userdata;
+
+	fixture_look(fixture);
 	*ret_snapshot = fixture->snapshot;
+	ret_snapshot->missing = ret_snapshot->n_services + ret_snapshot->n_groups + ret_snapshot->n_backends;
+	fixture->snapshots_alive++;
+	return 0;
+}
+
+/* One at a time; so often as the test says, something else is configured meanwhile. */
+static int fixture_snapshot_go_on(void *userdata, struct snapshot *snapshot)
+{
+	struct fixture *fixture = userdata;
+
+	if (snapshot->missing == 2 && fixture->stale_looks) {
+		fixture->stale_looks--;
+		return -ESTALE;
+	}
+	snapshot->missing -= snapshot->missing > 0;
+	return 0;
+}
+
+#define FIXTURE_ONLY(kind) \
+	snapshot->n_##kind = 0; \
+	for (size_t i = 0; i < fixture->snapshot.n_##kind; i++) \
+		if (strcmp(fixture->snapshot.kind[i].name, name) == 0) { \
+			snapshot->kind = &fixture->snapshot.kind[i]; \
+			snapshot->n_##kind = 1; \
+		}
+
+static int fixture_snapshot_of(void *userdata, const char *name, struct snapshot *snapshot)
+{
+	struct fixture *fixture = userdata;
+
+	fixture_look(fixture);
+	*snapshot = fixture->snapshot;
+	FIXTURE_ONLY(services)
+	FIXTURE_ONLY(groups)
+	FIXTURE_ONLY(backends)
 	fixture->snapshots_alive++;
 	return 0;
 }
@@ -466,7 +508,8 @@ static int fixture_group_delete(void *userdata, const char *name, struct api_rep
 
 static const struct api_handlers __attribute__((unused)) fixture_handlers = {
 	.group_post = fixture_group_post, .group_delete = fixture_group_delete,
-	.snapshot = fixture_snapshot, .snapshot_free = fixture_snapshot_free, .drain = fixture_drain,
+	.snapshot_begin = fixture_snapshot_begin, .snapshot_go_on = fixture_snapshot_go_on,
+	.snapshot_of = fixture_snapshot_of, .snapshot_free = fixture_snapshot_free, .drain = fixture_drain,
 	.maint = fixture_maint, .ready = fixture_ready, .weight = fixture_weight, .failover = fixture_failover,
 	.failback = fixture_failback, .reload = fixture_reload, .foresee = fixture_foresee, .backup = fixture_backup, .restore = fixture_restore, .detach = fixture_detach, .explain = fixture_explain,
 	.flows = fixture_flows, .trace_begin = fixture_trace_begin, .trace_fetch = fixture_trace_fetch, .trace_end = fixture_trace_end,

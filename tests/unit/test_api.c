@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -313,11 +314,13 @@ static void what_has_changed_since_it_was_seen_is_not_changed_again(void **state
 {
 	static const char *const paths[] = {B, G}, *const commands[] = {B "/weight", G "/failover"};
 	static const char *const bodies[] = {"{\"weight\":70}", "{\"to\":\"backend3\"}"};
+	static const char posted[] = "{\"name\":\"app-servers\"}";
 	struct fixture *fixture = *state;
+	struct answer answer;
+	char header[128];
 
 	for (size_t i = 0; i < 2; i++) {
 		struct answer seen = ask(fixture, NULL, "GET", paths[i], NULL, NULL, 0);
-		char header[128];
 
 		assert_int_equal(strlen(seen.etag), 18);
 		snprintf(header, sizeof(header), "If-Match: \"of-before\", %s", seen.etag);
@@ -330,6 +333,16 @@ static void what_has_changed_since_it_was_seen_is_not_changed_again(void **state
 		assert_answer("whoever", ask(fixture, NULL, "POST", commands[i], "If-Match: *", bodies[i], strlen(bodies[i])), 200, NULL);
 		assert_answer("without", ask(fixture, NULL, "POST", commands[i], NULL, bodies[i], strlen(bodies[i])), 200, NULL);
 	}
+	/* Who posts a group names it in the body. */
+	answer = ask(fixture, NULL, "GET", G, NULL, NULL, 0);
+	snprintf(header, sizeof(header), "If-Match: %s", answer.etag);
+	assert_answer("seen", answer, 200, NULL);
+	assert_answer("posted as seen", ask(fixture, NULL, "POST", "/api/v1/groups", header, posted, strlen(posted)), 201, NULL);
+	fixture_groups[0].failovers++;
+	*fixture->told = '\0';
+	assert_answer("posted over another's", ask(fixture, NULL, "POST", "/api/v1/groups", header, posted, strlen(posted)), 412, "look again");
+	assert_answer("deleted over another's", ask(fixture, NULL, "DELETE", G, header, NULL, 0), 412, "look again");
+	assert_string_equal(fixture->told, "");
 	assert_answer("of nobody", ask(fixture, NULL, "POST", "/api/v1/backends/nobody/ready", "If-Match: *", NULL, 0), 412, NULL);
 }
 
@@ -428,6 +441,21 @@ static size_t read_to_end(int fd, char *buffer, size_t size)
 	return length;
 }
 
+/* The answer is made in turns of the loop: whoever hangs up meanwhile leaves nothing behind (fixture_stop counts the looks). */
+static void who_hangs_up_while_the_answer_is_made_is_forgotten(void **state)
+{
+	static const char request[] = "GET /api/v1/status HTTP/1.1\r\nHost: shunt\r\n\r\n";
+	struct fixture *fixture = *state;
+
+	for (int i = 0; i < 40; i++) { /* as many as wait to be accepted */
+		int fd = connect_raw(fixture);
+
+		assert_int_equal(write(fd, request, sizeof(request) - 1), sizeof(request) - 1);
+		close(fd);
+	}
+	assert_answer("after 40 that hung up", ask(fixture, NULL, "GET", "/api/v1/status", NULL, NULL, 0), 200, "\"backends\":[{");
+}
+
 static void what_is_not_http_gets_400_or_nothing(void **state)
 {
 	static const char *const texts[] = {
@@ -449,6 +477,44 @@ static void what_is_not_http_gets_400_or_nothing(void **state)
 		close(fd);
 	}
 	assert_answer("still there", ask(*state, NULL, "GET", "/health", NULL, NULL, 0), 200, NULL);
+}
+
+static size_t heads_in(const char *answer)
+{
+	size_t n = 0;
+
+	for (const char *at = answer; (at = strstr(at, "HTTP/1.")); at++)
+		n++;
+	return n;
+}
+
+/* What follows is no request: a proxy may have taken it for the body. */
+static void a_length_said_in_two_ways_is_refused_and_the_connection_closed(void **state)
+{
+	static const char *const headers[] = {
+		"Content-Length: 2\r\nTransfer-Encoding: chunked",
+		"Transfer-Encoding: chunked\r\nContent-Length: 2",
+		"Content-Length: 2\r\nContent-Length: 5",
+		"Content-Length: 2\r\ncontent-length: 2",
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+		"Transfer-Encoding: gzip, chunked",
+		"Transfer-Encoding: \013chunked",
+	};
+	struct fixture *fixture = *state;
+	char request[512], answer[4096];
+
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		int fd = connect_raw(fixture);
+
+		snprintf(request, sizeof(request), "POST /api/v1/reload HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n"
+			 "0\r\n\r\nPOST /api/v1/detach HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", headers[i]);
+		assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+		read_to_end(fd, answer, sizeof(answer)); /* to its end: the server closes */
+		if (strncmp(answer, "HTTP/1.1 400", 12) != 0 || heads_in(answer) != 1)
+			fail_msg("\"%s\" was answered by %s", headers[i], answer);
+		assert_string_equal(fixture->told, "");
+		close(fd);
+	}
 }
 
 static void slow_clients_are_dropped_and_hold_nobody_up(void **state)
@@ -579,6 +645,30 @@ static void tcp_with_a_token_wants_it(void **state)
 	assert_answer("Unix", ask(fixture, NULL, "GET", "/health", NULL, NULL, 0), 200, NULL);
 }
 
+/* How many tokens were compared by what takes the same time whether the first byte differs or the last one. */
+static atomic_int compared_in_constant_time;
+
+int __real_gnutls_memcmp(const void *a, const void *b, size_t length);
+int __wrap_gnutls_memcmp(const void *a, const void *b, size_t length);
+
+int __wrap_gnutls_memcmp(const void *a, const void *b, size_t length)
+{
+	compared_in_constant_time++;
+	return __real_gnutls_memcmp(a, b, length);
+}
+
+static void how_much_of_a_token_is_right_cannot_be_timed(void **state)
+{
+	static const char *const tokens[] = {"Authorization: Bearer s3creT", "Authorization: Bearer S3cret", "Authorization: Bearer s3cret"};
+	const struct fixture *fixture = *state;
+	int before = compared_in_constant_time;
+
+	for (int i = 0; i < 3; i++) {
+		assert_answer(tokens[i], ask(fixture, fixture->listen, "GET", "/health", tokens[i], NULL, 0), i == 2 ? 200 : 401, NULL);
+		assert_int_equal(compared_in_constant_time - before, i + 1);
+	}
+}
+
 static void a_changed_token_counts_at_once(void **state)
 {
 	static const char old[] = "Authorization: Bearer s3cret", new[] = "Authorization: Bearer n3w";
@@ -675,18 +765,21 @@ int main(void)
 		WITH(wrong_method_names_the_right_one, setup),
 		WITH(what_has_changed_since_it_was_seen_is_not_changed_again, setup),
 		WITH(head_is_get_without_a_body, setup),
+		WITH(who_hangs_up_while_the_answer_is_made_is_forgotten, setup),
 		WITH(unhealthy_is_503_with_the_document, setup),
 		WITH(metrics_say_their_format, setup),
 		WITH(bodies_over_1_mib_are_refused_and_smaller_ones_read, setup),
 		WITH(the_last_answer_is_sent_before_the_loop_ends, setup),
 		WITH(many_events_come_in_pages, setup),
 		WITH(what_is_not_http_gets_400_or_nothing, setup),
+		WITH(a_length_said_in_two_ways_is_refused_and_the_connection_closed, setup),
 		WITH(slow_clients_are_dropped_and_hold_nobody_up, setup),
 		WITH(what_is_too_long_is_told_so, setup),
 		WITH(who_sends_a_request_in_drops_is_cut_off, setup),
 		WITH(a_crowd_on_one_listener_leaves_the_other_alone, setup_tcp),
 		WITH(tcp_without_a_token_is_for_programs_on_this_host, setup_tcp),
 		WITH(tcp_with_a_token_wants_it, setup_token),
+		WITH(how_much_of_a_token_is_right_cannot_be_timed, setup_token),
 		WITH(a_changed_token_counts_at_once, setup_token),
 		cmocka_unit_test(what_cannot_be_listened_on_is_refused),
 		cmocka_unit_test(the_socket_is_0660_and_goes_with_the_server),

@@ -4,9 +4,12 @@
 
 #include <fcntl.h>
 #include <libgen.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "version.h"
 
 struct run {
 	int status;
@@ -83,7 +86,7 @@ static int teardown(void **state)
 }
 
 static void assert_run(const struct fixture *fixture, const char *arguments, int status, const char *out,
-	const char *err)
+		       const char *err)
 {
 	struct run result = run(fixture, arguments);
 
@@ -149,10 +152,22 @@ static void what_people_read_is_as_it_was(void **state)
 	static const struct {
 		const char *arguments, *name;
 	} outputs[] = {
-		{"status", "status"}, {"status resolvers", "status-group"}, {"--help", "help"}, {"services web", "service"}, {"groups app-servers", "group"}, {"backends backend2", "backend"},
-		{"backends dns2", "backend-draining"}, {"explain tcp 198.51.100.7:4000 192.0.2.10:80", "explain"},
-		{"stats", "stats"}, {"groups", "groups"}, {"services", "services"}, {"backends", "backends"}, {"maps", "maps"},
-		{"flows", "flows"}, {"deny list", "deny"}, {"events", "events"},
+		{"status", "status"},
+		{"status resolvers", "status-group"},
+		{"--help", "help"},
+		{"services web", "service"},
+		{"groups app-servers", "group"},
+		{"backends backend2", "backend"},
+		{"backends dns2", "backend-draining"},
+		{"explain tcp 198.51.100.7:4000 192.0.2.10:80", "explain"},
+		{"stats", "stats"},
+		{"groups", "groups"},
+		{"services", "services"},
+		{"backends", "backends"},
+		{"maps", "maps"},
+		{"flows", "flows"},
+		{"deny list", "deny"},
+		{"events", "events"},
 	};
 
 	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++)
@@ -160,7 +175,8 @@ static void what_people_read_is_as_it_was(void **state)
 }
 
 /* As completion offers them: those of the table. Calls `each` for every one; returns how many there are. */
-static size_t for_each_command(const struct fixture *fixture, void (*each)(const struct fixture *fixture, const char *command))
+static size_t for_each_command(const struct fixture *fixture,
+			       void (*each)(const struct fixture *fixture, const char *command))
 {
 	size_t n = 0;
 
@@ -198,9 +214,15 @@ static void assert_json(const struct fixture *fixture, const char *command)
 	static const struct {
 		const char *command, *arguments;
 	} of[] = {
-		{"check", "check /dev/null"}, {"drain", "drain backend2"}, {"maint", "maint backend2"}, {"ready", "ready backend2"},
-		{"weight", "weight backend2 5"}, {"failover", "failover app-servers"}, {"failback", "failback app-servers"},
-		{"explain", "explain tcp 198.51.100.7:4000 192.0.2.10:80"}, {"deny", "deny list"},
+		{"check", "check /dev/null"},
+		{"drain", "drain backend2"},
+		{"maint", "maint backend2"},
+		{"ready", "ready backend2"},
+		{"weight", "weight backend2 5"},
+		{"failover", "failover app-servers"},
+		{"failback", "failback app-servers"},
+		{"explain", "explain tcp 198.51.100.7:4000 192.0.2.10:80"},
+		{"deny", "deny list"},
 	};
 	char arguments[512];
 	struct run result;
@@ -214,7 +236,8 @@ static void assert_json(const struct fixture *fixture, const char *command)
 	if (strcmp(command, "convert") == 0) {
 		_cleanup_(freep) char *here = strdup(__FILE__);
 
-		snprintf(arguments, sizeof(arguments), "convert keepalived %s/../golden/keepalived/nat.conf --json", dirname(here));
+		snprintf(arguments, sizeof(arguments), "convert keepalived %s/../golden/keepalived/nat.conf --json",
+			 dirname(here));
 	} else if (strcmp(command, "backup") == 0) {
 		strcpy(arguments, "backup - --json");
 	} else if (strcmp(command, "restore") == 0 || strcmp(command, "top") == 0 || strcmp(command, "trace") == 0) {
@@ -243,7 +266,6 @@ static void json_is_everywhere(void **state)
 static void status_of_a_group_is_that_group_and_its_services(void **state)
 {
 	assert_run(*state, "status resolvers", 0,
-		   "\n"
 		   "dns [2001:db8::10]:53 udp · l2 · 0 packets\n"
 		   "└ resolvers active-active · DEGRADED: 1 of 2 out\n"
 		   "  ✓ dns1  2001:db8::11  up 2d  ACTIVE 100 %  connected 0.4 ms\n"
@@ -294,8 +316,7 @@ static void assert_status_has(const struct fixture *fixture, const char *text)
 	struct run result = run(fixture, "status");
 
 	assert_int_equal(result.status, 0);
-	if (!strstr(result.out, text))
-		{
+	if (!strstr(result.out, text)) {
 		fprintf(stderr, "%s", result.out); /* longer than a message of cmocka */
 		fail_msg("\"%s\" is not in it", text);
 	}
@@ -313,12 +334,15 @@ static void status_says_what_an_operator_did_and_what_comes(void **state)
 	assert_status_has(fixture, "draining      3 flows left · timeout in 10m\n");
 	fixture_backends[4].admin = "maint";
 	assert_status_has(fixture,
-		"  – dns2  2001:db8::12  maint  out           back by: shunt ready dns2 · 3 flows\n");
+			  "  – dns2  2001:db8::12  maint  out           back by: shunt ready dns2 · 3 flows\n");
 	fixture_groups[0].state = "failing-back";
 	fixture_groups[0].failing_back_at = now + 20 * MINUTE + 30000;
 	assert_status_has(fixture, "FAILING BACK to backend1 in 20m");
 	fixture_groups[0].forced = "backend2";
+	fixture_groups[0].forced_by = "window";
 	fixture_groups[0].forced_until = now / 1000 + 30 * 60 + 30;
+	assert_status_has(fixture, " ! group app-servers is held on backend2 by a maintenance window\n");
+	fixture_groups[0].forced_by = "operator";
 	assert_status_has(fixture, "held on backend2\n    by an operator for 30m more");
 	assert_status_has(fixture, " ! group app-servers is held on backend2 by an operator\n");
 	fixture_groups[0].state = "down";
@@ -355,16 +379,19 @@ static void commands_say_what_came_of_them(void **state)
 	assert_string_equal(fixture->told, "drain backend2 300000");
 	assert_run(fixture, "maint backend3", 0,
 		   "backend3: in maintenance, no probes and no flows, weight 50 until the next reload "
-		   "(configured 100); new flows go to backend2 (app-servers)\n", "");
+		   "(configured 100); new flows go to backend2 (app-servers)\n",
+		   "");
 	assert_run(fixture, "ready backend2", 0, "backend2: ready, up; takes 100 % of the new flows of app-servers\n",
-		"");
+		   "");
 	assert_run(fixture, "ready backend1", 0, "backend1: ready, down: connection refused; out in app-servers\n", "");
 	assert_run(fixture, "weight backend2 20", 0,
 		   "backend2: ready, up, weight 20 until the next reload (configured 100); "
-		   "takes 100 % of the new flows of app-servers\n", "");
+		   "takes 100 % of the new flows of app-servers\n",
+		   "");
 	assert_run(fixture, "failover app-servers --to backend2", 0,
 		   "app-servers: failed-over; new flows go to backend2; held on backend2 until 'shunt failback "
-		   "app-servers'\n", "");
+		   "app-servers'\n",
+		   "");
 	assert_run(fixture, "failover app-servers --for 30m --json", 0, "{\n  \"status\": \"ok\"\n}\n", "");
 	assert_string_equal(fixture->told, "failover app-servers - 1800000");
 	fixture_groups[0].forced = NULL;
@@ -381,7 +408,8 @@ static void drain_waits_until_no_flow_is_left(void **state)
 	fixture->flows_per_look = 5;
 	assert_run(fixture, "drain backend2 --wait", 0,
 		   "backend2: drained, no flow is left, safe to stop; "
-		   "nobody else takes new flows of group app-servers\n", "");
+		   "nobody else takes new flows of group app-servers\n",
+		   "");
 }
 
 static void drain_says_what_is_left_when_its_time_has_passed(void **state)
@@ -396,21 +424,25 @@ static void other_documents_are_tables(void **state)
 		   "GROUP        MODE            STATE        PRIMARY    UP  FAILOVERS  ACTIVE\n"
 		   "app-servers  active-passive  failed-over  backend1  2/3          1  backend2\n"
 		   "resolvers    active-active   degraded               1/2          0  dns1\n"
-		   "spare        active-active   normal                 1/1          0  spare1\n", "");
+		   "spare        active-active   normal                 1/1          0  spare1\n",
+		   "");
 	assert_run(*state, "services", 0,
 		   "SERVICE  ADDRESS            PROTO  FORWARD  PACKETS  PKT/S  BYTES/S  GROUP\n"
 		   "web      192.0.2.10:80      tcp    ipip       1.2 M      0      0 B  app-servers\n"
-		   "dns      [2001:db8::10]:53  udp    l2             0      0      0 B  resolvers\n", "");
+		   "dns      [2001:db8::10]:53  udp    l2             0      0      0 B  resolvers\n",
+		   "");
 	assert_run(*state, "maps", 0,
 		   "MAP     TYPE   ENTRIES  KEY B  VALUE B  MEMORY  PIN\n"
 		   "groups  array     4096      4       16   66 kB  /sys/fs/bpf/shunt/groups\n"
 		   "slots   array     8192      4       64  524 kB  /sys/fs/bpf/shunt/slots\n"
 		   "\n"
 		   "bpftool map dump pinned /sys/fs/bpf/shunt/groups\n"
-		   "bpftool map dump pinned /sys/fs/bpf/shunt/slots\n", "");
+		   "bpftool map dump pinned /sys/fs/bpf/shunt/slots\n",
+		   "");
 	assert_run(*state, "events --since 2", 0,
 		   "2026-01-31T12:00:03Z #3 failover group app-servers: from backend1 to backend2:\n"
-		   "    connection refused (checks)\n", "");
+		   "    connection refused (checks)\n",
+		   "");
 	assert_run(*state, "events --since 2026-01-31T13:00:03+01:00 --json --since 3", 0, "[]\n", "");
 	assert_run(*state, "events --since 2026-01-31T13:00:03.5+01:00", 0, "", "");
 }
@@ -435,11 +467,17 @@ static void json_is_the_documents_of_the_api(void **state)
 		bool is_array;
 		const char *key;
 	} documents[] = {
-		{"--json status", false, "flow_table"}, {"--json groups", true, "state"},
-		{"--json groups spare", false, "state"}, {"backends --json", true, "admin"},
-		{"backends dns1 --json", false, "admin"}, {"services --json", true, "protocol"},
-		{"stats --json", false, "drops"}, {"maps --json", true, "path"}, {"events --json", true, "actor"},
-		{"--json status spare", false, "backends"}, {"explain udp [::1]:1 [::1]:2 --json", false, "slot"},
+		{"--json status", false, "flow_table"},
+		{"--json groups", true, "state"},
+		{"--json groups spare", false, "state"},
+		{"backends --json", true, "admin"},
+		{"backends dns1 --json", false, "admin"},
+		{"services --json", true, "protocol"},
+		{"stats --json", false, "drops"},
+		{"maps --json", true, "path"},
+		{"events --json", true, "actor"},
+		{"--json status spare", false, "backends"},
+		{"explain udp [::1]:1 [::1]:2 --json", false, "slot"},
 	};
 
 	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
@@ -471,14 +509,17 @@ static const struct {
 	{"drain --frobnicate", 2, "shunt: no option \"--frobnicate\"; 'shunt drain --help' lists them\n"},
 	{"status --watch=5", 2, "shunt: --watch takes a duration such as 500ms or 5s, not \"5\"\n"},
 	{"status spar --watch", 1, "shunt: no group is named \"spar\"\nshunt: did you mean \"spare\"?\n"},
-	{"convert haproxy /etc/hosts", 2, "shunt: only keepalived's files can be converted: shunt convert keepalived /etc/hosts\n"},
+	{"convert haproxy /etc/hosts", 2,
+	 "shunt: only keepalived's files can be converted: shunt convert keepalived /etc/hosts\n"},
 	{"convert keepalived /nowhere", 1, "shunt: /nowhere: No such file or directory\n"},
 	{"convert keepalived /dev/null", 1, "shunt: /dev/null has no virtual_server that can be converted\n"},
 	{"frobnicate", 2, "shunt: no command \"frobnicate\"; 'shunt --help' lists them\n"},
-	{"drain", 2, "shunt drain: it takes: BACKEND\n"
-		     "Try `shunt drain --help' or `shunt drain --usage' for more information.\n"},
-	{"weight a 1 b", 2, "shunt weight: one argument too many: b\n"
-			    "Try `shunt weight --help' or `shunt weight --usage' for more information.\n"},
+	{"drain", 2,
+	 "shunt drain: it takes: BACKEND\n"
+	 "Try `shunt drain --help' or `shunt drain --usage' for more information.\n"},
+	{"weight a 1 b", 2,
+	 "shunt weight: one argument too many: b\n"
+	 "Try `shunt weight --help' or `shunt weight --usage' for more information.\n"},
 	{"weight backend1 ten", 2, "shunt: the weight must be a whole number, not \"ten\"\n"},
 	{"drain backend1 --timeout 5", 2, "shunt: --timeout takes a duration such as 30s, 5m or 2h, not \"5\"\n"},
 	{"failover app-servers --for 0s", 2, "shunt: --for takes a duration such as 30s, 5m or 2h, not \"0s\"\n"},
@@ -489,6 +530,8 @@ static const struct {
 	 "shunt: --since takes the id of an event, a duration such as 10m, or a time such as 2026-01-31T12:00:00Z, not "
 	 "\"yesterday\"\n"},
 	{"--url ftp://x status", 2, "shunt: --url must begin with http:// or https://, not ftp://x\n"},
+	{"top", 2,
+	 "shunt: top needs a terminal; 'shunt stats' prints the counters, 'shunt --json top' goes on doing so\n"},
 	{"--token-file /nowhere status", 1, "shunt: cannot read /nowhere: No such file or directory\n"},
 	{"--socket /nowhere/shunt.sock status", 3,
 	 "shunt: cannot reach the controller at /nowhere/shunt.sock: No such file or directory\n"
@@ -511,6 +554,52 @@ static void what_the_controller_refuses_is_status_1_with_its_reason(void **state
 	fixture->result = -EINVAL;
 	fixture->error = "shunt.yaml:3:4: unknown key\nshunt.yaml:9:1: unknown key";
 	assert_run(fixture, "reload", 1, "", "shunt.yaml:3:4: unknown key\nshunt.yaml:9:1: unknown key\n");
+}
+
+/* Of options, too; and of a reason both why packets are dropped and why they are sent. */
+static void what_an_option_may_have_meant_is_named(void **state)
+{
+	static const struct {
+		const char *arguments;
+		int result;
+		const char *err;
+	} rows[] = {
+		{"trace --service wev", -ENOENT, "shunt: did you mean \"web\"?\n"},
+		{"trace --backend bakend2", -ENOENT, "shunt: did you mean \"backend2\"?\n"},
+		{"trace --reason lnad", -EINVAL, "shunt: did you mean \"land\"?\n"},
+		{"trace --reason setled", -EINVAL, "shunt: did you mean \"settled\"?\n"},
+		{"trace --reason land", -EINVAL, ""},
+		{"flows --backend bakend2", -ENOENT, "shunt: did you mean \"backend2\"?\n"},
+		{"deny add 10.0.0.0/8 --service wev", -ENOENT, "shunt: did you mean \"web\"?\n"},
+		{"deny del 10.0.0.0/8 --service web", -ENOENT, ""},
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char expected[128];
+
+		fixture->result = rows[i].result;
+		snprintf(expected, sizeof(expected), "shunt: because\n%s", rows[i].err);
+		assert_run(fixture, rows[i].arguments, 1, "", expected);
+	}
+}
+
+static void a_trace_that_is_refused_leaves_the_file_that_is_there(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[200], arguments[256], content[64];
+
+	snprintf(path, sizeof(path), "%s/kept.pcapng", fixture->directory);
+	snprintf(arguments, sizeof(arguments), "trace --service web -w %s", path);
+	assert_int_equal(file_write_atomically(path, "of yesterday", 12, 0600), 0);
+	fixture->result = -EINVAL;
+	assert_run(fixture, arguments, 1, "", "shunt: because\n");
+	read_back(path, content, sizeof(content));
+	assert_string_equal(content, "of yesterday");
+	fixture->result = 0;
+	assert_run(fixture, "trace -w /nowhere/x.pcapng", 1, "",
+		   "shunt: cannot write /nowhere/x.pcapng: No such file or directory\n");
+	assert_string_equal(fixture->told, "trace end 7"); /* and nobody is left watching */
 }
 
 static void check_needs_no_controller(void **state)
@@ -557,6 +646,7 @@ static void completion_knows_commands_options_and_names(void **state)
 		{"deny a", "add\t\n"},
 		{"explain u", "udp\t\n"},
 		{"trace --reason land", "land\tthe service's own address as the source\n"},
+		{"trace --reason sett", "settled\tits slot is settled\n"},
 		{"check x", ":files\n"},
 		{"doctor -c x", ":files\n"},
 		{"drain backend1 b", ""},
@@ -566,9 +656,120 @@ static void completion_knows_commands_options_and_names(void **state)
 		const struct fixture *fixture = *state;
 		char arguments[512];
 
-		snprintf(arguments, sizeof(arguments), "complete -- --socket %s %s", fixture->socket_path, rows[i].typed);
+		snprintf(arguments, sizeof(arguments), "complete -- --socket %s %s", fixture->socket_path,
+			 rows[i].typed);
 		assert_run(fixture, arguments, 0, rows[i].candidates, "");
 	}
+}
+
+/* It accepts, reads and never answers: the shell has its prompt back after two seconds, with nothing in the line. */
+static void completion_gives_up_on_a_controller_that_hangs(void **state)
+{
+	const struct fixture *fixture = *state;
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t before = clock_monotonic_ms(), taken;
+	char arguments[512];
+
+	snprintf(name.sun_path, sizeof(name.sun_path), "%.60s/hangs", fixture->directory);
+	assert_int_equal(bind(listening, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(listen(listening, 8), 0); /* the kernel accepts, and nobody answers */
+	snprintf(arguments, sizeof(arguments), "complete -- --socket %s drain b", name.sun_path);
+	assert_run(fixture, arguments, 0, "", "");
+	taken = clock_monotonic_ms() - before;
+	assert_in_range(taken, 1000, 4000);
+	close(listening);
+	unlink(name.sun_path);
+}
+
+/* A child that gives this answer to the first who asks at the socket. */
+static pid_t answer_once(const char *path, const char *answer)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), connection;
+	char request[4096];
+	pid_t pid;
+
+	snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+	assert_int_equal(bind(listening, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(listen(listening, 8), 0);
+	pid = fork();
+	if (pid == 0) {
+		connection = accept(listening, NULL, NULL);
+		_exit(read(connection, request, sizeof(request)) <= 0 || write(connection, answer, strlen(answer)) < 0);
+	}
+	close(listening);
+	return pid;
+}
+
+static void answers_that_break_off_or_are_no_ones_are_said_to_be(void **state)
+{
+	static const struct {
+		const char *answer;
+		int status;
+		const char *out, *said;
+	} rows[] = {
+		{"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\":1}", 0, "{\n  \"a\": 1\n}\n", ""},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"a\":1", 3, "{\n  \"a\": 1\n",
+		 "cannot reach the controller"},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", 1, "", "answered 200, but not as shuntd does"},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 1, "", "answered 200, but not as shuntd does"},
+		{"HTTP/1.1 418 Short\r\nContent-Length: 15\r\n\r\n{\"error\":\"pot\"}", 1, "", "shunt: pot\n"},
+	};
+	const struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[100], arguments[200];
+		struct run result;
+		int wait_status;
+		pid_t pid;
+
+		snprintf(path, sizeof(path), "%.60s/once", fixture->directory);
+		snprintf(arguments, sizeof(arguments), "--socket %s --json status", path);
+		pid = answer_once(path, rows[i].answer);
+		result = run(fixture, arguments);
+		unlink(path);
+		assert_int_equal(waitpid(pid, &wait_status, 0), pid);
+		assert_int_equal(wait_status, 0);
+		assert_string_equal(result.out, rows[i].out);
+		if (result.status != rows[i].status || !strstr(result.err, rows[i].said))
+			fail_msg("to %s: exit status %d, said: %s", rows[i].answer, result.status, result.err);
+	}
+}
+
+static bool says(const struct fixture *fixture, const char *arguments, const char *word)
+{
+	struct run result = run(fixture, arguments);
+
+	if (result.status != 0)
+		fail_msg("shunt %s: exit status %d: %s", arguments, result.status, result.err);
+	return strstr(result.out, word);
+}
+
+/* Answers pass here in nat alone: elsewhere "0 answers" would say that something is missing. Documents have them always. */
+static void answers_are_shown_where_they_can_pass(void **state)
+{
+	const struct fixture *fixture = *state;
+	struct snapshot_service *web = &fixture_services[0];
+
+	web->stats.answer_packets = web->stats.answer_bytes = 0;
+	for (size_t i = 0; i < fixture->snapshot.n_backends; i++)
+		fixture_backends[i].stats.answer_packets = fixture_backends[i].stats.answer_bytes = 0;
+	assert_false(says(fixture, "services web", "answer_"));
+	assert_false(says(fixture, "backends backend1", "answer_"));
+	assert_false(says(fixture, "stats", "ANSWER"));
+	assert_true(says(fixture, "--json services web", "\"answer_packets\": 0"));
+	assert_true(says(fixture, "--json backends backend1", "\"answer_bytes\": 0"));
+	web->forward = "nat"; /* none yet, and that is worth knowing */
+	assert_true(says(fixture, "services web", "answer_packets"));
+	assert_true(says(fixture, "backends backend1", "answer_bytes"));
+	assert_false(says(fixture, "services dns", "answer_"));
+	assert_false(says(fixture, "stats", "ANSWER"));
+	web->stats.answer_packets = 4711;
+	assert_true(says(fixture, "stats", "ANSWERS"));
+	assert_true(says(fixture, "stats", "4711"));
+	web->forward = "l2"; /* counted before a reload made it so */
+	assert_true(says(fixture, "services web", "answer_packets"));
 }
 
 /* Files as people have them become configurations that check accepts. */
@@ -581,7 +782,8 @@ static void keepalived_is_converted(void **state)
 		char arguments[512], golden[64];
 		struct run result;
 
-		snprintf(arguments, sizeof(arguments), "convert keepalived %s/../golden/keepalived/%s.conf", folder, names[i]);
+		snprintf(arguments, sizeof(arguments), "convert keepalived %s/../golden/keepalived/%s.conf", folder,
+			 names[i]);
 		snprintf(golden, sizeof(golden), "../keepalived/%s.yaml", names[i]);
 		assert_golden(*state, arguments, golden);
 		snprintf(arguments, sizeof(arguments), "check %s/../golden/keepalived/%s.yaml", folder, names[i]);
@@ -678,10 +880,15 @@ int main(void)
 		WITH(json_is_the_documents_of_the_api),
 		WITH(mistakes_are_named_with_the_remedy),
 		WITH(what_the_controller_refuses_is_status_1_with_its_reason),
+		WITH(what_an_option_may_have_meant_is_named),
+		WITH(a_trace_that_is_refused_leaves_the_file_that_is_there),
 		WITH(check_needs_no_controller),
 		WITH(version_is_that_of_the_build),
 		WITH(keepalived_is_converted),
 		WITH(completion_knows_commands_options_and_names),
+		WITH(completion_gives_up_on_a_controller_that_hangs),
+		WITH(answers_that_break_off_or_are_no_ones_are_said_to_be),
+		WITH(answers_are_shown_where_they_can_pass),
 		WITH(help_of_a_command_has_its_options),
 		cmocka_unit_test_setup_teardown(over_tcp_the_token_is_read_from_a_file, setup_token, teardown),
 	};

@@ -226,6 +226,8 @@ static void a_check_is_the_groups_keys_over_the_defaults(void **state)
 		  .status = {{200, 200}}}},
 		{"type: https, host: d, ca_file: /c", "verify: on, path: /g",
 		 {WEB(CHECK_HTTPS, "/g", "d"), WHEN(1000, 500, 2, 3), .ca_file = "/c"}},
+		{"path: /d, keepalive: on", "path: /g", {WEB(CHECK_HTTP, "/g", NULL), WHEN(1000, 500, 2, 3), .keepalive = true}},
+		{"path: /d, keepalive: on", "type: tcp", {WHAT(CHECK_TCP, 0, NULL, NULL), WHEN(1000, 500, 2, 3)}},
 		{"type: udp, send_hex: 0dff", "fast_interval: 20ms",
 		 {WHAT(CHECK_UDP, 0, NULL, NULL), WHEN(1000, 500, 2, 3), .fast_interval_ms = 20,
 		  .send = {.data = "\r\xff", .length = 2}}},

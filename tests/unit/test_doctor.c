@@ -217,6 +217,12 @@ static void translated(void)
 	link_now.ipv4_forwarding = link_now.ipv6_forwarding = DOCTOR_NO;
 }
 
+static void translated_and_strict(void)
+{
+	backends_now[0].modes = 1U << SHUNT_FORWARD_NAT;
+	link_now.rp_filter = 1;
+}
+
 static void translated_over_ipv6(void)
 {
 	translated();
@@ -302,6 +308,9 @@ static const struct {
 		     "8192\nwarn eth0: rp_filter is strict: what the kernel gets of clients by another way than back is dropped → "
 		     "sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=2\n"},
 	{translated, "fail eth0: the kernel does not forward IPv4: answers of nat backends are lost → sysctl -w net.ipv4.ip_forward=1\n"},
+	{translated_and_strict, "warn eth0: rp_filter is strict: what the kernel gets of clients by another way than back is dropped, "
+				"and nat's first answer to a next hop not yet resolved → sysctl -w net.ipv4.conf.all.rp_filter=0 "
+				"net.ipv4.conf.eth0.rp_filter=2\n"},
 	{translated_over_ipv6, "fail eth0: the kernel does not forward IPv6: answers of nat backends are lost → sysctl -w "
 			       "net.ipv6.conf.all.forwarding=1\n"},
 	{no_route, "fail backend web2: no next hop for 10.0.1.12: no route → ip route get 10.0.1.12\n"},

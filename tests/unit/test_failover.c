@@ -46,12 +46,14 @@ struct moment {
 	uint32_t damped_until;
 	const char *checked;  /* when each member was checked last, one digit a member in tens of seconds; NULL: always */
 	const char *lags;     /* milliseconds of each member in hundreds, '?' unknown; NULL: all unknown */
+	bool scheduled;
 };
 
 #define START FAILOVER_CAUSE_START
 #define UNFIT FAILOVER_CAUSE_UNFIT
 #define BACK FAILOVER_CAUSE_FAILBACK
 #define OPERATOR FAILOVER_CAUSE_OPERATOR
+#define WINDOW FAILOVER_CAUSE_WINDOW
 #define EXPIRED FAILOVER_CAUSE_EXPIRED
 #define ROLLED_BACK FAILOVER_CAUSE_ROLLED_BACK
 
@@ -175,6 +177,15 @@ static const struct history {
 	  {20, "++", FORCE, 1, 90, .active = ".+", .state = "failed-over", .cause = OPERATOR, .wake = 90},
 	  {89, "++", .active = ".+", .state = "failed-over", .wake = 90},
 	  {90, "++", .active = "+.", .state = "normal", .cause = EXPIRED}}},
+	{"a maintenance window forces as an operator does, and is named as what did",
+	 MANUAL_FAILBACK,
+	 "01",
+	 {{1, "++", .active = "+.", .state = "normal", .cause = START},
+	  {10, "++", FORCE, 1, 70, .active = ".+", .state = "failed-over", .cause = WINDOW, .is_failover = true, .wake = 70,
+	   .scheduled = true},
+	  {70, "++", .active = "+.", .state = "normal", .cause = EXPIRED},
+	  {80, ".+", FORCE, 0, 90, .active = ".+", .state = "failed-over", .cause = UNFIT, .is_failover = true,
+	   .refused = -EHOSTDOWN, .scheduled = true}}},
 	{"an override in the past is refused",
 	 MANUAL_FAILBACK,
 	 "01",
@@ -471,7 +482,7 @@ static void histories_go_as_told(void **state)
 			struct failover_member members[MEMBERS_MAX];
 			size_t n = make_members(histories[h].tiers, m, members);
 			struct failover_input input = {m->event, m->member, m->until * 1000ULL,
-						       m->damped_until * 1000ULL};
+						       m->damped_until * 1000ULL, m->scheduled};
 			struct failover_step step =
 				failover_next(&failover, &histories[h].policy, members, n, input, m->at * 1000ULL);
 

@@ -48,7 +48,7 @@ static const struct field member_fields[] = {
 #define G(kind, field) F(snapshot_group, kind, field)
 static const struct field group_fields[] = {
 	G(TEXT, name), G(TEXT, mode), G(TEXT, state), G(TEXT, primary), G(TEXT, last_resort), G(TEXT, forced), G(VALUE, forced_until),
-	G(TEXT, failback), G(VALUE, failing_back_at), G(VALUE, failovers), G(VALUE, last_failover), G(VALUE, healthy), G(VALUE, failed),
+	G(TEXT, forced_by), G(TEXT, failback), G(VALUE, failing_back_at), G(VALUE, failovers), G(VALUE, last_failover), G(VALUE, healthy), G(VALUE, failed),
 	G(VALUE, mtu_detection_ms), G(VALUE, detection_ms), G(THROUGH, members), G(THROUGH, n_members), G(VALUE, slots),
 	G(COUNTER, moving), G(COUNTER, resolving), G(TEXT, failover), G(VALUE, proposed), G(TEXT, proposed_why), G(VALUE, held_until),
 	G(VALUE, rechecking), G(VALUE, panic), G(VALUE, shifted_percent), G(VALUE, suppressed_until), {},

@@ -280,6 +280,23 @@ static void a_syn_flood_does_not_evict_established_flows(void **state)
 		assert_int_equal(shunt_flow_find(&line, i + 1), i);
 }
 
+/* Of two classes, by which services share the table: who has seven of a line's eight does not take the eighth as well. */
+static void a_handshake_makes_way_for_no_class_that_has_more_in_the_line(void **state)
+{
+	const uint32_t modest = 1U << SHUNT_FLOW_CLASS_SHIFT;
+	struct shunt_flow_line line = {0};
+
+	(void)state;
+	for (uint32_t i = 0; i < SHUNT_FLOWS_PER_LINE - 1; i++)
+		put_flow(&line.flow[i], entry(i + 1, true, 100));
+	put_flow(&line.flow[7], entry(modest | 1, false, 100));
+	assert_int_equal(shunt_flow_victim(&line, 150, 200, 9, 0), -1);
+	assert_int_equal(shunt_flow_victim(&line, 150, 200, modest | 2, 0), 7);
+	put_flow(&line.flow[2], entry(3, false, 100));
+	assert_int_equal(shunt_flow_victim(&line, 150, 200, 9, 0), 2);
+	assert_int_equal(shunt_flow_victim(&line, 150, 200, modest | 2, 0), 2); /* of whom has most */
+}
+
 static void a_line_full_of_living_established_flows_takes_no_other(void **state)
 {
 	struct shunt_flow_line line = {0};
@@ -317,6 +334,7 @@ int main(void)
 		cmocka_unit_test(ages_are_right_across_the_wrap_of_coarse_time),
 		cmocka_unit_test(a_swap_fails_when_somebody_else_was_faster),
 		cmocka_unit_test(a_syn_flood_does_not_evict_established_flows),
+		cmocka_unit_test(a_handshake_makes_way_for_no_class_that_has_more_in_the_line),
 		cmocka_unit_test(a_line_full_of_living_established_flows_takes_no_other),
 	};
 

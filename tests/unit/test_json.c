@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The documents and the metrics, without a server. */
+#include "api/large.h"
 #include "api_fixture.h"
 
 #include <time.h>
@@ -75,7 +76,7 @@ static void a_group_has_the_fields_of_the_contract(void **state)
 			"{\"name\":\"backend1\",\"role\":\"out\",\"why\":\"down: connection refused\",\"share\":0.0" DAMPED "},"
 			"{\"name\":\"backend2\",\"role\":\"active\",\"why\":null,\"share\":1.0" DAMPED "},"
 			"{\"name\":\"backend3\",\"role\":\"standby\",\"why\":\"standby tier\",\"share\":0.0" DAMPED "}],"
-			"\"forced\":null,\"forced_until\":null,\"failback\":\"manual\",\"failing_back_at\":null,"
+			"\"forced\":null,\"forced_by\":null,\"forced_until\":null,\"failback\":\"manual\",\"failing_back_at\":null,"
 			"\"slots\":{\"total\":65536,\"moving\":6000,\"resolving\":553},\"last_resort\":null,\"detection_ms\":3500,\"mtu_detection_ms\":null,"
 			"\"failover\":\"automatic\",\"proposal\":null,\"held_until\":null,\"rechecking\":false,"
 			"\"panic\":false,\"shifted_percent\":100,\"suppressed_until\":null}");
@@ -139,7 +140,7 @@ static void text_that_is_not_utf8_is_told_all_the_same(void **state)
 
 static void drops_have_every_reason_but_none(void **state)
 {
-	char *text = api_status_text(&snapshot);
+	char *text = large_text(&large_status, &snapshot);
 	json_t *status = json_loads(text, 0, NULL), *drops = json_object_get(status, "drops");
 
 	(void)state;
@@ -218,7 +219,7 @@ static void metrics_have_every_name_with_help_and_type(void **state)
 		"shunt_slots_moving 6553",
 		"shunt_build_info{version=\"0.1.0\"} 1",
 	};
-	char *text = api_metrics_text(&snapshot);
+	char *text = large_text(&large_metrics, &snapshot);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
@@ -232,7 +233,7 @@ static void labels_are_escaped(void **state)
 
 	(void)state;
 	fixture_services[0].name = "a\"b\\c\nd";
-	text = api_metrics_text(&snapshot);
+	text = large_text(&large_metrics, &snapshot);
 	assert_line(text, "shunt_service_packets_total{service=\"a\\\"b\\\\c\\nd\"} 1234567");
 	free(text);
 }
@@ -253,7 +254,7 @@ static double status_ms(const struct snapshot *large)
 	for (int i = 0; i < 3; i++) {
 		double before = cpu_ms(), taken;
 
-		free(api_status_text(large));
+		free(large_text(&large_status, large));
 		taken = cpu_ms() - before;
 		least = taken < least ? taken : least;
 	}
@@ -267,7 +268,7 @@ static double metrics_ms(const struct snapshot *large)
 	for (int i = 0; i < 3; i++) {
 		double before = cpu_ms(), taken;
 
-		free(api_metrics_text(large));
+		free(large_text(&large_metrics, large));
 		taken = cpu_ms() - before;
 		least = taken < least ? taken : least;
 	}

@@ -506,6 +506,7 @@ static void all_and_any_combine(void **state)
 		run_once("127.0.0.1", 80, check, &client);
 		assert_result(&client, rows[i].reason, rows[i].text);
 		assert_int_equal(client.weight_percent, rows[i].weight_percent);
+		assert_int_equal(client.lag_ms, rows[i].weight_percent == 30 ? 7 : PROBE_LAG_NONE); /* of the same words */
 	}
 	server_free(good);
 	server_free(bad);

@@ -4,6 +4,7 @@
  * that is written out changes nothing, and another value does.
  */
 #include <inttypes.h>
+#include <glob.h>
 #include <libgen.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -18,6 +19,7 @@
 
 #include "base/file.h"
 #include "base/number.h"
+#include "api/large.h"
 #include "api_fixture.h"
 #include "config/schema.h"
 #include "state/event_kinds.h"
@@ -29,7 +31,7 @@
 
 static void pages_are_what_the_code_says(void **state)
 {
-	static const char *const pages[] = {"configuration.md", "drop-reasons.md", "metrics.md", "events.md", "exit-status.md"};
+	static const char *const pages[] = {"configuration.md", "drop-reasons.md", "metrics.md", "events.md", "exit-status.md", "api.md"};
 	char source[] = __FILE__, program[PATH_MAX], self[PATH_MAX] = {};
 	const char *folder = dirname(source);
 
@@ -53,6 +55,28 @@ static void pages_are_what_the_code_says(void **state)
 		free(made);
 		free(kept);
 	}
+}
+
+/* What a key takes and means is said in one place, which cannot be wrong: other pages link there. */
+static void no_other_page_has_a_table_of_keys(void **state)
+{
+	char source[] = __FILE__, pattern[PATH_MAX];
+	glob_t pages;
+
+	(void)state;
+	snprintf(pattern, sizeof(pattern), "%.2000s/../../docs/*.md", dirname(source));
+	assert_int_equal(glob(pattern, 0, NULL, &pages), 0);
+	assert_true(pages.gl_pathc > 15);
+	for (size_t i = 0; i < pages.gl_pathc; i++) {
+		char *text = NULL;
+		size_t length;
+
+		assert_int_equal(file_read(pages.gl_pathv[i], PAGE_MAX_BYTES, &text, &length), 0);
+		if (strstr(text, "| key |"))
+			fail_msg("%s has a table of keys: let it link to docs/reference", pages.gl_pathv[i]);
+		free(text);
+	}
+	globfree(&pages);
 }
 
 /* ---- every key ---- */
@@ -293,7 +317,7 @@ static void metrics_have_the_labels_that_the_reference_says(void **state)
 
 	(void)state;
 	fixture_fill(&snapshot);
-	text = api_metrics_text(&snapshot);
+	text = large_text(&large_metrics, &snapshot);
 	for (size_t i = 0; api_metric(i); i++) {
 		const struct api_metric *metric = api_metric(i);
 		size_t length = strlen(metric->name);
@@ -377,6 +401,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_are_what_the_code_says),
+		cmocka_unit_test(no_other_page_has_a_table_of_keys),
 		cmocka_unit_test(every_key_has_a_meaning_and_says_what_holds_without_it),
 		cmocka_unit_test(a_default_that_is_written_out_changes_nothing_and_another_value_does),
 		cmocka_unit_test(metrics_have_the_labels_that_the_reference_says),

@@ -26,7 +26,6 @@
 #define FLOWS 200U
 #define LINES 128U
 #define STEPS 2000U
-#define PROBE_LIMIT 16 /* as in bpf/flow.h */
 #define PATIENCE 10U /* steps between two passes of the controller over time */
 
 #define MUTANTS 1500U           /* histories in which a mutation must fail; few are needed */
@@ -120,7 +119,7 @@ static uint32_t choose_untracked(const struct simulation *s, uint32_t index, boo
 	if (slot.state == SHUNT_SLOT_MOVING && is_alive(s, slot.was))
 		return slot.was;
 	*ret_probed = true;
-	for (uint32_t i = 1; i <= PROBE_LIMIT; i++) {
+	for (uint32_t i = 1; i <= SHUNT_PROBE_LIMIT; i++) {
 		choice = s->tables[s->table][shunt_probe(index, i, s->size)].now;
 		if (is_alive(s, choice))
 			return choice;

@@ -24,16 +24,21 @@ static uint64_t random_next(uint64_t *random)
 	return shunt_mix64(*random += 0x9e3779b97f4a7c15ULL);
 }
 
-/* Backends 1 … n own the slots. */
-static void make_base(uint32_t n, uint32_t size)
+/* Backends 1 … n own the slots; their keys are those of `first` and after. */
+static void make_base_of(uint32_t first, uint32_t n, uint32_t size)
 {
 	static struct maglev_member members[2000];
 
 	for (uint32_t i = 0; i < n; i++)
-		members[i] = (struct maglev_member){.key = shunt_mix64(i + 1), .weight = 1};
+		members[i] = (struct maglev_member){.key = shunt_mix64(first + i + 1), .weight = 1};
 	assert_int_equal(maglev_build(members, n, 1, base, size), 0);
 	for (uint32_t slot = 0; slot < size; slot++)
 		base[slot]++;
+}
+
+static void make_base(uint32_t n, uint32_t size)
+{
+	make_base_of(0, n, size);
 }
 
 static struct backend_set first_backends(uint32_t n)
@@ -153,6 +158,44 @@ static void without_a_fit_owner_every_target_is_none(void **state)
 	slots_targets(base, SIZE, &fit, after);
 	for (uint32_t slot = 0; slot < SIZE; slot++)
 		assert_int_equal(after[slot], 0);
+}
+
+/* The slots of backend 1 from which SHUNT_PROBE_LIMIT places are all its own. */
+static uint32_t lost_without_the_first(uint32_t size)
+{
+	uint32_t lost = 0;
+
+	for (uint32_t slot = 0; slot < size; slot++) {
+		uint32_t i = 0;
+
+		while (i <= SHUNT_PROBE_LIMIT && base[shunt_probe(slot, i, size)] == 1)
+			i++;
+		lost += i > SHUNT_PROBE_LIMIT;
+	}
+	return lost;
+}
+
+/* Of n members each has an n-th of the places, and so a slot's 16 are all one's with the chance of n^-16: as small as that, or
+ * nearly, it has to be for tables of real groups, whose slots are no matter of chance. */
+static void probing_finds_somebody_as_often_as_chance_would(void **state)
+{
+	static const struct {
+		uint32_t size, n;
+		double most; /* of a member's slots */
+	} rows[] = {{1024, 2, 1e-4}, {4096, 2, 5e-5}, {65536, 2, 3e-5}, {4096, 3, 1e-6}, {65536, 3, 1e-6}, {65536, 4, 1e-6}};
+	const uint32_t groups = 100;
+
+	(void)state;
+	for (size_t row = 0; row < N(rows); row++) {
+		double share = 0;
+
+		for (uint32_t group = 0; group < groups; group++) {
+			make_base_of(group * 10, rows[row].n, rows[row].size);
+			share += (double)lost_without_the_first(rows[row].size) * rows[row].n / rows[row].size / groups;
+		}
+		print_message("  %u slots, %u members: %.1e of the slots of one find nobody\n", rows[row].size, rows[row].n, share);
+		assert_true(share <= rows[row].most);
+	}
 }
 
 static double milliseconds_of_cpu(void)
@@ -384,6 +427,7 @@ int main(void)
 		cmocka_unit_test(targets_are_what_the_definition_says),
 		cmocka_unit_test(a_single_fit_slot_is_found_from_everywhere),
 		cmocka_unit_test(without_a_fit_owner_every_target_is_none),
+		cmocka_unit_test(probing_finds_somebody_as_often_as_chance_would),
 		cmocka_unit_test(targets_are_fast_however_few_are_fit),
 		cmocka_unit_test(the_next_word_of_a_slot_follows_the_rules),
 		cmocka_unit_test(every_combination_agrees_with_the_design),

@@ -325,6 +325,7 @@ static void a_reader_too_far_behind_is_let_go(void **state)
 {
 	struct fixture fixture = {.n_events = 0};
 	struct stream_reader *slow, *quick;
+	struct survey *survey;
 	struct stream *stream;
 	int wakes[2] = {0};
 	char buffer[65536];
@@ -335,7 +336,8 @@ static void a_reader_too_far_behind_is_let_go(void **state)
 	(void)state;
 	fixture_fill(&fixture.snapshot);
 	assert_true(sd_event_new(&event) >= 0);
-	assert_int_equal(stream_new(event, &fixture_handlers, &fixture, &stream), 0);
+	assert_int_equal(survey_new(event, &fixture_handlers, &fixture, &survey), 0);
+	assert_int_equal(stream_new(event, &fixture_handlers, &fixture, survey, &stream), 0);
 	assert_int_equal(stream_join(stream, UINT64_MAX, woken, &wakes[0], &slow), 0);
 	assert_int_equal(stream_join(stream, UINT64_MAX, woken, &wakes[1], &quick), 0);
 	while (stream_read(slow, buffer, sizeof(buffer)) > 0)
@@ -354,6 +356,8 @@ static void a_reader_too_far_behind_is_let_go(void **state)
 	stream_leave(slow);
 	stream_leave(quick);
 	stream_free(stream);
+	survey_free(survey);
+	assert_int_equal(fixture.snapshots_alive, 0);
 	sd_event_unref(event);
 }
 

@@ -52,6 +52,9 @@ enum mutation {
 	USE_WALL_CLOCK,       /* the time of decisions is the wall clock's */
 	OWN_CHANCE,           /* jitter comes from elsewhere than what is handed in */
 	NEVER_WAKE,           /* timers are not kept */
+	SILENT_MOVES,         /* a group moves and says nothing */
+	SUPPRESS_NOBODY,      /* penalties are counted, and nothing follows */
+	TAKE_ANY_LAG,         /* how far a standby lags is not asked */
 	MUTATIONS,
 };
 
@@ -67,6 +70,7 @@ struct machine {
 	struct ejection ejection;
 	struct damping damping;
 	bool was_up, doubtful;
+	uint32_t lag_ms;
 	uint64_t checked_ms, next_probe_ms, wake_ms;
 	struct standing standing;
 	bool fit; /* and not suppressed */
@@ -154,8 +158,9 @@ static void as_members(struct world *w, struct failover_member *members)
 	for (size_t i = 0; i < w->n; i++) {
 		const struct machine *m = &w->machines[i];
 
-		members[i] = (struct failover_member){m->tier, m->standing.fit, m->doubtful, m->checked_ms, FAILOVER_LAG_UNKNOWN};
-		suppressed[i] = m->damping.suppressed;
+		members[i] = (struct failover_member){m->tier, m->standing.fit, m->doubtful, m->checked_ms,
+						      w->mutation == TAKE_ANY_LAG ? 0 : m->lag_ms};
+		suppressed[i] = m->damping.suppressed && w->mutation != SUPPRESS_NOBODY;
 	}
 	damping_apply(members, suppressed, w->n);
 	for (size_t i = 0; i < w->n; i++)
@@ -240,9 +245,10 @@ static bool panics(const struct world *w, const struct failover_part *parts, siz
 
 static void never_to_maintenance_nor_to_who_is_down(struct world *w)
 {
-	bool somebody_fit = false, all_have_somebody = true;
+	bool somebody_fit = false, somebody_calm = false, all_have_somebody = true;
 
 	for (size_t i = 0; i < w->n; i++) {
+		somebody_calm = somebody_calm || (w->machines[i].standing.fit && !w->machines[i].damping.suppressed);
 		somebody_fit = somebody_fit || w->machines[i].fit;
 		hold(w, w->machines[i].admin != MAINT || !backend_set_has(&w->alive, i + 1), "backend %zu is in maintenance and alive", i);
 	}
@@ -258,9 +264,10 @@ static void never_to_maintenance_nor_to_who_is_down(struct world *w)
 		hold(w, w->panic || health_serves(m->health.state), "slot %u goes to a backend that is %s", slot,
 		     health_state_text(m->health.state));
 		hold(w, w->panic || (m->admin == READY && !m->ejection.until_ms), "slot %u goes to one drained or ejected", slot);
+		hold(w, w->panic || !somebody_calm || !m->damping.suppressed, "slot %u goes to one that is suppressed", slot);
 	}
 	/* What is not moved to by itself may wait for an operator, or for hold_down; else who is fit serves. */
-	if (somebody_fit && w->started && w->policy.mode == FAILOVER_AUTOMATIC && !w->policy.hold_down_ms &&
+	if (somebody_fit && w->started && w->policy.mode == FAILOVER_AUTOMATIC && !w->policy.hold_down_ms && !w->policy.max_lag_ms &&
 	    !failover_is_forced(&w->failover))
 		hold(w, all_have_somebody, "somebody is fit and slots have nobody");
 }
@@ -269,7 +276,9 @@ static void no_two_primaries(struct world *w)
 {
 	uint16_t first = 0;
 
-	for (uint32_t slot = 0; slot < SIZE && w->one_each && !w->policy.step_percent && !w->policy.overprovision_percent; slot++) {
+	bool one_serves = w->policy.max_lag_ms || (w->one_each && !w->policy.step_percent && !w->policy.overprovision_percent);
+
+	for (uint32_t slot = 0; slot < SIZE && one_serves; slot++) {
 		hold(w, !first || !w->targets[slot] || w->targets[slot] == first, "backends %u and %u are both primary", first,
 		     w->targets[slot]);
 		first = w->targets[slot] ? w->targets[slot] : first;
@@ -284,6 +293,22 @@ static void manual_stays(struct world *w, const struct failover_step *step)
 		hold(w, !by_itself, "a manual group moved: %s", failover_cause_text(step->cause));
 	if (w->policy.mode == FAILOVER_SEMI_AUTOMATIC)
 		hold(w, step->cause != FAILOVER_CAUSE_FAILBACK, "a semi-automatic group failed back");
+}
+
+/* Who is behind by more than max_lag, or does not say how far, takes over by an operator's word alone; a primary needs to say nothing. */
+static void no_lagging_one_takes_over(struct world *w, const struct failover *before, const struct failover_step *step)
+{
+	size_t chosen = step->next.now.chosen;
+	bool by_itself = step->cause == FAILOVER_CAUSE_UNFIT || step->cause == FAILOVER_CAUSE_FAILBACK || step->cause == FAILOVER_CAUSE_START;
+	const struct machine *m;
+
+	if (!w->policy.max_lag_ms || !by_itself || chosen == FAILOVER_NO_MEMBER || chosen == before->now.chosen)
+		return;
+	m = &w->machines[chosen];
+	for (size_t i = 0; i < w->n && m->lag_ms == FAILOVER_LAG_UNKNOWN; i++)
+		hold(w, w->machines[i].tier >= m->tier, "backend %zu takes over and tells no lag", chosen);
+	hold(w, m->lag_ms == FAILOVER_LAG_UNKNOWN || m->lag_ms <= w->policy.max_lag_ms, "backend %zu takes over %u ms behind", chosen,
+	     m->lag_ms);
 }
 
 static void every_move_has_an_event(struct world *w, const struct failover *before, const struct failover_step *step)
@@ -320,6 +345,8 @@ static void decide(struct world *w, struct failover_input input)
 		policy.mode = FAILOVER_AUTOMATIC;
 	input.damped_until_ms = damping_reuse_ms(w->group_damping, &w->damping);
 	step = failover_next(&before, &policy, members, w->n, input, clock_of(w));
+	if (w->mutation == SILENT_MOVES)
+		step.cause = FAILOVER_CAUSE_NONE;
 	w->failover = step.next;
 	w->group_wake_ms = step.wake_ms;
 	w->failovers += step.is_failover;
@@ -340,6 +367,7 @@ static void decide(struct world *w, struct failover_input input)
 		w->digest = shunt_mix64(w->digest + shunt_slot_word(w->words[slot]));
 	}
 	manual_stays(w, &step);
+	no_lagging_one_takes_over(w, &before, &step);
 	every_move_has_an_event(w, &before, &step);
 	never_to_maintenance_nor_to_who_is_down(w);
 	no_two_primaries(w);
@@ -366,6 +394,14 @@ static struct health_result probe(struct world *w, const struct machine *m)
 	return result;
 }
 
+/* What replication is behind; who does not answer says nothing new. */
+static uint32_t tell_lag(struct world *w, const struct machine *m)
+{
+	if (!w->policy.max_lag_ms || m->truth == DEAD || roll(w, 8))
+		return m->lag_ms;
+	return roll(w, 6) ? roll(w, 1000) : FAILOVER_LAG_UNKNOWN;
+}
+
 static bool weigh(struct world *w, struct machine *m)
 {
 	uint32_t before = m->percent;
@@ -385,9 +421,12 @@ static void probed(struct world *w, struct machine *m)
 	bool first = before == HEALTH_UNKNOWN && !m->health.returning;
 	struct health_step step = health_next(&m->health, &w->health, result, clock_of(w));
 	bool told = step.changed && !(w->mutation == SWALLOW_EVENTS && ++w->changes % 5 == 0), weighed = weigh(w, m);
-	uint32_t interval_ms = w->health.breaker.interval_ms, most_ms = w->health.breaker.max_interval_ms;
+	uint32_t interval_ms = w->health.breaker.interval_ms, most_ms = w->health.breaker.max_interval_ms, lag_ms = tell_lag(w, m);
+	bool lag_matters;
 
 	w->probes++;
+	lag_matters = (m->lag_ms <= w->policy.max_lag_ms) != (lag_ms <= w->policy.max_lag_ms);
+	m->lag_ms = lag_ms;
 	m->doubtful = !result.good;
 	m->checked_ms = clock_of(w);
 	m->next_probe_ms = w->now_ms + (step.next_probe_ms ? step.next_probe_ms : interval_ms);
@@ -400,7 +439,7 @@ static void probed(struct world *w, struct machine *m)
 		tell(w, "health", m - w->machines, m->health.state);
 	if (step.warning.trend)
 		tell(w, "warning", m - w->machines, step.warning.trend);
-	if (step.changed || weighed || w->failover.rechecking || !w->started)
+	if (step.changed || weighed || w->failover.rechecking || !w->started || (w->policy.max_lag_ms && lag_matters))
 		check(w);
 }
 
@@ -554,6 +593,8 @@ static void choose_policies(struct world *w)
 		w->policy.step_interval_ms = (1 + roll(w, 30)) * SECOND;
 	} else if (roll(w, 4) == 0) {
 		w->policy.overprovision_percent = 100 + roll(w, 100);
+	} else if (roll(w, 4) == 0) {
+		w->policy.max_lag_ms = 500;
 	}
 	w->outlier = (struct outlier_policy){20, 30 * SECOND, 600 * SECOND, 1 + roll(w, 50)};
 	w->damping = (struct damping_policy){roll(w, 2) ? 300 * SECOND : 0, 1800 * SECOND, 3000, 1500};
@@ -576,6 +617,7 @@ static void create(struct world *w, uint64_t seed, uint64_t wall, enum mutation 
 			.tier = w->one_each ? i : roll(w, tiers),
 			.weight = 100,
 			.percent = 100,
+			.lag_ms = FAILOVER_LAG_UNKNOWN,
 			.truth = roll(w, 4) ? WORKS : roll(w, TRUTHS),
 			.next_probe_ms = w->now_ms + roll(w, 1000),
 		};
@@ -641,6 +683,9 @@ static void every_mutation_is_caught(void **state)
 		[USE_WALL_CLOCK] = "decisions go by the wall clock",
 		[OWN_CHANCE] = "chance is not what is handed in",
 		[NEVER_WAKE] = "timers are not kept",
+		[SILENT_MOVES] = "moves are not told",
+		[SUPPRESS_NOBODY] = "who flaps is not suppressed",
+		[TAKE_ANY_LAG] = "lags are not asked",
 	};
 	static struct world w;
 

@@ -58,7 +58,12 @@ struct api_foresee {
  * Durations in ms, 0: none given.
  */
 struct api_handlers {
-	int (*snapshot)(void *userdata, struct snapshot *ret_snapshot);       /* arrays freed by snapshot_free */
+	/* Services, groups and backends have their places, and are still missing … */
+	int (*snapshot_begin)(void *userdata, struct snapshot *ret_snapshot);
+	/* … until this has filled in the next few of them often enough. -ESTALE: what is configured has changed, begin anew. */
+	int (*snapshot_go_on)(void *userdata, struct snapshot *snapshot);
+	/* At once, with those of this name alone. */
+	int (*snapshot_of)(void *userdata, const char *name, struct snapshot *ret_snapshot);
 	void (*snapshot_free)(void *userdata, struct snapshot *snapshot);
 	int (*drain)(void *userdata, const char *backend, uint64_t timeout_ms, uint64_t for_ms, struct api_reply *reply); /* for_ms: then taken back */
 	int (*maint)(void *userdata, const char *backend, uint64_t for_ms, struct api_reply *reply);
@@ -108,10 +113,8 @@ void api_close(struct api *api); /* removes the socket */
 json_t *api_service_json(const struct snapshot_service *service);
 json_t *api_group_json(const struct snapshot_group *group);
 json_t *api_backend_json(const struct snapshot_backend *backend);
-char *api_status_text(const struct snapshot *snapshot);     /* GET /api/v1/status, allocated, NULL without memory */
 json_t *api_health_json(const struct snapshot *snapshot);   /* GET /health; "status" decides 200 or 503 */
 json_t *api_event_json(const struct event *event);
-char *api_metrics_text(const struct snapshot *snapshot);    /* Prometheus text format 0.0.4, allocated */
 
 struct api_metric {
 	const char *name, *type;      /* of Prometheus */
@@ -119,6 +122,6 @@ struct api_metric {
 	const char *help;
 };
 
-const struct api_metric *api_metric(size_t i); /* the ith of api_metrics_text(); NULL: there are not as many */
+const struct api_metric *api_metric(size_t i); /* the ith of GET /metrics; NULL: there are not as many */
 
 #endif

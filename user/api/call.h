@@ -28,6 +28,9 @@ struct route {
 
 extern const struct route api_routes[]; /* ends with a path of NULL */
 
+#define ROUTE_PATH_MAX 64
+void route_path_text(const struct route *route, char ret_path[ROUTE_PATH_MAX]); /* as OpenAPI has it: "{name}" for '*' */
+
 /* What a route's function works with. */
 struct call {
 	const struct route *route;
@@ -47,6 +50,8 @@ int call_decode(struct call *call, void *const *ret_values, json_t **ret_documen
 int call_query(struct call *call, const char **ret_values);
 
 /* ---- routes.c ---- */
+/* Whether the group or backend is still what the client saw, else 412 was answered; of who does not say what that was, it is. */
+bool call_is_as_seen(struct call *call, enum etag_kind kind, const char *name);
 void get_health(struct call *call);
 void get_metrics(struct call *call);
 void get_status(struct call *call);

@@ -11,24 +11,26 @@
 #include "base/cleanup.h"
 
 #define CONNECT_TIMEOUT_MS 3000L
-#define TIMEOUT_MS 30000L      /* a reload of a large configuration takes seconds */
+#define TIMEOUT_MS 30000L /* a reload of a large configuration takes seconds */
 #define ANSWER_MAX (256 << 20)
 #define READ_BYTES (256L << 10) /* at once: the status of 10,000 backends has 10 MB */
 
 struct client {
 	CURL *curl;
 	struct curl_slist *headers;
-	char *base;                /* "http://shunt" or the URL without its last '/' */
+	char *base; /* "http://shunt" or the URL without its last '/' */
 	char *answer;
-	size_t length, room;       /* bytes of the last answer, and that it may have */
+	size_t length, room; /* bytes of the last answer, and that it may have */
+	void (*take)(void *userdata, const char *bytes,
+		     size_t length); /* an answer with status 200, instead; NULL: it is kept */
+	void *take_userdata;
 	char reason[CURL_ERROR_SIZE];
 	long connect_errno;
 };
 
-static size_t on_answer(char *data, size_t size, size_t n, void *userdata)
+static size_t keep(struct client *client, const char *data, size_t length)
 {
-	struct client *client = userdata;
-	size_t length = size * n, room = (client->length + length) * 2;
+	size_t room = (client->length + length) * 2;
 	char *grown;
 
 	if (client->length + length > ANSWER_MAX)
@@ -43,6 +45,19 @@ static size_t on_answer(char *data, size_t size, size_t n, void *userdata)
 	memcpy(client->answer + client->length, data, length);
 	client->length += length;
 	return length;
+}
+
+static size_t on_answer(char *data, size_t size, size_t n, void *userdata)
+{
+	struct client *client = userdata;
+	long status = 0;
+
+	if (client->take)
+		curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200)
+		return keep(client, data, size * n);
+	client->take(client->take_userdata, data, size * n);
+	return size * n;
 }
 
 static int set_up(struct client *client, const struct client_options *options)
@@ -174,15 +189,6 @@ static int ask(struct client *client, const char *method, const char *path, cons
 	return 0;
 }
 
-int client_get(struct client *client, const char *path, long *ret_status, const char **peek_answer, size_t *ret_length)
-{
-	int r = ask(client, "GET", path, NULL, ret_status);
-
-	*peek_answer = client->answer;
-	*ret_length = r == 0 ? client->length : 0;
-	return r;
-}
-
 int client_call(struct client *client, const char *method, const char *path, const json_t *body, long *ret_status,
 		json_t **ret_document)
 {
@@ -190,6 +196,18 @@ int client_call(struct client *client, const char *method, const char *path, con
 
 	if (r == 0)
 		*ret_document = client->length ? json_loadb(client->answer, client->length, 0, NULL) : NULL;
+	return r;
+}
+
+int client_get(struct client *client, const char *path, void (*take)(void *userdata, const char *bytes, size_t length),
+	       void *userdata, long *ret_status, json_t **ret_document)
+{
+	int r;
+
+	client->take = take;
+	client->take_userdata = userdata;
+	r = client_call(client, "GET", path, NULL, ret_status, ret_document);
+	client->take = NULL;
 	return r;
 }
 

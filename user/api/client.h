@@ -9,8 +9,8 @@ struct client;
 
 struct client_options {
 	const char *socket_path, *url; /* url, when given, is asked */
-	const char *token;             /* NULL: none */
-	const char *ca_file;           /* PEM: whose certificates are trusted; NULL: those that the system trusts */
+	const char *token; /* NULL: none */
+	const char *ca_file; /* PEM: whose certificates are trusted; NULL: those that the system trusts */
 };
 
 /* 0 | -ENOMEM | -EINVAL (not an http or https URL). */
@@ -31,12 +31,13 @@ char *client_escape(struct client *client, const char *text); /* for a value in 
 int client_call(struct client *client, const char *method, const char *path, const json_t *body, long *ret_status,
 		json_t **ret_document);
 /*
- * The same of a GET, but the answer as it came, *ret_length bytes without a NUL; borrowed until the next call. Nobody has looked whether
- * it is JSON.
+ * The same of a GET whose answer may be large: with status 200 it goes to take() as it comes, cut anywhere, none of the pieces empty; nobody
+ * has looked whether it is JSON, and *ret_document is NULL. It may break off behind some of them: -EHOSTUNREACH.
  */
-int client_get(struct client *client, const char *path, long *ret_status, const char **peek_answer, size_t *ret_length);
+int client_get(struct client *client, const char *path, void (*take)(void *userdata, const char *bytes, size_t length),
+	       void *userdata, long *ret_status, json_t **ret_document);
 
-const char *client_reason(const struct client *client);  /* of the last failed call, for people */
-int client_errno(const struct client *client);           /* of its connect(); 0: not known */
+const char *client_reason(const struct client *client); /* of the last failed call, for people */
+int client_errno(const struct client *client); /* of its connect(); 0: not known */
 
 #endif

@@ -85,7 +85,7 @@ static uint64_t mix_member(uint64_t so_far, const struct snapshot_member *member
 uint64_t fingerprint_group(const struct snapshot_group *group)
 {
 	const char *const texts[] = {group->name, group->mode, group->state, group->primary, group->last_resort, group->forced,
-				     group->failback, group->failover, group->proposed, group->proposed_why};
+				     group->forced_by, group->failback, group->failover, group->proposed, group->proposed_why};
 	const uint64_t numbers[] = {
 		(uint64_t)group->forced_until, (uint64_t)group->failing_back_at, group->failovers,
 		(uint64_t)group->last_failover, group->healthy, group->failed, group->detection_ms, group->mtu_detection_ms, group->slots,

@@ -22,8 +22,12 @@ void post_groups(struct call *call)
 		json_decref(group);
 		return;
 	}
+	if (!call_is_as_seen(call, ETAG_GROUP, name ?: "")) {
+		json_decref(group);
+		return;
+	}
 	r = call->handlers->group_post(call->userdata, group, &reply);
-	if (r < 0 || call->handlers->snapshot(call->userdata, &snapshot) < 0) {
+	if (r < 0 || call->handlers->snapshot_of(call->userdata, name, &snapshot) < 0) {
 		call_reply(call, r, &reply);
 	} else {
 		call_answer(call, 201, api_group_by_name(&snapshot, name));

@@ -132,6 +132,7 @@ void api_put_group(struct text *to, const struct snapshot_group *group)
 	put_number(to, "failed", group->failed);
 	put_members(to, group);
 	put_text(to, "forced", group->forced);
+	put_text(to, "forced_by", group->forced_by);
 	put_time(to, "forced_until", group->forced_until * 1000);
 	put_text(to, "failback", group->failback);
 	put_time(to, "failing_back_at", group->failing_back_at);

@@ -22,10 +22,7 @@ void api_put_member_failover(struct text *to, const struct snapshot_member *memb
 /* {reason: packets} of counters by reason; with `before`, of those alone that are others than there. */
 json_t *api_drops_json(const uint64_t *drops, const uint64_t *before);
 json_t *api_map_json(const struct snapshot_map *map);
-
-/* Arrays of all, as text, allocated; NULL without memory (large.c). */
-char *api_services_text(const struct snapshot *snapshot);
-char *api_groups_text(const struct snapshot *snapshot);
-char *api_backends_text(const struct snapshot *snapshot);
+/* The ith metric with its samples, in Prometheus text format 0.0.4; false: there are not as many. */
+bool api_put_metric(struct text *to, size_t i, const struct snapshot *snapshot);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/api.h"
+#include "api/json.h"
 #include "base/drop_reason.h"
 
 struct label {
@@ -285,23 +285,21 @@ const struct api_metric *api_metric(size_t i)
 	return i < sizeof(metrics) / sizeof(metrics[0]) ? &metrics[i].about : NULL;
 }
 
-char *api_metrics_text(const struct snapshot *snapshot)
+bool api_put_metric(struct text *text, size_t i, const struct snapshot *snapshot)
 {
-	char *text = NULL;
-	size_t length;
-	FILE *to = open_memstream(&text, &length);
+	const struct api_metric *about = api_metric(i);
+	char *bytes = NULL;
+	size_t length = 0;
+	FILE *to = about ? open_memstream(&bytes, &length) : NULL;
 
-	if (!to)
-		return NULL;
-	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
-		const struct api_metric *about = &metrics[i].about;
-
+	if (!about)
+		return false;
+	if (to) {
 		fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", about->name, about->help, about->name, about->type);
 		metrics[i].write(to, about->name, snapshot);
 	}
-	if (fclose(to) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	if (!to || fclose(to) != 0 || !text_put_bytes(text, bytes, length))
+		text->failed = true;
+	free(bytes);
+	return true;
 }

@@ -5,6 +5,7 @@
 
 #include "api/call.h"
 #include "api/schemas.h"
+#include "version.h"
 
 #define REF_MAX 64
 
@@ -135,20 +136,21 @@ static bool reads(const struct route *route)
 	return strcmp(route->method, "GET") == 0;
 }
 
-/* A path as OpenAPI has it: "{name}" for '*'. */
-static void path_text(const struct route *route, char ret_path[REF_MAX])
+void route_path_text(const struct route *route, char ret_path[ROUTE_PATH_MAX])
 {
 	const char *star = strchr(route->path, '*');
 
 	if (star)
-		snprintf(ret_path, REF_MAX, "%.*s{name}%s", (int)(star - route->path), route->path, star + 1);
+		snprintf(ret_path, ROUTE_PATH_MAX, "%.*s{name}%s", (int)(star - route->path), route->path, star + 1);
 	else
-		snprintf(ret_path, REF_MAX, "%s", route->path);
+		snprintf(ret_path, ROUTE_PATH_MAX, "%s", route->path);
 }
 
 static bool takes_if_match(const struct route *route)
 {
-	return !reads(route) && strchr(route->path, '*') && etag_kind_of(route->path) != ETAG_NONE;
+	if (reads(route))
+		return false;
+	return strchr(route->path, '*') ? etag_kind_of(route->path) != ETAG_NONE : route->created != 0; /* the body has its name */
 }
 
 static json_t *parameters(const struct route *route)
@@ -265,11 +267,11 @@ static json_t *paths(void)
 	json_t *all = json_object();
 
 	for (const struct route *route = api_routes; route->path; route++) {
-		char path[REF_MAX], method[REF_MAX];
+		char path[ROUTE_PATH_MAX], method[REF_MAX];
 		json_t *item;
 		size_t i = 0;
 
-		path_text(route, path);
+		route_path_text(route, path);
 		for (; route->method[i]; i++)
 			method[i] = (char)tolower((unsigned char)route->method[i]);
 		method[i] = '\0';

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define IDLE_TIMEOUT_SECONDS 5 /* of a client that sends nothing */
 #define PATIENCE_REQUEST_MS 10000
 #define PATIENCE_ANSWER_MS 60000
 

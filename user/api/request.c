@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One request between libmicrohttpd and api_route(). Decides who may come in and how much a body may be; must not know what is served. */
+#include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/access.h"
 #include "api/page.h"
@@ -20,6 +22,13 @@ struct upload {
 	unsigned refused;            /* status code: the body is thrown away; 0: go on */
 	char *body;
 	size_t length, seen;         /* bytes kept; bytes that came */
+	/* An answer that takes several turns of the loop, during which the connection is suspended. */
+	struct listener *listener;
+	struct MHD_Connection *connection;
+	struct survey_job job;
+	struct large large;
+	struct api_response response;
+	bool is_made;                /* response is the answer */
 };
 
 static struct MHD_Response *make_response(struct api_response *response)
@@ -30,6 +39,7 @@ static struct MHD_Response *make_response(struct api_response *response)
 		out = MHD_create_response_from_buffer(strlen(response->body), response->body, MHD_RESPMEM_MUST_FREE);
 	if (!out)
 		free(response->body);
+	response->body = NULL;
 	return out;
 }
 
@@ -73,6 +83,8 @@ static enum MHD_Result send_response(struct listener *listener, struct MHD_Conne
 		MHD_add_response_header(out, "Allow", response->allow);
 	if (*response->etag)
 		MHD_add_response_header(out, "ETag", response->etag);
+	if (response->closes)
+		MHD_add_response_header(out, "Connection", "close");
 	if (response->status == 401)
 		MHD_add_response_header(out, "WWW-Authenticate", "Bearer");
 	if (response->status == 503 && response->is_stream)
@@ -82,11 +94,60 @@ static enum MHD_Result send_response(struct listener *listener, struct MHD_Conne
 	return result;
 }
 
+/* ---- answers that are made in pieces ---- */
+
+static void begin_large(void *userdata)
+{
+	struct upload *upload = userdata;
+
+	free(upload->large.text.bytes);
+	upload->large = (struct large){.form = upload->response.large};
+}
+
+static bool go_on_with_large(void *userdata, const struct snapshot *snapshot)
+{
+	struct upload *upload = userdata;
+
+	return large_go_on(&upload->large, snapshot);
+}
+
+static void end_large(void *userdata, int r)
+{
+	struct upload *upload = userdata;
+	struct api_response *response = &upload->response;
+	struct text *text = &upload->large.text;
+
+	if (r == 0 && !text->failed) {
+		response->status = upload->large.status ?: response->status;
+		response->body = text->bytes;
+		*text = (struct text){0};
+	} else {
+		api_response_error(response, 500, "cannot look at everything: %s", strerror(r < 0 ? -r : ENOMEM));
+	}
+	upload->is_made = true;
+	MHD_resume_connection(upload->connection); /* it is taken again, to be answered */
+	run_soon(upload->listener);
+}
+
+static enum MHD_Result answer_later(struct listener *listener, struct MHD_Connection *connection, struct upload *upload,
+				    const struct api_response *response)
+{
+	upload->listener = listener;
+	upload->connection = connection;
+	upload->response = *response;
+	upload->job = (struct survey_job){.begin = begin_large, .go_on = go_on_with_large, .end = end_large, .userdata = upload};
+	survey_add(listener->api->survey, &upload->job);
+	MHD_suspend_connection(connection);
+	return MHD_YES;
+}
+
 static enum MHD_Result send_refusal(struct listener *listener, struct MHD_Connection *connection, unsigned status)
 {
-	struct api_response response = {};
+	struct api_response response = {.closes = status == 400};
 
-	if (status == 413)
+	if (status == 400)
+		api_response_error(&response, status, "the body's length is said in two ways: one Content-Length, or Transfer-Encoding: chunked");
+	else if (status == 413)
 		api_response_error(&response, status, "the body is over %d bytes", API_BODY_MAX);
 	else if (listener->api->token_file)
 		api_response_error(&response, status, "this needs the token: Authorization: Bearer TOKEN");
@@ -108,6 +169,37 @@ static enum api_access access_of(const struct listener *listener, struct MHD_Con
 			       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin"), api->tls) ? API_WRITE : API_NONE;
 }
 
+/* How the length of a body is said. */
+struct framing {
+	unsigned lengths, encodings; /* headers */
+	bool is_strange;             /* an encoding other than "chunked", which is all that libmicrohttpd reads */
+};
+
+static enum MHD_Result see_header(void *userdata, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct framing *framing = userdata;
+
+	(void)kind;
+	framing->lengths += strcasecmp(key, "Content-Length") == 0;
+	if (strcasecmp(key, "Transfer-Encoding") == 0) {
+		framing->encodings++;
+		framing->is_strange = framing->is_strange || !value || strcasecmp(value, "chunked") != 0;
+	}
+	return MHD_YES;
+}
+
+/*
+ * Of a body whose length is said in two ways, a proxy in front may have read the other: what is a body to one of the two is a request to
+ * the other (RFC 9112 sections 6.1 and 6.3, "request smuggling"). Libmicrohttpd 0.9.75 takes them.
+ */
+static bool is_ambiguous(struct MHD_Connection *connection)
+{
+	struct framing framing = {0};
+
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, see_header, &framing);
+	return framing.lengths + framing.encodings > 1 || framing.is_strange;
+}
+
 static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *connection, const char *method,
 			     const char *url, void **request_state)
 {
@@ -118,6 +210,8 @@ static enum MHD_Result begin(struct listener *listener, struct MHD_Connection *c
 	if (!upload)
 		return MHD_NO;
 	*request_state = upload;
+	if (is_ambiguous(connection))
+		return send_refusal(listener, connection, 400);
 	upload->access = access_of(listener, connection);
 	if (upload->access == API_NONE && !page_is_asked(method, url))
 		upload->refused = 401;
@@ -141,6 +235,9 @@ static void now_it_does(struct MHD_Connection *connection, int what)
 		return;
 	client->what = what;
 	client->since_ms = clock_monotonic_ms();
+	/* A browser that draws thousands of rows takes nothing for seconds: of an answer all of its time may be silence. */
+	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
+				  what == PATIENCE_ANSWER ? PATIENCE_ANSWER_MS / 1000 : IDLE_TIMEOUT_SECONDS);
 }
 
 static enum MHD_Result take_body(struct upload *upload, const char *data, size_t length)
@@ -192,6 +289,8 @@ enum MHD_Result request_take(void *userdata, struct MHD_Connection *connection, 
 	}
 	if (upload->refused)
 		return send_refusal(listener, connection, upload->refused);
+	if (upload->is_made)
+		return send_response(listener, connection, &upload->response);
 	request.body = upload->body;
 	request.body_length = upload->length;
 	request.last_event_id = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Last-Event-ID");
@@ -200,6 +299,8 @@ enum MHD_Result request_take(void *userdata, struct MHD_Connection *connection, 
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_parameter, &request);
 	api_route(listener->api->handlers, listener->api->userdata, &request, &response);
 	now_it_does(connection, response.is_stream ? PATIENCE_STREAM : PATIENCE_ANSWER);
+	if (response.large)
+		return answer_later(listener, connection, upload, &response);
 	return send_response(listener, connection, &response);
 }
 
@@ -209,8 +310,11 @@ void request_end(void *userdata, struct MHD_Connection *connection, void **reque
 
 	(void)userdata, (void)code;
 	now_it_does(connection, PATIENCE_REQUEST);
-	if (upload)
+	if (upload) {
 		free(upload->body);
+		free(upload->response.body);
+		free(upload->large.text.bytes);
+	}
 	free(upload);
 	*request_state = NULL;
 }

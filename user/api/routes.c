@@ -81,94 +81,71 @@ void call_reply(struct call *call, int r, struct api_reply *reply)
 
 /* ---- what is ---- */
 
-static void answer_text(struct call *call, char *take_body)
+static bool take_snapshot(struct call *call, const char *name, struct snapshot *snapshot)
 {
-	call->response->status = 200;
-	call->response->content_type = type_json;
-	call->response->body = take_body;
-	if (!take_body)
-		api_response_error(call->response, 500, "out of memory");
-}
-
-static bool take_snapshot(struct call *call, struct snapshot *snapshot)
-{
-	int r = call->handlers->snapshot(call->userdata, snapshot);
+	int r = call->handlers->snapshot_of(call->userdata, name, snapshot);
 
 	if (r < 0)
 		api_response_error(call->response, 500, "cannot take a snapshot: %s", strerror(-r));
 	return r >= 0;
 }
 
+static void answer_large(struct call *call, const struct large_form *form)
+{
+	call->response->status = 200;
+	call->response->content_type = form->content_type;
+	call->response->large = form;
+}
+
 void get_health(struct call *call)
 {
-	struct snapshot snapshot = {};
-	json_t *health;
-	const char *status;
-
-	if (!take_snapshot(call, &snapshot))
-		return;
-	health = api_health_json(&snapshot);
-	status = json_string_value(json_object_get(health, "status"));
-	call_answer(call, status && strcmp(status, "unhealthy") == 0 ? 503 : 200, health);
-	call->handlers->snapshot_free(call->userdata, &snapshot);
+	answer_large(call, &large_health);
 }
 
 void get_metrics(struct call *call)
 {
-	struct snapshot snapshot = {};
-
-	if (!take_snapshot(call, &snapshot))
-		return;
-	call->response->body = api_metrics_text(&snapshot);
-	call->response->status = 200;
-	call->response->content_type = "text/plain; version=0.0.4; charset=utf-8";
-	if (!call->response->body)
-		api_response_error(call->response, 500, "out of memory");
-	call->handlers->snapshot_free(call->userdata, &snapshot);
+	answer_large(call, &large_metrics);
 }
 
 void get_status(struct call *call)
 {
-	struct snapshot snapshot = {};
-
-	if (!take_snapshot(call, &snapshot))
-		return;
-	answer_text(call, api_status_text(&snapshot));
-	call->handlers->snapshot_free(call->userdata, &snapshot);
+	answer_large(call, &large_status);
 }
 
-static void get_kind(struct call *call, const char *noun, char *(*all)(const struct snapshot *),
+static void get_kind(struct call *call, const char *noun, const struct large_form *all,
 		     json_t *(*by_name)(const struct snapshot *, const char *))
 {
 	struct snapshot snapshot = {};
 	json_t *one;
 
-	if (!take_snapshot(call, &snapshot))
+	if (!*call->name) {
+		answer_large(call, all);
 		return;
-	if (!*call->name)
-		answer_text(call, all(&snapshot));
-	else if ((one = by_name(&snapshot, call->name))) {
+	}
+	if (!take_snapshot(call, call->name, &snapshot))
+		return;
+	if ((one = by_name(&snapshot, call->name))) {
 		call_answer(call, 200, one);
 		etag_of(&snapshot, etag_kind_of(call->request->path), call->name, call->response->etag);
-	}
-	else
+	} else {
 		api_response_error(call->response, 404, "no %s is named \"%s\"", noun, call->name);
+	}
 	call->handlers->snapshot_free(call->userdata, &snapshot);
 }
 
 void get_services(struct call *call)
 {
-	get_kind(call, "service", api_services_text, api_service_by_name);
+	get_kind(call, "service", &large_services, api_service_by_name);
 }
 
 void get_groups(struct call *call)
 {
-	get_kind(call, "group", api_groups_text, api_group_by_name);
+	get_kind(call, "group", &large_groups, api_group_by_name);
 }
 
 void get_backends(struct call *call)
 {
-	get_kind(call, "backend", api_backends_text, api_backend_by_name);
+	get_kind(call, "backend", &large_backends, api_backend_by_name);
 }
 
 int call_query(struct call *call, const char **ret_values)
@@ -323,23 +300,21 @@ static void allow(const char *method, char *methods, size_t size)
 		 strcmp(method, "GET") == 0 ? ", HEAD" : "");
 }
 
-/* Whether the group or backend is still what the client saw; of who does not say what that was, it is. */
-static bool is_as_seen(struct call *call)
+bool call_is_as_seen(struct call *call, enum etag_kind kind, const char *name)
 {
 	const struct api_request *request = call->request;
-	enum etag_kind kind = etag_kind_of(request->path);
 	struct snapshot snapshot = {};
 	char etag[ETAG_MAX];
 	bool same;
 
 	if (!request->if_match || kind == ETAG_NONE)
 		return true;
-	if (!take_snapshot(call, &snapshot))
+	if (!take_snapshot(call, name, &snapshot))
 		return false;
-	same = etag_of(&snapshot, kind, call->name, etag) && etag_is_in(request->if_match, etag);
+	same = etag_of(&snapshot, kind, name, etag) && etag_is_in(request->if_match, etag);
 	call->handlers->snapshot_free(call->userdata, &snapshot);
 	if (!same)
-		api_response_error(call->response, 412, "%s is not what it was when you looked: look again, and then decide", call->name);
+		api_response_error(call->response, 412, "%s is not what it was when you looked: look again, and then decide", name);
 	return same;
 }
 
@@ -351,7 +326,7 @@ static void serve(struct call *call)
 	if (!reads && call->request->access != API_WRITE)
 		api_response_error(call->response, 403, "this token may only read: %s %s needs that of token_file", route->method,
 				   call->request->path);
-	else if (reads || is_as_seen(call))
+	else if (reads || call_is_as_seen(call, etag_kind_of(call->request->path), call->name))
 		route->serve(call);
 }
 

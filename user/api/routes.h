@@ -6,6 +6,7 @@
 #include "api/access.h"
 #include "api/api.h"
 #include "api/etag.h"
+#include "api/large.h"
 
 #define API_BODY_MAX (1 << 20) /* bytes of a request's body: ten thousand prefixes to deny, and twice as much */
 #define API_PARAMETERS_MAX 8
@@ -31,11 +32,13 @@ struct api_request {
 struct api_response {
 	unsigned status;
 	char *body;                /* allocated */
+	const struct large_form *large; /* instead of a body, a document that is to be made in pieces */
 	const char *content_type;
 	char allow[64];            /* with 405, else "" */
 	char etag[ETAG_MAX];       /* of the one group or backend that is answered, else "" */
 	bool is_stream;            /* instead of a body, the stream … */
 	uint64_t stream_since;     /* … with the events behind this id first; UINT64_MAX: only what comes */
+	bool closes;               /* the connection, after it */
 	const char *policy;        /* Content-Security-Policy of a page, else NULL */
 };
 

@@ -16,7 +16,6 @@
 #include "base/log.h"
 
 #define CONNECTIONS_MAX 64
-#define IDLE_TIMEOUT_SECONDS 5
 /* TLS 1.2 and 1.3 alone (RFC 8996). */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -180,7 +179,9 @@ int api_open(sd_event *event, const struct api_options *options, const struct ap
 	api->event = sd_event_ref(event);
 	api->handlers = handlers;
 	api->userdata = userdata;
-	r = stream_new(event, handlers, userdata, &api->stream);
+	r = survey_new(event, handlers, userdata, &api->survey);
+	if (r >= 0)
+		r = stream_new(event, handlers, userdata, api->survey, &api->stream);
 	if (r >= 0)
 		r = open_unix(api, options->socket_path);
 	if (r >= 0 && options->listen)
@@ -208,11 +209,15 @@ void api_close(struct api *api)
 	if (!api)
 		return;
 	remove_socket(api);
+	/* A daemon cannot stop with suspended connections. */
+	if (api->survey)
+		survey_cancel(api->survey);
 	if (api->stream)
-		stream_end(api->stream); /* a daemon cannot stop with suspended connections */
+		stream_end(api->stream);
 	listener_close(&api->unix_listener);
 	listener_close(&api->tcp_listener);
 	stream_free(api->stream);
+	survey_free(api->survey);
 	sd_event_unref(api->event);
 	free(api->socket_path);
 	tls_close(api->tls);

@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "api/patience.h"
 #include "api/stream.h"
+#include "api/survey.h"
 #include "api/tls.h"
 
 struct listener {
@@ -22,6 +23,7 @@ struct listener {
 struct api {
 	sd_event *event;
 	struct listener unix_listener, tcp_listener;
+	struct survey *survey;
 	struct stream *stream;
 	char *socket_path;           /* NULL until it is ours */
 	dev_t socket_device;

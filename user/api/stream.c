@@ -48,6 +48,10 @@ struct stream {
 	size_t bytes;
 	uint64_t last_event;       /* id */
 	struct changes changes;
+	struct survey *survey;
+	struct survey_job look;
+	struct text found;         /* by the look */
+	uint64_t period_ms;        /* that the look is followed by */
 	uint64_t looked_ms, looked_for_ms, said_ms; /* when, how long it took; when something was sent */
 	bool ended;
 };
@@ -110,44 +114,66 @@ static uint64_t put_events(const struct stream *stream, struct text *text, uint6
 	return since;
 }
 
-static void look(struct stream *stream)
-{
-	uint64_t before = clock_monotonic_ms();
-	struct snapshot snapshot = {0};
-	struct text text = {0};
-
-	if (stream->handlers->snapshot(stream->userdata, &snapshot) == 0) {
-		if (!changes_look(&stream->changes, &snapshot, clock_wall_ms(), &text)) {
-			text.length = 0; /* half a message */
-			text_put(&text, "event: reset\ndata: {}\n\n");
-		}
-		stream->handlers->snapshot_free(stream->userdata, &snapshot);
-	}
-	stream->looked_ms = clock_monotonic_ms();
-	stream->looked_for_ms = stream->looked_ms - before;
-	send_all(stream, &text);
-}
-
-/* So that the next look is `period_ms` after the last one ended, or later when that one was dear. */
+/* So that the next look is `period_ms` after the last one ended, or later when that one was dear; one that goes on is followed by it. */
 static void look_after(struct stream *stream, uint64_t period_ms)
 {
 	uint64_t now = clock_monotonic_ms(), dear = COST_SHARE * stream->looked_for_ms, due;
 
+	stream->period_ms = period_ms;
+	if (stream->look.waits)
+		return;
 	due = stream->looked_ms + (period_ms > dear ? period_ms : dear);
 	sd_event_source_set_time_relative(stream->timer, due > now ? (due - now) * 1000 : 0);
 	sd_event_source_set_enabled(stream->timer, SD_EVENT_ONESHOT);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+/* ---- a look ---- */
+
+static void begin_look(void *userdata)
 {
 	struct stream *stream = userdata;
-	struct text text = {0};
 
+	stream->found.length = 0;
+}
+
+static bool go_on_looking(void *userdata, const struct snapshot *snapshot)
+{
+	struct stream *stream = userdata;
+
+	if (snapshot->missing)
+		return false;
+	if (!changes_look(&stream->changes, snapshot, clock_wall_ms(), &stream->found)) {
+		stream->found.length = 0; /* half a message */
+		text_put(&stream->found, "event: reset\ndata: {}\n\n");
+	}
+	return true;
+}
+
+static void end_look(void *userdata, int r)
+{
+	struct stream *stream = userdata;
+
+	(void)r; /* without one, there is nothing to tell */
+	stream->looked_ms = clock_monotonic_ms();
+	stream->looked_for_ms = stream->look.spent_ns / 1000000;
+	send_all(stream, &stream->found);
+	stream->found = (struct text){0};
+	if (stream->looked_ms - stream->said_ms >= SILENCE_MS && text_put(&stream->found, ":\n\n"))
+		send_all(stream, &stream->found);
+	stream->found = (struct text){0};
+	look_after(stream, stream->period_ms);
+}
+
+static void look(struct stream *stream, uint64_t period_ms)
+{
+	stream->period_ms = period_ms;
+	survey_add(stream->survey, &stream->look);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
 	(void)source, (void)usec;
-	look(stream);
-	if (clock_monotonic_ms() - stream->said_ms >= SILENCE_MS && text_put(&text, ":\n\n"))
-		send_all(stream, &text);
-	look_after(stream, PERIOD_MS);
+	look(userdata, PERIOD_MS);
 	return 0;
 }
 
@@ -176,6 +202,9 @@ static void sleep_if_alone(struct stream *stream)
 {
 	if (stream->readers)
 		return;
+	survey_remove(stream->survey, &stream->look);
+	free(stream->found.bytes);
+	stream->found = (struct text){0};
 	sd_event_source_set_enabled(stream->timer, SD_EVENT_OFF);
 	sd_event_source_set_enabled(stream->after_turn, SD_EVENT_OFF);
 	changes_clear(&stream->changes);
@@ -183,7 +212,10 @@ static void sleep_if_alone(struct stream *stream)
 		forget_oldest(stream);
 }
 
-/* The first reader wakes the stream: the trail is followed from its end, and what comes is compared with how things are now. */
+/*
+ * The first reader wakes the stream: the trail is followed from its end, and what comes is compared with how things are now, which is
+ * seen before anything that the reader asks for when it knows that the stream is open.
+ */
 static void begin(struct stream *stream)
 {
 	struct event events[EVENTS_AT_ONCE];
@@ -191,9 +223,8 @@ static void begin(struct stream *stream)
 
 	while ((n = stream->handlers->events(stream->userdata, stream->last_event, events, EVENTS_AT_ONCE)) > 0)
 		stream->last_event = events[n - 1].id;
-	look(stream);
+	look(stream, PERIOD_MS);
 	sd_event_source_set_enabled(stream->after_turn, SD_EVENT_ON);
-	look_after(stream, PERIOD_MS);
 }
 
 int stream_join(struct stream *stream, uint64_t since, void (*wake)(void *userdata), void *userdata,
@@ -296,7 +327,7 @@ ssize_t stream_read(struct stream_reader *reader, char *buffer, size_t size)
 
 /* ---- the stream ---- */
 
-int stream_new(sd_event *event, const struct api_handlers *handlers, void *userdata, struct stream **ret_stream)
+int stream_new(sd_event *event, const struct api_handlers *handlers, void *userdata, struct survey *survey, struct stream **ret_stream)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
 	int r;
@@ -305,6 +336,8 @@ int stream_new(sd_event *event, const struct api_handlers *handlers, void *userd
 		return -ENOMEM;
 	stream->handlers = handlers;
 	stream->userdata = userdata;
+	stream->survey = survey;
+	stream->look = (struct survey_job){.begin = begin_look, .go_on = go_on_looking, .end = end_look, .userdata = stream};
 	r = sd_event_add_post(event, &stream->after_turn, on_turn, stream);
 	if (r >= 0)
 		r = sd_event_add_time_relative(event, &stream->timer, CLOCK_MONOTONIC, 0, 10000, on_timer, stream);

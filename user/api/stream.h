@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "api/api.h"
+#include "api/survey.h"
 
 #define STREAM_READERS_MAX 32
 #define STREAM_BYTES_MAX (8 << 20) /* of messages that not everybody has read */
@@ -17,8 +17,8 @@
 struct stream;
 struct stream_reader;
 
-/* `event` is borrowed. 0 | -errno. */
-int stream_new(sd_event *event, const struct api_handlers *handlers, void *userdata, struct stream **ret_stream);
+/* `event` and `survey` are borrowed. 0 | -errno. */
+int stream_new(sd_event *event, const struct api_handlers *handlers, void *userdata, struct survey *survey, struct stream **ret_stream);
 /* All readers have left. */
 void stream_free(struct stream *stream);
 

@@ -65,7 +65,7 @@ const struct route api_routes[] = {
 	ROUTE("GET", "/api/v1/flows", get_flows, "live pinned flows of each backend", "Flows", QUERY({"backend", false, "of this one alone"})),
 	ROUTE("POST", "/api/v1/trace", post_trace, "begins to watch packets", "Watcher",
 	 BODY({"service", BODY_TEXT, false, "of this service"}, {"backend", BODY_TEXT, false, "to this backend"},
-	      {"client", BODY_TEXT, false, "from this prefix"}, {"reason", BODY_TEXT, false, "dropped for this reason"},
+	      {"client", BODY_TEXT, false, "from this prefix"}, {"reason", BODY_TEXT, false, "dropped for this reason, or sent on because of it"},
 	      {"bytes", BODY_BOOLEAN, false, "the packets themselves as well"})),
 	ROUTE("GET", "/api/v1/trace/*", get_trace, "packets that came since; who does not ask for a while has left", "Traced"),
 	ROUTE("DELETE", "/api/v1/trace/*", delete_trace, "leaves", "Done"),

@@ -34,6 +34,7 @@ static const struct key {
 	KEY(method, WEB),
 	KEY(status, WEB),
 	KEY(http_version, WEB),
+	KEY(keepalive, WEB),
 	KEY(send, FOR(CHECK_TCP) | FOR(CHECK_UDP) | FOR(CHECK_AGENT)),
 	KEY(send_hex, FOR(CHECK_TCP) | FOR(CHECK_UDP)),
 	KEY(expect, FOR(CHECK_TCP) | FOR(CHECK_UDP) | WEB),
@@ -200,6 +201,10 @@ static void validate_via(struct report *report, const char *who, const struct dr
 	if (via && merged->type.number == CHECK_UDP && !merged->expect.ok && !merged->expect_hex.ok)
 		report_error(report, own->via.at.line ? own->via.at : blame(own),
 			     "%shealth_check: via: service needs an answer to wait for: add \"expect\"", who);
+	if (via && merged->keepalive.ok && merged->keepalive.number)
+		report_error(report, own->keepalive.at.line ? own->keepalive.at : own->via.at.line ? own->via.at : blame(own),
+			     "%shealth_check: keepalive on and via: service cannot stand together: each check goes the service's way from "
+			     "its first packet on; remove one of them", who);
 }
 
 static void validate_question(struct report *report, const char *who, const struct draft_check *own,
@@ -349,6 +354,7 @@ void check_build(struct report *report, const struct draft_check *merged, struct
 		.fast_interval_ms = draft.fast_interval.number,
 		.method = text_for(report, &draft.method),
 		.http_version = draft.http_version.number,
+		.keepalive = draft.keepalive.number,
 		.send = build_bytes(report, &draft.send, &draft.send_hex),
 		.expect = build_bytes(report, &draft.expect, &draft.expect_hex),
 		.sni = text_for(report, &draft.sni),

@@ -52,7 +52,8 @@ static bool numbers_equal(const struct config_check *a, const struct config_chec
 	return a->type == b->type && a->on_down == b->on_down && a->port == b->port && a->interval_ms == b->interval_ms &&
 	       a->timeout_ms == b->timeout_ms && a->healthy_threshold == b->healthy_threshold &&
 	       a->unhealthy_threshold == b->unhealthy_threshold && a->fast_interval_ms == b->fast_interval_ms &&
-	       a->n_status == b->n_status && a->http_version == b->http_version && a->no_verify == b->no_verify &&
+	       a->n_status == b->n_status && a->http_version == b->http_version && a->keepalive == b->keepalive &&
+	       a->no_verify == b->no_verify &&
 	       a->via_service == b->via_service && a->padded_interval_ms == b->padded_interval_ms &&
 	       a->query_type == b->query_type && a->rcode == b->rcode && a->n_parts == b->n_parts &&
 	       !memcmp(&a->health, &b->health, sizeof(a->health)) && !memcmp(&a->answer, &b->answer, sizeof(a->answer)) &&
@@ -184,6 +185,8 @@ static void describe_web(FILE *to, const struct config_check *check)
 			i ? "," : ", status", check->status[i].first, check->status[i].last);
 	if (check->http_version == HTTP_VERSION_2)
 		fprintf(to, ", http_version 2");
+	if (check->keepalive)
+		fprintf(to, ", keepalive on");
 	if (check->sni)
 		fprintf(to, ", sni %s", check->sni);
 	if (check->no_verify)

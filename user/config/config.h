@@ -94,6 +94,7 @@ struct config_check {
 	struct config_status_range status[CONFIG_STATUS_RANGES_MAX];
 	size_t n_status;              /* 0: as 200-399 */
 	enum config_http_version http_version;
+	bool keepalive;               /* the connection stays for the next check */
 	struct config_bytes send;     /* TCP, UDP, agent: what is sent */
 	struct config_bytes expect;   /* TCP, UDP, HTTP(S): what the answer, or the body, must have in it */
 	char *sni;                    /* HTTPS; NULL: host, without one the address */

@@ -61,7 +61,7 @@ struct draft_health {
 struct draft_check {
 	struct place at;
 	struct item type, port, interval, fast_interval, timeout, healthy_threshold, unhealthy_threshold;
-	struct item path, host, method, status, http_version, send, send_hex, expect, expect_hex;
+	struct item path, host, method, status, http_version, keepalive, send, send_hex, expect, expect_hex;
 	struct item sni, verify, ca_file, certificate_file, key_file;
 	struct item query, query_type, rcode, answer;
 	struct item via, padded_interval;

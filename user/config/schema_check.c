@@ -39,6 +39,9 @@ const struct schema command_schema = {"word", .size = sizeof(struct draft_word),
 	{"status", FIELD_STATUS, AT(draft_check, status), .standard = "200-399", .meaning = "http, https: the codes that are good"}, \
 	{"http_version", FIELD_WORD, AT(draft_check, http_version), .words = http_version_words, .standard = "1.1", \
 	 .meaning = "http, https: `2` by ALPN, or without TLS at once"}, \
+	{"keepalive", FIELD_WORD, AT(draft_check, keepalive), .words = verify_words, .standard = "off", \
+	 .meaning = "http, https: with `on` the connection stays for the next check, while the server keeps it: cheaper, and a server that no " \
+		    "longer accepts new ones does not show"}, \
 	{"send", FIELD_TEXT, AT(draft_check, send), .min = 1, .max = TEXT_MAX, .otherwise = "nothing", \
 	 .meaning = "tcp, udp, agent: bytes to send. YAML's double quotes know `\"\\r\\n\"`"}, \
 	{"send_hex", FIELD_HEX, AT(draft_check, send_hex), .otherwise = "nothing", .meaning = "tcp, udp: the same in hexadecimal"}, \

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/traffic.h"
 #include "config/config.h"
 
 #include <shunt/reasons.h>
@@ -18,17 +19,17 @@
 struct datapath;
 
 struct datapath_options {
-	const char *bpf_dir;            /* where maps and program are pinned; made if missing */
+	const char *bpf_dir; /* where maps and program are pinned; made if missing */
 	uint64_t hash_seed;
-	uint32_t table_size;            /* slots in a group's table, a power of two ≥ SHUNT_SLOTS_PER_LINE */
-	uint32_t flow_table_size;       /* flows, a power of two ≥ SHUNT_FLOWS_PER_LINE */
-	uint32_t flow_timeout_ms;       /* an established flow idle for longer may lose its place to another; 0: never */
-	uint32_t groups;                /* there must be room for so many */
-	uint32_t client_table_size;     /* clients whose limits are kept, a power of two ≥ SHUNT_CLIENTS_PER_LINE */
-	uint32_t listed;                /* prefixes of allow and of clients that are found fast; more are found slowly */
-	uint32_t features;              /* enum shunt_features */
+	uint32_t table_size; /* slots in a group's table, a power of two ≥ SHUNT_SLOTS_PER_LINE */
+	uint32_t flow_table_size; /* flows, a power of two ≥ SHUNT_FLOWS_PER_LINE */
+	uint32_t flow_timeout_ms; /* an established flow idle for longer may lose its place to another; 0: never */
+	uint32_t groups; /* there must be room for so many */
+	uint32_t client_table_size; /* clients whose limits are kept, a power of two ≥ SHUNT_CLIENTS_PER_LINE */
+	uint32_t listed; /* prefixes of allow and of clients that are found fast; more are found slowly */
+	uint32_t features; /* enum shunt_features */
 	__be32 source_entropy_ipv4;
-	bool fresh;                     /* do not adopt what is pinned: put empty maps in its place */
+	bool fresh; /* do not adopt what is pinned: put empty maps in its place */
 };
 
 /*
@@ -41,8 +42,8 @@ struct datapath_options {
 int datapath_open(const struct datapath_options *options, struct datapath **ret_datapath);
 /* Frees memory and descriptors; the data path stays pinned and attached. NULL is fine. */
 void datapath_close(struct datapath *datapath);
-bool datapath_adopted(const struct datapath *datapath);  /* maps were there already */
-const char *datapath_error(void);                        /* why the last call failed, for people; "" when there is no more to say than errno */
+bool datapath_adopted(const struct datapath *datapath); /* maps were there already */
+const char *datapath_error(void); /* why the last call failed, for people; "" when there is no more to say than errno */
 uint32_t datapath_features(const struct datapath *datapath); /* that it was opened with */
 uint32_t datapath_room(const struct datapath *datapath); /* groups that fit */
 uint32_t datapath_listed(const struct datapath *datapath); /* prefixes that it was opened for, or more */
@@ -52,7 +53,7 @@ struct datapath_attachment {
 	char name[IF_NAMESIZE];
 	int ifindex;
 	bool native, dispatcher;
-	uint32_t program_id;            /* what we have attached, 0: what was there before us */
+	uint32_t program_id; /* what we have attached, 0: what was there before us */
 };
 /* Attaches to an interface, in place of an older program of ours if there is one, without a gap. -EBUSY: another's program. */
 int datapath_attach(struct datapath *datapath, const char *interface, enum config_xdp_mode mode);
@@ -75,7 +76,8 @@ uint64_t datapath_service_salt(const struct datapath *datapath, const struct shu
 /* The complete set of what nat backends answer for; of one key the first. Only with SHUNT_FEATURE_NAT is there room. */
 int datapath_set_answers(struct datapath *datapath, const struct shunt_answer *answers, size_t n);
 const struct shunt_answer *datapath_find_answer(const struct datapath *datapath, const struct shunt_service_key *key);
-void datapath_each_answer(const struct datapath *datapath, void (*found)(void *userdata, const void *answer), void *userdata);
+void datapath_each_answer(const struct datapath *datapath, void (*found)(void *userdata, const void *answer),
+			  void *userdata);
 
 /* Index of the group with this identity; made, with an empty table, when there is none. -ENOSPC: open with room for more. */
 int datapath_group(struct datapath *datapath, uint64_t identity, uint32_t *ret_group, bool *ret_found);
@@ -85,13 +87,18 @@ bool datapath_group_used(const struct datapath *datapath, uint32_t group, uint64
 const struct shunt_slot *datapath_table(const struct datapath *datapath, uint32_t group);
 /* Writes the table that nobody looks at, then switches to it. */
 void datapath_publish_table(struct datapath *datapath, uint32_t group, const struct shunt_slot *words);
+/* Id of the backend that takes flows for which probing finds nobody; 0: they are dropped. */
+void datapath_set_reserve(struct datapath *datapath, uint32_t group, uint32_t backend);
+uint32_t datapath_reserve(const struct datapath *datapath, uint32_t group);
 
 /* Id of the backend with this identity; made, not alive, when there is none. -ENOSPC. */
 int datapath_backend(struct datapath *datapath, uint64_t identity, uint32_t *ret_id, bool *ret_found);
 void datapath_backend_remove(struct datapath *datapath, uint32_t id); /* no slot and no flow may have it */
 const struct shunt_backend *datapath_peek_backend(const struct datapath *datapath, uint32_t id);
-void datapath_backend_address(struct datapath *datapath, uint32_t id, const struct shunt_addr *address, uint16_t port_host);
-void datapath_backend_port(struct datapath *datapath, uint32_t id, uint16_t port_host); /* nat delivers there; 0: none */
+void datapath_backend_address(struct datapath *datapath, uint32_t id, const struct shunt_addr *address,
+			      uint16_t port_host);
+void datapath_backend_port(struct datapath *datapath, uint32_t id,
+			   uint16_t port_host); /* nat delivers there; 0: none */
 void datapath_backend_source(struct datapath *datapath, uint32_t id, const struct shunt_addr *source);
 void datapath_backend_alive(struct datapath *datapath, uint32_t id, bool alive);
 /* What least-connections compares. */
@@ -110,7 +117,8 @@ struct shunt_list_key datapath_prefix_key(const struct shunt_addr *address, uint
  */
 int datapath_set_prefixes(struct datapath *datapath, enum datapath_list list, struct shunt_list_key *keys, size_t n,
 			  bool keep);
-uint64_t datapath_prefix_packets(const struct datapath *datapath, const struct shunt_list_key *key); /* dropped by deny */
+uint64_t datapath_prefix_packets(const struct datapath *datapath,
+				 const struct shunt_list_key *key); /* dropped by deny */
 /* Buckets go on as they are. */
 void datapath_set_limit(struct datapath *datapath, uint32_t service, const struct shunt_limit *limit);
 
@@ -139,12 +147,15 @@ size_t datapath_server_ids(const struct datapath *datapath, const struct datapat
 int datapath_neighbours_fd(const struct datapath *datapath); /* readable when there are some */
 /* Takes what waits; every one as often as packets have missed it. */
 void datapath_take_neighbours(struct datapath *datapath,
-			      void (*wanted)(void *userdata, const struct shunt_neighbour_wanted *neighbour), void *userdata);
+			      void (*wanted)(void *userdata, const struct shunt_neighbour_wanted *neighbour),
+			      void *userdata);
 
 /* ---- reading ---- */
-void datapath_service_stats(struct datapath *datapath, uint32_t id, struct shunt_service_stats *ret_stats);
+/* Of `n` ids from `first` on; of one that does not exist, zeros. A thousand cost little more than ten. */
+void datapath_service_stats(struct datapath *datapath, uint32_t first, uint32_t n, struct traffic *ret_list);
 void datapath_service_clear_stats(struct datapath *datapath, uint32_t id);
-void datapath_backend_stats(struct datapath *datapath, uint32_t id, struct shunt_backend_stats *ret_stats);
+void datapath_backend_stats(struct datapath *datapath, uint32_t first, uint32_t n, struct traffic *ret_list);
+void datapath_backend_signs(struct datapath *datapath, uint32_t id, struct shunt_backend_signs *ret_signs);
 void datapath_drop_stats(struct datapath *datapath, uint64_t ret_drops[SHUNT_DROP_REASON_COUNT]);
 
 /*
@@ -167,7 +178,8 @@ struct datapath_flow {
 	bool starts;
 	bool unknown; /* as if nobody had pinned it */
 };
-int datapath_explain(struct datapath *datapath, const struct datapath_flow *flow, struct shunt_explanation *ret_explanation);
+int datapath_explain(struct datapath *datapath, const struct datapath_flow *flow,
+		     struct shunt_explanation *ret_explanation);
 
 /* ---- tracing ---- */
 /*
@@ -175,8 +187,8 @@ int datapath_explain(struct datapath *datapath, const struct datapath_flow *flow
  * called by datapath_trace_read(), which is due when the descriptor is readable. Nothing comes before datapath_trace_control().
  * A data path that is closed while it is traced leaves the tracing program in place, which copies nothing after until_ns.
  */
-int datapath_trace_start(struct datapath *datapath,
-			 void (*on_packet)(void *userdata, const struct shunt_trace *event), void *userdata);
+int datapath_trace_start(struct datapath *datapath, void (*on_packet)(void *userdata, const struct shunt_trace *event),
+			 void *userdata);
 void datapath_trace_stop(struct datapath *datapath);
 bool datapath_is_traced(const struct datapath *datapath);
 int datapath_trace_fd(const struct datapath *datapath);
@@ -185,8 +197,8 @@ void datapath_trace_control(struct datapath *datapath, const struct shunt_trace_
 uint64_t datapath_trace_skipped(const struct datapath *datapath); /* since it was started */
 
 struct datapath_map {
-	const char *name, *path;        /* path: where it is pinned; both hold until the next call or close */
-	const char *type;               /* "array" | "percpu_array" | "hash" | "lru_hash" | "lpm_trie" */
+	const char *name, *path; /* path: where it is pinned; both hold until the next call or close */
+	const char *type; /* "array" | "percpu_array" | "hash" | "lru_hash" | "lpm_trie" */
 	uint32_t entries, key_bytes, value_bytes;
 	uint64_t memory_bytes;
 };

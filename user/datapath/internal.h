@@ -4,6 +4,7 @@
 #define SHUNT_DATAPATH_INTERNAL_H
 
 #include "datapath/datapath.h"
+#include "datapath/features.h"
 #include "datapath/index.h"
 #include "datapath/lines.h"
 #include "shunt.skel.h"
@@ -15,7 +16,7 @@
 #include <shunt/names.h>
 
 #define ATTACHMENTS_MAX 64
-#define PINNED_MAPS 20
+#define PINNED_MAPS 23
 
 /* Where the backend with this identity is. */
 struct backend_index {
@@ -38,6 +39,8 @@ struct list_keys {
 struct datapath {
 	struct shunt_bpf *skeleton;
 	struct shunt_config cfg;
+	uint32_t feature_bits;                /* enum shunt_features */
+	struct features features;
 	char *bpf_dir;
 	bool adopted;
 	bool fresh;                           /* whatever xdp_shunt is attached is ours to replace */
@@ -82,12 +85,27 @@ static inline uint32_t coarse_units(uint32_t ms)
 	return (uint32_t)(((uint64_t)ms * 1000000) >> SHUNT_COARSE_TIME_SHIFT) + 1;
 }
 
-/* The maps that are pinned; index as in pinned_maps_of(). */
+
+/* pins.c; paths are those of maps and program in `bpf_dir`. 0 or -errno, with datapath_error(), where it is not said otherwise. */
 void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[PINNED_MAPS]);
+void pins_path(const char *bpf_dir, const char *name, char path[256]);
+int pins_make_folder(const char *bpf_dir);
+int pins_read_info(const char *bpf_dir, struct shunt_info *ret_info); /* 1 when a data path is pinned, 0 when none is */
+int pins_reuse(struct datapath *datapath, bool with_slots);
+int pins_copy_slots(struct datapath *datapath);
+int pins_put(struct datapath *datapath);
+void pins_remove(const char *bpf_dir, const struct shunt_bpf *skeleton);
+
+/* maps.c: those that the controller reads and writes, into its memory and out of it. */
+int maps_open(struct datapath *datapath);
+void maps_close(struct datapath *datapath);
+
 int datapath_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3))); /* sets datapath_error, returns error */
 /* The trie of prefixes: first what no service has any more goes, then lines change, then what is new comes. */
 int prefixes_remove_others(struct datapath *datapath, const struct shunt_service *services, size_t n);
 int prefixes_add(struct datapath *datapath, const struct shunt_service *services, size_t n);
+/* Opens an instance of the program, to be loaded with the features of `datapath`. */
+struct shunt_bpf *skeleton_open(const struct datapath *datapath);
 /* Opens another instance of the program on the maps of `datapath`, not loaded. */
 struct shunt_bpf *skeleton_sharing_maps(const struct datapath *datapath);
 /* Before loading: whether the instance is for tracing. What it then does not need is not loaded. */
@@ -98,6 +116,7 @@ const char *attached_program_name(const struct datapath *datapath);
 const struct shunt_bpf *attached_skeleton(const struct datapath *datapath);
 void datapath_trace_forget(struct datapath *datapath); /* frees; what is attached goes on */
 void links_restore(struct datapath *datapath);
+void backend_clear_stats(struct datapath *datapath, uint32_t id);
 int backends_adopt(struct datapath *datapath);
 int lists_adopt(struct datapath *datapath);
 int clients_adopt(struct datapath *datapath);

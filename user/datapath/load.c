@@ -8,17 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <linux/magic.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <xdp/libxdp.h>
 
-#include "base/cleanup.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "datapath/internal.h"
 
@@ -37,21 +31,6 @@ int datapath_fail(int error, const char *format, ...)
 	vsnprintf(last_error, sizeof(last_error), format, args);
 	va_end(args);
 	return error;
-}
-
-void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[PINNED_MAPS])
-{
-	struct bpf_map *maps[PINNED_MAPS] = {
-		skeleton->maps.info,	 skeleton->maps.services, skeleton->maps.service_seeds, skeleton->maps.groups,
-		skeleton->maps.slots,	 skeleton->maps.backends, skeleton->maps.links,		skeleton->maps.flows,
-		skeleton->maps.service_stats, skeleton->maps.backend_stats, skeleton->maps.drop_stats,
-		skeleton->maps.fragments,
-		skeleton->maps.answers,	 skeleton->maps.answer_seeds,
-		skeleton->maps.deny,	 skeleton->maps.deny_filter, skeleton->maps.allow,	skeleton->maps.limits,
-		skeleton->maps.client_groups, skeleton->maps.server_ids,
-	};
-
-	memcpy(ret_maps, maps, sizeof(maps));
 }
 
 /* What the libraries have to say is for debugging: what matters of it is in datapath_error(). */
@@ -78,156 +57,6 @@ static int libxdp_log(enum libxdp_print_level level, const char *format, va_list
 {
 	(void)level;
 	return log_library("libxdp", format, args);
-}
-
-/* ---- pins ---- */
-
-static void pin_path(const char *bpf_dir, const char *name, char path[256])
-{
-	snprintf(path, 256, "%s/%s", bpf_dir, name);
-}
-
-/* Makes the folder; it must be on a bpf filesystem, or nothing can be pinned there. */
-static int make_bpf_dir(const char *bpf_dir)
-{
-	struct statfs fs;
-	int r = file_make_directories(bpf_dir, 0700);
-
-	if (r < 0)
-		return datapath_fail(r, "%s: cannot make the folder: %s", bpf_dir, strerror(-r));
-	if (statfs(bpf_dir, &fs) < 0)
-		return datapath_fail(-errno, "%s: %s", bpf_dir, strerror(errno));
-	if ((unsigned long)fs.f_type != BPF_FS_MAGIC) {
-		rmdir(bpf_dir);
-		return datapath_fail(-EINVAL,
-				     "%s is not on a bpf filesystem: mount one with `mount -t bpf bpf /sys/fs/bpf` "
-				     "(`ip netns exec` hides it: use `nsenter --net=` instead)", bpf_dir);
-	}
-	return 0;
-}
-
-/* Puts an object under its path, in place of what is there, at no moment without either. */
-static int pin_fd(int fd, const char *bpf_dir, const char *name)
-{
-	char path[256], fresh[256];
-	int r = 0;
-
-	pin_path(bpf_dir, name, path);
-	snprintf(fresh, sizeof(fresh), "%s/%s_next", bpf_dir, name);
-	unlink(fresh);
-	if (bpf_obj_pin(fd, fresh) < 0)
-		return datapath_fail(-errno, "%s: cannot pin: %s", path, strerror(errno));
-	if (rename(fresh, path) < 0) {
-		r = datapath_fail(-errno, "%s: cannot pin: %s", path, strerror(errno));
-		unlink(fresh);
-	}
-	return r;
-}
-
-static int pin_all(struct datapath *datapath)
-{
-	struct bpf_map *maps[PINNED_MAPS];
-	int r = 0;
-
-	pinned_maps_of(datapath->skeleton, maps);
-	for (int i = 0; i < PINNED_MAPS && r == 0; i++)
-		r = pin_fd(bpf_map__fd(maps[i]), datapath->bpf_dir, bpf_map__name(maps[i]));
-	if (r == 0)
-		r = pin_fd(bpf_program__fd(datapath->skeleton->progs.xdp_shunt), datapath->bpf_dir, SHUNT_PROGRAM);
-	return r;
-}
-
-static void unpin_all(const char *bpf_dir, const struct shunt_bpf *skeleton)
-{
-	struct bpf_map *maps[PINNED_MAPS];
-	char path[256];
-
-	pinned_maps_of(skeleton, maps);
-	for (int i = 0; i < PINNED_MAPS; i++) {
-		pin_path(bpf_dir, bpf_map__name(maps[i]), path);
-		unlink(path);
-	}
-	pin_path(bpf_dir, SHUNT_PROGRAM, path);
-	unlink(path);
-	rmdir(bpf_dir);
-}
-
-/* ---- memory ---- */
-
-static int map_into_memory(const struct bpf_map *map, struct mapped *ret_mapped, void **ret_start)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-	size_t element = (bpf_map__value_size(map) + 7) & ~(size_t)7;
-	size_t bytes = (element * bpf_map__max_entries(map) + page - 1) & ~(page - 1);
-	void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-
-	if (start == MAP_FAILED)
-		return datapath_fail(-errno, "map %s: cannot be mapped: %s", bpf_map__name(map), strerror(errno));
-	*ret_mapped = (struct mapped){.start = start, .bytes = bytes};
-	*ret_start = start;
-	return 0;
-}
-
-static int map_all(struct datapath *d)
-{
-	const struct shunt_bpf *s = d->skeleton;
-	const struct {
-		const struct bpf_map *map;
-		struct mapped *mapped;
-		void *start;
-	} all[] = {
-		{s->maps.info, &d->info_map, &d->info},
-		{s->maps.services, &d->services_map, &d->services.start},
-		{s->maps.service_seeds, &d->seeds_map, &d->services.seeds},
-		{s->maps.answers, &d->answers_map, &d->answers.start},
-		{s->maps.answer_seeds, &d->answer_seeds_map, &d->answers.seeds},
-		{s->maps.groups, &d->groups_map, &d->groups},
-		{s->maps.slots, &d->slots_map, &d->slots},
-		{s->maps.backends, &d->backends_map, &d->backends},
-		{s->maps.links, &d->links_map, &d->links},
-		{s->maps.flows, &d->flows_map, &d->flows},
-		{s->maps.deny_filter, &d->filter_map, &d->filter},
-		{s->maps.limits, &d->limits_map, &d->limits},
-		{s->maps.prefix_roots, &d->roots_map, &d->index.roots},
-		{s->maps.prefix_steps, &d->steps_map, &d->index.steps},
-		{s->maps.prefix_seeds, &d->prefix_seeds_map, &d->index.seeds},
-		{s->maps.prefix_entries, &d->entries_map, &d->index.entries},
-	};
-	int r = 0;
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && r == 0; i++)
-		r = map_into_memory(all[i].map, all[i].mapped, all[i].start);
-	return r;
-}
-
-static void unmap_all(struct datapath *d)
-{
-	struct mapped *all[] = {&d->info_map, &d->services_map, &d->seeds_map, &d->answers_map, &d->answer_seeds_map, &d->groups_map,
-				&d->slots_map, &d->backends_map, &d->links_map, &d->flows_map,
-				&d->filter_map, &d->limits_map, &d->roots_map, &d->steps_map, &d->prefix_seeds_map,
-				&d->entries_map};
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (all[i]->start)
-			munmap(all[i]->start, all[i]->bytes);
-}
-
-/* ---- what is pinned already ---- */
-
-/* 1 with *ret_info when a data path is pinned, 0 when none is. */
-static int read_pinned_info(const char *bpf_dir, struct shunt_info *ret_info)
-{
-	char path[256];
-	uint32_t first = 0;
-	int fd, r;
-
-	pin_path(bpf_dir, SHUNT_MAP_INFO, path);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : datapath_fail(-errno, "%s: %s", path, strerror(errno));
-	r = bpf_map_lookup_elem(fd, &first, ret_info);
-	close(fd);
-	return r < 0 ? datapath_fail(-EIO, "%s: cannot be read: %s", path, strerror(-r)) : 1;
 }
 
 #define FRESH_REMEDY "start shuntd with --fresh to replace it (living flows are scattered)"
@@ -272,7 +101,7 @@ static void configure(struct datapath *d, const struct datapath_options *options
 	shunt_hash_keys(options->hash_seed, d->cfg.hash_key);
 	d->cfg.table_size = options->table_size;
 	d->cfg.flow_lines = options->flow_table_size / SHUNT_FLOWS_PER_LINE;
-	d->cfg.features = options->features;
+	d->feature_bits = options->features;
 	d->cfg.source_entropy_ipv4 = options->source_entropy_ipv4;
 	d->cfg.flow_timeout = options->flow_timeout_ms ? coarse_units(options->flow_timeout_ms) : UINT16_MAX;
 	d->cfg.client_lines = client_lines(options);
@@ -281,48 +110,14 @@ static void configure(struct datapath *d, const struct datapath_options *options
 	if (!(options->features & SHUNT_FEATURE_NAT)) {
 		bpf_map__set_max_entries(d->skeleton->maps.answers, 1);
 		bpf_map__set_max_entries(d->skeleton->maps.answer_seeds, 1);
+		bpf_map__set_max_entries(d->skeleton->maps.service_answers, 1);
+		bpf_map__set_max_entries(d->skeleton->maps.backend_answers, 1);
 	}
+	if (!(options->features & SHUNT_FEATURE_PASSIVE))
+		bpf_map__set_max_entries(d->skeleton->maps.backend_signs, 1);
 	if (!(options->features & SHUNT_FEATURE_SCHEDULERS))
 		bpf_map__set_max_entries(d->skeleton->maps.turns, 1);
 	bpf_map__set_max_entries(d->skeleton->maps.clients, d->cfg.client_lines);
-}
-
-/* Answers take memory only while some service uses nat: the pinned map is then of another size. */
-static bool is_of_another_size(const struct bpf_map *map, int fd)
-{
-	struct bpf_map_info info = {0};
-	uint32_t info_len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(fd, &info, &info_len) == 0 && info.max_entries != bpf_map__max_entries(map);
-}
-
-/* Uses the pinned maps, all but `slots` when it has become too small. */
-static int reuse_pinned(struct datapath *d, bool with_slots)
-{
-	struct bpf_map *maps[PINNED_MAPS];
-
-	pinned_maps_of(d->skeleton, maps);
-	for (int i = 0; i < PINNED_MAPS; i++) {
-		char path[256];
-		int fd, r;
-
-		if (maps[i] == d->skeleton->maps.slots && !with_slots)
-			continue;
-		pin_path(d->bpf_dir, bpf_map__name(maps[i]), path);
-		fd = bpf_obj_get(path);
-		if (fd < 0 && errno == ENOENT)
-			continue; /* killed before all were pinned: this one is made */
-		if (fd < 0)
-			return datapath_fail(-errno, "%s: %s", path, strerror(errno));
-		r = 0;
-		if (!(maps[i] == d->skeleton->maps.answers || maps[i] == d->skeleton->maps.answer_seeds) ||
-		    !is_of_another_size(maps[i], fd))
-			r = bpf_map__reuse_fd(maps[i], fd);
-		close(fd);
-		if (r < 0)
-			return datapath_fail(r, "%s: cannot be adopted: %s", path, strerror(-r));
-	}
-	return 0;
 }
 
 /* Clients that no configuration sends elsewhere any more may have flows there still: as long, the program knows of them. */
@@ -332,7 +127,7 @@ static void keep_clients(struct datapath *d)
 
 	if (bpf_map_get_next_key(bpf_map__fd(d->skeleton->maps.client_groups), NULL, &first) < 0)
 		return;
-	d->cfg.features |= SHUNT_FEATURE_CLIENTS;
+	d->feature_bits |= SHUNT_FEATURE_CLIENTS;
 }
 
 /* Who has no lists of the kind has no memory taken for them. */
@@ -342,7 +137,7 @@ static void configure_index(struct datapath *d, const struct datapath_options *o
 	const struct shunt_bpf *s = d->skeleton;
 	struct index *index = &d->index;
 
-	index->is_used = d->cfg.features & users;
+	index->is_used = d->feature_bits & users;
 	index->n_roots = index->is_used ? bpf_map__max_entries(s->maps.prefix_roots) : 1;
 	index->n_steps = index->is_used ? bpf_map__max_entries(s->maps.prefix_steps) : 1;
 	index->n_entries = index->is_used ? index_entries_for(options->listed) : 1;
@@ -389,8 +184,11 @@ void datapath_take_neighbours(struct datapath *d,
 
 static int load(struct datapath *d)
 {
-	int r = shunt_bpf__load(d->skeleton);
+	int r = features_set(&d->features, bpf_object__btf(d->skeleton->obj), d->feature_bits);
 
+	if (r < 0)
+		return datapath_fail(r, "the description of the program's features cannot be made: %s", strerror(-r));
+	r = shunt_bpf__load(d->skeleton);
 	if (r < 0)
 		return datapath_fail(r, "the kernel does not load the program: %s%s", strerror(-r),
 				     r == -EPERM ? " (root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)" :
@@ -399,7 +197,7 @@ static int load(struct datapath *d)
 	d->neighbours = ring_buffer__new(bpf_map__fd(d->skeleton->maps.neighbours_wanted), neighbour_wanted, d, NULL);
 	if (!d->neighbours)
 		return datapath_fail(-errno, "map neighbours_wanted: cannot be read: %s", strerror(errno));
-	return map_all(d);
+	return maps_open(d);
 }
 
 static void write_info(struct datapath *d, const struct datapath_options *options)
@@ -411,34 +209,6 @@ static void write_info(struct datapath *d, const struct datapath_options *option
 		.flow_lines = d->cfg.flow_lines,
 		.hash_seed = options->hash_seed,
 	};
-}
-
-/* The tables in use go over into a larger map: the group with index g has tables 2g and 2g + 1 in both. */
-static int copy_pinned_slots(struct datapath *d)
-{
-	struct bpf_map_info info = {0};
-	uint32_t info_len = sizeof(info);
-	char path[256];
-	void *start;
-	int fd, r = 0;
-
-	pin_path(d->bpf_dir, SHUNT_MAP_SLOTS, path);
-	fd = bpf_obj_get(path);
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &info_len) < 0) {
-		r = datapath_fail(-errno, "%s: %s", path, strerror(errno));
-		goto end;
-	}
-	start = mmap(NULL, (size_t)info.max_entries * info.value_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (start == MAP_FAILED) {
-		r = datapath_fail(-errno, "%s: %s", path, strerror(errno));
-		goto end;
-	}
-	memcpy(d->slots, start, (size_t)info.max_entries * info.value_size);
-	munmap(start, (size_t)info.max_entries * info.value_size);
-end:
-	if (fd >= 0)
-		close(fd);
-	return r;
 }
 
 static int services_adopt(struct datapath *d)
@@ -455,6 +225,13 @@ static int services_adopt(struct datapath *d)
 	return r == 0 ? lines_adopt(&d->answers) : r;
 }
 
+struct shunt_bpf *skeleton_open(const struct datapath *d)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = d->features.path);
+
+	return shunt_bpf__open_opts(&options);
+}
+
 static struct datapath *datapath_new(const struct datapath_options *options)
 {
 	struct datapath *d = calloc(1, sizeof(*d));
@@ -463,8 +240,9 @@ static struct datapath *datapath_new(const struct datapath_options *options)
 	libxdp_set_print(libxdp_log);
 	if (!d)
 		return NULL;
+	d->features.fd = -1;
 	d->bpf_dir = strdup(options->bpf_dir);
-	d->skeleton = shunt_bpf__open();
+	d->skeleton = features_open(&d->features) == 0 ? skeleton_open(d) : NULL;
 	d->tables = tables_for(options->groups);
 	if (d->skeleton)
 		skeleton_use_trace(d->skeleton, false);
@@ -488,7 +266,7 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 	}
 	configure(d, options);
 	if (pinned)
-		r = reuse_pinned(d, !grow);
+		r = pins_reuse(d, !grow);
 	if (r == 0 && pinned)
 		keep_clients(d);
 	configure_index(d, options);
@@ -496,7 +274,7 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 	if (r == 0)
 		r = load(d);
 	if (r == 0 && grow)
-		r = copy_pinned_slots(d);
+		r = pins_copy_slots(d);
 	if (r < 0)
 		return r;
 	write_info(d, options);
@@ -512,7 +290,7 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 		index_open(d);
 	if (r == 0)
 		r = server_ids_adopt(d);
-	return r < 0 ? r : pin_all(d);
+	return r < 0 ? r : pins_put(d);
 }
 
 int datapath_open(const struct datapath_options *options, struct datapath **ret_datapath)
@@ -523,10 +301,10 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret_
 	int r;
 
 	last_error[0] = '\0';
-	r = make_bpf_dir(options->bpf_dir);
+	r = pins_make_folder(options->bpf_dir);
 	if (r < 0)
 		return r;
-	r = read_pinned_info(options->bpf_dir, &pinned);
+	r = pins_read_info(options->bpf_dir, &pinned);
 	if (r < 0)
 		return r;
 	adopt = pinned.abi_version != 0 && !options->fresh;
@@ -553,9 +331,11 @@ void datapath_close(struct datapath *d)
 	datapath_trace_forget(d);
 	backends_forget(d);
 	lists_forget(d);
-	unmap_all(d);
+	maps_close(d);
 	ring_buffer__free(d->neighbours);
 	shunt_bpf__destroy(d->skeleton);
+	if (d->features.fd >= 0)
+		close(d->features.fd);
 	free(d->clients);
 	free(d->server_ids);
 	lines_close(&d->services);
@@ -582,14 +362,14 @@ int datapath_remove(struct datapath *d)
 		r = datapath_detach(d, d->attachments[0].name);
 	if (r < 0)
 		return r;
-	unpin_all(d->bpf_dir, d->skeleton);
+	pins_remove(d->bpf_dir, d->skeleton);
 	return 0;
 }
 
 /* Another instance of the program on the same maps, not loaded: the dispatcher loads its programs itself. */
 struct shunt_bpf *skeleton_sharing_maps(const struct datapath *d)
 {
-	struct shunt_bpf *copy = shunt_bpf__open();
+	struct shunt_bpf *copy = skeleton_open(d);
 	struct bpf_map *from, *to;
 
 	if (!copy)
@@ -608,70 +388,6 @@ struct shunt_bpf *skeleton_sharing_maps(const struct datapath *d)
 	return copy;
 }
 
-static const char *map_type_name(const struct bpf_map *map)
-{
-	switch (bpf_map__type(map)) {
-	case BPF_MAP_TYPE_PERCPU_ARRAY:
-		return "percpu_array";
-	case BPF_MAP_TYPE_LRU_HASH:
-		return "lru_hash";
-	case BPF_MAP_TYPE_HASH:
-		return "hash";
-	case BPF_MAP_TYPE_LPM_TRIE:
-		return "lpm_trie";
-	default:
-		return "array";
-	}
-}
-
-static size_t prefixes_in(const struct datapath *d, const struct bpf_map *map)
-{
-	if (map == d->skeleton->maps.client_groups)
-		return d->n_clients;
-	return d->lists[map == d->skeleton->maps.deny ? DATAPATH_DENY : DATAPATH_ALLOW].n;
-}
-
-/* As the kernel counts it, but for the few pages of the map itself. */
-static uint64_t map_memory(const struct datapath *d, const struct bpf_map *map)
-{
-	const uint64_t hash_element = 48, hash_bucket = 16, trie_node = 96;
-	uint64_t value = (bpf_map__value_size(map) + 7) & ~7U, key = (bpf_map__key_size(map) + 7) & ~7U;
-
-	switch (bpf_map__type(map)) {
-	case BPF_MAP_TYPE_PERCPU_ARRAY:
-		return value * bpf_map__max_entries(map) * (uint64_t)d->cpus;
-	case BPF_MAP_TYPE_LPM_TRIE:
-		return 2 * trie_node * prefixes_in(d, map);
-	case BPF_MAP_TYPE_HASH:
-		return (key + value + hash_element) * d->n_server_ids + hash_bucket * bpf_map__max_entries(map);
-	case BPF_MAP_TYPE_LRU_HASH:
-		return (key + value + hash_element + hash_bucket) * bpf_map__max_entries(map);
-	default:
-		return value * bpf_map__max_entries(map);
-	}
-}
-
-size_t datapath_maps(struct datapath *d, struct datapath_map *ret_maps, size_t max)
-{
-	struct bpf_map *maps[PINNED_MAPS];
-	size_t n = 0;
-
-	pinned_maps_of(d->skeleton, maps);
-	for (int i = 0; i < PINNED_MAPS && n < max; i++, n++) {
-		pin_path(d->bpf_dir, bpf_map__name(maps[i]), d->paths[i]);
-		ret_maps[n] = (struct datapath_map){
-			.name = bpf_map__name(maps[i]),
-			.path = d->paths[i],
-			.type = map_type_name(maps[i]),
-			.entries = bpf_map__max_entries(maps[i]),
-			.key_bytes = bpf_map__key_size(maps[i]),
-			.value_bytes = bpf_map__value_size(maps[i]),
-			.memory_bytes = map_memory(d, maps[i]),
-		};
-	}
-	return n;
-}
-
 uint32_t datapath_listed(const struct datapath *d)
 {
 	return index_prefixes_in(d->index.n_entries);
@@ -679,5 +395,5 @@ uint32_t datapath_listed(const struct datapath *d)
 
 uint32_t datapath_features(const struct datapath *d)
 {
-	return d->cfg.features;
+	return d->feature_bits;
 }

@@ -147,11 +147,12 @@ static void free_paths(struct paths *paths)
 
 int paths_open(const struct datapath *datapath, struct paths *old, struct paths **ret_paths)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = datapath->features.path);
 	struct paths *paths = calloc(1, sizeof(*paths));
 	int r = -ENOMEM;
 
 	if (paths)
-		paths->skeleton = probe_bpf__open();
+		paths->skeleton = probe_bpf__open_opts(&options);
 	if (paths && paths->skeleton) {
 		paths->tag = tag_of(datapath->bpf_dir);
 		paths->skeleton->rodata->probe_tag = paths->tag;

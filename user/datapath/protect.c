@@ -187,8 +187,9 @@ void datapath_set_limit(struct datapath *d, uint32_t service, const struct shunt
 
 	__atomic_store_n(&to->interval_ns, limit->interval_ns, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->burst_ns, limit->burst_ns, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->client_interval_us, limit->client_interval_us, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->client_burst_us, limit->client_burst_us, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->client_interval, limit->client_interval, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->client_burst, limit->client_burst, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->client_most, limit->client_most, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->client_mask[0], limit->client_mask[0], __ATOMIC_RELAXED);
 	__atomic_store_n(&to->client_mask[1], limit->client_mask[1], __ATOMIC_RELAXED);
 }

@@ -70,6 +70,16 @@ void datapath_publish_table(struct datapath *d, uint32_t group, const struct shu
 	__atomic_store_n(&d->groups[group].table, next, __ATOMIC_RELEASE);
 }
 
+void datapath_set_reserve(struct datapath *d, uint32_t group, uint32_t backend)
+{
+	__atomic_store_n(&d->groups[group].reserve, backend, __ATOMIC_RELEASE);
+}
+
+uint32_t datapath_reserve(const struct datapath *d, uint32_t group)
+{
+	return d->groups[group].reserve;
+}
+
 /* ---- backends ---- */
 
 static int index_backend(struct datapath *d, uint32_t id)
@@ -145,7 +155,6 @@ int datapath_backend(struct datapath *d, uint64_t identity, uint32_t *ret_id, bo
 
 void datapath_backend_remove(struct datapath *d, uint32_t id)
 {
-	struct shunt_backend_stats zero[d->cpus];
 	struct backend_index *entry;
 
 	HASH_FIND(hh, d->backend_ids, &d->backends[id].identity, sizeof(uint64_t), entry);
@@ -154,9 +163,8 @@ void datapath_backend_remove(struct datapath *d, uint32_t id)
 		free(entry);
 	}
 	server_ids_forget(d, id);
-	memset(zero, 0, sizeof(zero));
 	d->backends[id] = (struct shunt_backend){0};
-	bpf_map_update_elem(bpf_map__fd(d->skeleton->maps.backend_stats), &id, zero, BPF_ANY);
+	backend_clear_stats(d, id);
 }
 
 const struct shunt_backend *datapath_peek_backend(const struct datapath *d, uint32_t id)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Counters, the flow table, and asking the loaded program what it would do. */
+/* The flow table, and asking the loaded program what it would do. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,46 +16,6 @@
 #include "datapath/internal.h"
 #include "net/checksum.h"
 
-/* ---- counters: 64-bit words, summed over the CPUs ---- */
-
-#define COUNTER_WORDS_MAX 8
-
-static void sum_counters(const struct datapath *d, const struct bpf_map *map, uint32_t key, uint64_t *ret_words)
-{
-	size_t words = bpf_map__value_size(map) / sizeof(uint64_t);
-	uint64_t values[d->cpus * COUNTER_WORDS_MAX];
-
-	memset(ret_words, 0, words * sizeof(uint64_t));
-	if (bpf_map_lookup_elem(bpf_map__fd(map), &key, values) < 0)
-		return;
-	for (size_t i = 0; i < (size_t)d->cpus * words; i++)
-		ret_words[i % words] += values[i];
-}
-
-void datapath_service_stats(struct datapath *d, uint32_t id, struct shunt_service_stats *ret_stats)
-{
-	sum_counters(d, d->skeleton->maps.service_stats, id, (uint64_t *)ret_stats);
-}
-
-void datapath_service_clear_stats(struct datapath *d, uint32_t id)
-{
-	struct shunt_service_stats zero[d->cpus];
-
-	memset(zero, 0, sizeof(zero));
-	bpf_map_update_elem(bpf_map__fd(d->skeleton->maps.service_stats), &id, zero, BPF_ANY);
-}
-
-void datapath_backend_stats(struct datapath *d, uint32_t id, struct shunt_backend_stats *ret_stats)
-{
-	sum_counters(d, d->skeleton->maps.backend_stats, id, (uint64_t *)ret_stats);
-}
-
-void datapath_drop_stats(struct datapath *d, uint64_t ret_drops[SHUNT_DROP_REASON_COUNT])
-{
-	for (uint32_t reason = 0; reason < SHUNT_DROP_REASON_COUNT; reason++)
-		sum_counters(d, d->skeleton->maps.drop_stats, reason, &ret_drops[reason]);
-}
-
 /* ---- flows ---- */
 
 uint64_t datapath_flow_capacity(const struct datapath *d)
@@ -69,8 +29,8 @@ static void free_entry(struct shunt_flow *at, struct shunt_flow seen)
 	shunt_flow_swap(at, seen, (struct shunt_flow){0});
 }
 
-uint64_t datapath_scan_flows(struct datapath *d, uint32_t timeout_ms, void (*live)(void *userdata, struct shunt_flow flow),
-			     void *userdata)
+uint64_t datapath_scan_flows(struct datapath *d, uint32_t timeout_ms,
+			     void (*live)(void *userdata, struct shunt_flow flow), void *userdata)
 {
 	uint16_t now = shunt_coarse_time(clock_monotonic_ns());
 	uint32_t limit = coarse_units(timeout_ms);
@@ -123,7 +83,8 @@ void datapath_forget_flows(struct datapath *d, uint32_t backend)
 static size_t write_transport(uint8_t *at, const struct datapath_flow *flow)
 {
 	if (flow->protocol == IPPROTO_TCP) {
-		struct tcphdr tcp = {.source = htons(flow->source_port), .dest = htons(flow->destination_port), .doff = 5};
+		struct tcphdr tcp = {
+			.source = htons(flow->source_port), .dest = htons(flow->destination_port), .doff = 5};
 
 		tcp.syn = flow->starts;
 		tcp.ack = !flow->starts;
@@ -157,7 +118,8 @@ static size_t write_frame(uint8_t frame[EXPLAIN_FRAME_MAX], const struct datapat
 		ip.check = internet_checksum(&ip, sizeof(ip));
 		memcpy(frame + sizeof(eth), &ip, sizeof(ip));
 	} else {
-		struct ipv6hdr ip = {.version = 6, .nexthdr = flow->protocol, .hop_limit = 64, .payload_len = htons(l4_len)};
+		struct ipv6hdr ip = {
+			.version = 6, .nexthdr = flow->protocol, .hop_limit = 64, .payload_len = htons(l4_len)};
 
 		memcpy(&ip.saddr, flow->source.byte, 16);
 		memcpy(&ip.daddr, flow->destination.byte, 16);
@@ -172,7 +134,8 @@ int datapath_explain(struct datapath *d, const struct datapath_flow *flow, struc
 	struct shunt_explanation asked = {.unknown = flow->unknown};
 	int map = bpf_map__fd(d->skeleton->maps.explanation), r;
 	uint32_t first = 0;
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_out = out, .data_size_out = sizeof(out), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_out = out, .data_size_out = sizeof(out),
+		    .repeat = 1);
 
 	run.data_size_in = write_frame(frame, flow);
 	r = bpf_map_update_elem(map, &first, &asked, BPF_ANY);

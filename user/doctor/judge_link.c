@@ -176,7 +176,8 @@ static void judge_kernel_path(const struct doctor_facts *facts, const struct doc
 {
 	if (link->rp_filter == 1)
 		doctor_add(report, DOCTOR_WARN, link->name,
-			   doctor_say("rp_filter is strict: what the kernel gets of clients by another way than back is dropped"),
+			   doctor_say("rp_filter is strict: what the kernel gets of clients by another way than back is dropped%s",
+				      is_translated(facts, true) ? ", and nat's first answer to a next hop not yet resolved" : ""),
 			   doctor_say("sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.%s.rp_filter=2", link->name));
 	else if (link->rp_filter >= 0)
 		doctor_add(report, DOCTOR_OK, link->name,

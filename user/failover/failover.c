@@ -225,7 +225,9 @@ static enum failover_cause do_as_told(struct failover_step *step, const struct g
 		step->refused = force(&step->next, group, input, now_ms);
 	else if (input.event == FAILOVER_EVENT_FAILBACK)
 		step->refused = fail_back(&step->next, group);
-	return input.event != FAILOVER_EVENT_CHECK && step->refused == 0 ? FAILOVER_CAUSE_OPERATOR : FAILOVER_CAUSE_NONE;
+	if (input.event == FAILOVER_EVENT_CHECK || step->refused)
+		return FAILOVER_CAUSE_NONE;
+	return input.scheduled ? FAILOVER_CAUSE_WINDOW : FAILOVER_CAUSE_OPERATOR;
 }
 
 struct failover_step failover_next(const struct failover *failover, const struct failover_policy *policy,

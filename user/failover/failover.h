@@ -100,6 +100,7 @@ struct failover_input {
 	size_t member;                 /* of FORCE */
 	uint64_t until_ms;             /* of FORCE: 0 until failback */
 	uint64_t damped_until_ms;      /* the group flaps: no automatic failback before this; 0: it does not */
+	bool scheduled;                /* of FORCE: a maintenance window's word, not an operator's */
 };
 
 enum failover_cause {
@@ -108,6 +109,7 @@ enum failover_cause {
 	FAILOVER_CAUSE_UNFIT,          /* the tier in use could not serve any more */
 	FAILOVER_CAUSE_FAILBACK,       /* automatic, after the delay */
 	FAILOVER_CAUSE_OPERATOR,       /* forced, confirmed, or failback by an operator */
+	FAILOVER_CAUSE_WINDOW,         /* forced by a maintenance window */
 	FAILOVER_CAUSE_EXPIRED,        /* an override ran out or its member is not fit any more */
 	FAILOVER_CAUSE_ROLLED_BACK,    /* rolling: the target's health fell on the way */
 };

@@ -23,6 +23,7 @@ const char *failover_cause_text(enum failover_cause cause)
 		[FAILOVER_CAUSE_UNFIT] = "the tier in use cannot serve any more",
 		[FAILOVER_CAUSE_FAILBACK] = "a better tier has been healthy long enough",
 		[FAILOVER_CAUSE_OPERATOR] = "by an operator",
+		[FAILOVER_CAUSE_WINDOW] = "by a maintenance window",
 		[FAILOVER_CAUSE_EXPIRED] = "the override ran out or its backend is not fit any more",
 		[FAILOVER_CAUSE_ROLLED_BACK] = "rolled back: the health of the target fell on the way",
 	};

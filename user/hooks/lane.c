@@ -144,7 +144,7 @@ void lane_put(struct lane *lane, struct delivery *take_delivery)
 	lane->n++;
 	while (lane->n > lane->hooks->config.queue && lane->n > 1)
 		make_room(lane);
-	if (lane->n == 1)
+	if (lane->n == 1 && !lane->under_way)
 		set_timer(lane, 0);
 }
 

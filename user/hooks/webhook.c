@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "hooks/lane.h"
 #include "net/address.h"
+#include "version.h"
 
 #define HEADER_MAX 512
 #define TOKEN_BYTES_MAX 4096

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One curl multi handle whose sockets and timer are sources of the loop. Knows nothing of what is asked, and why. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
 #include "loop/http_client.h"
 
 #define TIMER_IGNORED_MS 10000
+#define ROUNDS_MAX 8 /* of curl at a time: then others have their turn */
 
 struct http_client {
 	sd_event *event;
 	CURLM *multi;
 	sd_event_source *timer;
 	sd_event_source *soon;       /* a timer of no time, which curl asks for several times a transfer */
+	bool works, wants_more;      /* curl is called; it asked for that timer meanwhile */
 };
 
 /* Each end may call back, and the callback may free this transfer and others; curl forgets the messages of those. */
@@ -32,28 +35,40 @@ static void reap(struct http_client *client)
 	}
 }
 
+/* On the socket, and then on what curl wants to do as soon as it can. */
+static void work(struct http_client *client, curl_socket_t fd, int what)
+{
+	int running;
+
+	client->works = client->wants_more = true;
+	for (int i = 0; i < ROUNDS_MAX && client->wants_more; i++) {
+		client->wants_more = false;
+		curl_multi_socket_action(client->multi, fd, what, &running);
+		fd = CURL_SOCKET_TIMEOUT;
+		what = 0;
+	}
+	client->works = false;
+	if (client->wants_more)
+		sd_event_source_set_enabled(client->soon, SD_EVENT_ONESHOT);
+	reap(client);
+}
+
 static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	struct http_client *client = userdata;
-	int running, what = 0;
+	int what = 0;
 
 	(void)source;
 	what |= revents & EPOLLIN ? CURL_CSELECT_IN : 0;
 	what |= revents & EPOLLOUT ? CURL_CSELECT_OUT : 0;
 	what |= revents & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0;
-	curl_multi_socket_action(client->multi, fd, what, &running);
-	reap(client);
+	work(userdata, fd, what);
 	return 0;
 }
 
 static int go_on(sd_event_source *source, void *userdata)
 {
-	struct http_client *client = userdata;
-	int running;
-
 	(void)source;
-	curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	reap(client);
+	work(userdata, CURL_SOCKET_TIMEOUT, 0);
 	return 0;
 }
 
@@ -65,8 +80,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 /*
  * Curl's timers are for "as soon as you can", several times a transfer, and for timeouts of its own. To set a timer is a
- * system call and a round of the loop, which a thousand checks a second notice: the first kind goes without, and the second
- * is not set at all while it is far off, since time is up for a transfer when its owner says so.
+ * system call and a round of the loop, which a thousand checks a second notice: the first kind goes without either where it
+ * can, and the second is not set at all while it is far off, since time is up for a transfer when its owner says so.
  */
 static int want_timer(CURLM *multi, long timeout_ms, void *userdata)
 {
@@ -75,6 +90,9 @@ static int want_timer(CURLM *multi, long timeout_ms, void *userdata)
 	(void)multi;
 	if (!client->timer)
 		return 0; /* closing */
+	client->wants_more = timeout_ms == 0;
+	if (timeout_ms == 0 && client->works)
+		return 0;
 	if (timeout_ms == 0)
 		return sd_event_source_set_enabled(client->soon, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
 	if (timeout_ms < 0 || timeout_ms >= TIMER_IGNORED_MS)

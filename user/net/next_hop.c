@@ -302,7 +302,7 @@ static struct next_hop watch_hop(struct next_hops *hops, const struct watch *wat
 	};
 
 	hop.resolved = !hop.problem;
-	if (hop.resolved)
+	if (hop.resolved && watch->neighbour)
 		memcpy(hop.mac, watch->neighbour->now.mac, sizeof(hop.mac));
 	if (link)
 		memcpy(hop.link_mac, link->mac, sizeof(hop.link_mac));

@@ -17,7 +17,6 @@
 
 #define TRY_MS 2000 /* before the next server is asked */
 #define TRIES 2
-#define TTL_NONE UINT32_MAX
 
 struct watch { /* of one of c-ares' sockets */
 	int fd;
@@ -218,7 +217,7 @@ static void release(struct lookup *lookup)
 	else if (lookup->n == 0)
 		resolution.error = status_text(ARES_ENODATA);
 	else
-		resolution = (struct resolution){NULL, lookup->list, lookup->n, lookup->ttl_s == TTL_NONE ? 0 : lookup->ttl_s};
+		resolution = (struct resolution){NULL, lookup->list, lookup->n, lookup->ttl_s};
 	if (lookup->callback && !lookup->resolver->closing)
 		lookup->callback(lookup->userdata, &resolution);
 	free(lookup);
@@ -228,6 +227,12 @@ static void note_failure(struct lookup *lookup, int status)
 {
 	if (lookup->status == ARES_SUCCESS)
 		lookup->status = status;
+}
+
+static void note_ttl(struct lookup *lookup, uint32_t ttl_s)
+{
+	if (ttl_s < lookup->ttl_s)
+		lookup->ttl_s = ttl_s;
 }
 
 static void add(struct query *query, const struct ares_addrinfo_node *node)
@@ -242,9 +247,17 @@ static void add(struct query *query, const struct ares_addrinfo_node *node)
 		address_from_ipv4(&((const struct sockaddr_in *)(const void *)node->ai_addr)->sin_addr, &to->address);
 	else
 		address_from_ipv6(&((const struct sockaddr_in6 *)(const void *)node->ai_addr)->sin6_addr, &to->address);
-	if (node->ai_ttl >= 0 && (uint32_t)node->ai_ttl < lookup->ttl_s)
-		lookup->ttl_s = node->ai_ttl;
+	note_ttl(lookup, node->ai_ttl);
 	lookup->n++;
+}
+
+/* What a name stands for changes as soon as any of the CNAMEs on the way does. */
+static void add_all(struct query *query, const struct ares_addrinfo *info)
+{
+	for (const struct ares_addrinfo_cname *cname = info->cnames; cname; cname = cname->next)
+		note_ttl(query->lookup, cname->ttl);
+	for (const struct ares_addrinfo_node *node = info->nodes; node; node = node->ai_next)
+		add(query, node);
 }
 
 /* A name without addresses of one family is no failure: of the other it may have some. */
@@ -254,8 +267,7 @@ static void on_addresses(void *userdata, int status, int timeouts, struct ares_a
 
 	(void)timeouts;
 	if (status == ARES_SUCCESS)
-		for (const struct ares_addrinfo_node *node = info->nodes; node; node = node->ai_next)
-			add(query, node);
+		add_all(query, info);
 	else if (status != ARES_ENODATA)
 		note_failure(query->lookup, status);
 	if (info)
@@ -284,6 +296,43 @@ static void ask_addresses(struct lookup *lookup, const char *name, struct query 
 	}
 }
 
+/* Behind the name at this place of the message; NULL: it does not end there. */
+static const unsigned char *behind_name(const unsigned char *at, const unsigned char *answer, int length)
+{
+	char *name;
+	long bytes;
+
+	if (!at || at >= answer + length || ares_expand_name(at, answer, length, &name, &bytes) != ARES_SUCCESS)
+		return NULL;
+	ares_free_string(name);
+	return at + bytes;
+}
+
+/* Of a message that ares_parse_srv_reply has read: it tells no TTL. The form is that of RFC 1035 section 4.1. */
+static void note_ttls(struct lookup *lookup, const unsigned char *answer, int length)
+{
+	const unsigned char *counts = answer + 4, *at = answer + NS_HFIXEDSZ, *end = answer + length;
+	uint16_t questions, records, data_bytes;
+	uint32_t ttl_s;
+
+	NS_GET16(questions, counts);
+	NS_GET16(records, counts);
+	for (; questions && at; questions--) {
+		at = behind_name(at, answer, length);
+		at = at ? at + NS_QFIXEDSZ : NULL;
+	}
+	for (; records; records--) {
+		at = behind_name(at, answer, length);
+		if (!at || end - at < NS_RRFIXEDSZ)
+			return;
+		at += 2 * NS_INT16SZ; /* type and class */
+		NS_GET32(ttl_s, at);
+		NS_GET16(data_bytes, at);
+		note_ttl(lookup, ttl_s);
+		at = end - at < data_bytes ? NULL : at + data_bytes;
+	}
+}
+
 static void on_services(void *userdata, int status, int timeouts, unsigned char *answer, int length)
 {
 	struct lookup *lookup = userdata;
@@ -292,7 +341,9 @@ static void on_services(void *userdata, int status, int timeouts, unsigned char 
 	(void)timeouts;
 	if (status == ARES_SUCCESS)
 		status = ares_parse_srv_reply(answer, length, &records);
-	if (status != ARES_SUCCESS)
+	if (status == ARES_SUCCESS)
+		note_ttls(lookup, answer, length);
+	else
 		note_failure(lookup, status);
 	for (const struct ares_srv_reply *record = records; record; record = record->next)
 		if (*record->host) /* "." says that there is no such service */
@@ -310,7 +361,7 @@ int resolver_lookup(struct resolver *resolver, const char *name, bool srv, resol
 
 	if (!lookup)
 		return -ENOMEM;
-	*lookup = (struct lookup){.resolver = resolver, .callback = callback, .userdata = userdata, .ttl_s = TTL_NONE};
+	*lookup = (struct lookup){.resolver = resolver, .callback = callback, .userdata = userdata, .ttl_s = UINT32_MAX};
 	*ret_lookup = lookup; /* before an answer that is known at once */
 	lookup->pending = 1;
 	if (srv) {

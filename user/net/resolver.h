@@ -29,7 +29,7 @@ struct resolution {
 	const char *error;           /* why there are no addresses: "no such name", "timeout" …; NULL: there are */
 	const struct resolved *list; /* sorted, each address and port once */
 	size_t n;
-	uint32_t ttl_s;              /* least of the records of addresses */
+	uint32_t ttl_s;              /* least of all records on the way to the addresses: SRV, CNAME, A, AAAA */
 };
 
 /* Called once; before resolver_lookup returns, when the answer is known at once: *ret_lookup is set by then. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The HTTP and HTTPS checks: one request on a connection of its own, so that a server which no longer accepts shows.
+ * The HTTP and HTTPS checks: one request on a connection of its own, so that a server which no longer accepts shows; with `keepalive`
+ * on the connection of the request before, which curl opens anew when the server has closed it.
  * Without `status`, 2xx and 3xx are good; redirects are not followed, since the question is whether this backend answers. Time
  * is up when prober.c says so, not curl.
  */
@@ -15,6 +16,7 @@
 
 #include "net/address.h"
 #include "probe/kind.h"
+#include "version.h"
 
 #define BODY_MAX_BYTES 65536 /* of a longer body no more is read: the server has answered */
 #define HEADER_MAX 512
@@ -22,12 +24,14 @@
 
 struct http_transfer {
 	CURL *easy;
+	CURLSH *kept;                /* the connection of the check before, which ends with this; NULL without `keepalive` */
 	struct http_end end;
 	struct curl_slist *headers;
 	bool running;                /* `easy` is in the client's multi handle */
 	struct curl_slist *connect_to;
 	size_t body_bytes;
 	uint8_t *body;               /* BODY_MAX_BYTES of it, while something is expected in it */
+	int socket;                  /* curl's own, which closes it; -1: none was opened for this check */
 	int socket_error;            /* errno of socket(), else 0 */
 	char error[CURL_ERROR_SIZE];
 };
@@ -57,6 +61,7 @@ static curl_socket_t open_socket(void *userdata, curlsocktype purpose, struct cu
 		transfer->socket_error = -r;
 		return CURL_SOCKET_BAD;
 	}
+	transfer->socket = fd;
 	return fd;
 }
 
@@ -90,7 +95,7 @@ static int add_headers(struct probe *probe)
 	char host[HEADER_MAX];
 	int r = 0;
 
-	if (probe->check.http_version == HTTP_VERSION_1_1) /* HTTP/2 has no such header (RFC 9113 section 8.2.2) */
+	if (!probe->check.keepalive && probe->check.http_version == HTTP_VERSION_1_1) /* HTTP/2 has no such header (RFC 9113 section 8.2.2) */
 		r = append(&probe->http->headers, "Connection: close");
 	if (r < 0 || !probe->check.host)
 		return r;
@@ -144,6 +149,16 @@ static long http_version(const struct probe *probe)
 	return is_https(probe) ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
 }
 
+/* A cache of one connection: that of the multi handle would be walked through for each check, and keep those of backends that are gone. */
+static int keep_connection(struct http_transfer *transfer)
+{
+	transfer->kept = curl_share_init();
+	if (!transfer->kept || curl_share_setopt(transfer->kept, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) != CURLSHE_OK)
+		return -ENOMEM;
+	curl_easy_setopt(transfer->easy, CURLOPT_SHARE, transfer->kept);
+	return 0;
+}
+
 static void set_options(struct probe *probe)
 {
 	struct http_transfer *transfer = probe->http;
@@ -162,8 +177,9 @@ static void set_options(struct probe *probe)
 		set_tls(easy, &probe->check);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
 	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* whatever the environment says */
-	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L); /* only addresses are asked for, and each question walks through the cache */
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, probe->check.keepalive ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, probe->check.keepalive ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L);
@@ -178,6 +194,7 @@ static void transfer_free(struct probe *probe)
 	if (!probe->http)
 		return;
 	curl_easy_cleanup(probe->http->easy);
+	curl_share_cleanup(probe->http->kept);
 	curl_slist_free_all(probe->http->headers);
 	curl_slist_free_all(probe->http->connect_to);
 	free(probe->http->body);
@@ -198,6 +215,8 @@ static int transfer_new(struct probe *probe)
 	r = probe->http->easy ? add_headers(probe) : -ENOMEM;
 	if (r == 0)
 		r = set_url(probe);
+	if (r == 0 && probe->check.keepalive)
+		r = keep_connection(probe->http);
 	if (r < 0) {
 		transfer_free(probe);
 		return r;
@@ -218,6 +237,7 @@ static void start(struct probe *probe)
 		return;
 	}
 	probe->http->body_bytes = 0;
+	probe->http->socket = -1;
 	probe->http->socket_error = 0;
 	probe->http->error[0] = '\0';
 	if (http_client_add(prober_http(probe->prober), probe->http->easy, &probe->http->end) < 0) {
@@ -239,16 +259,30 @@ static void stop(struct probe *probe)
 	http_client_remove(prober_http(probe->prober), probe->http->easy);
 }
 
+/* On the connection of the check before: curl opens another one at once, or not at all. */
+static bool is_kept(const struct probe *probe)
+{
+	return probe->check.keepalive && probe->http->socket < 0;
+}
+
+/* Asked of the kernel: CURLINFO_CONNECT_TIME_T is 0 until the handshake of TLS is over, too (curl 7.88). */
+static bool is_connected(const struct http_transfer *transfer)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+
+	return transfer->socket >= 0 && getpeername(transfer->socket, (struct sockaddr *)&peer, &length) == 0;
+}
+
 static struct probe_stage stage(struct probe *probe)
 {
-	curl_off_t connected_us = 0, secured_us = 0, answered_us = 0;
+	curl_off_t secured_us = 0, answered_us = 0;
 
-	curl_easy_getinfo(probe->http->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
 	curl_easy_getinfo(probe->http->easy, CURLINFO_APPCONNECT_TIME_T, &secured_us);
 	curl_easy_getinfo(probe->http->easy, CURLINFO_STARTTRANSFER_TIME_T, &answered_us);
-	if (!connected_us)
+	if (!is_kept(probe) && !is_connected(probe->http))
 		return (struct probe_stage){PROBE_CONNECT_TIMEOUT, "in connect"};
-	if (is_https(probe) && !secured_us)
+	if (is_https(probe) && !is_kept(probe) && !secured_us)
 		return (struct probe_stage){PROBE_TLS_TIMEOUT, "in the TLS handshake"};
 	return (struct probe_stage){PROBE_RESPONSE_TIMEOUT,
 				    answered_us ? "reading the response" : "waiting for the response"};

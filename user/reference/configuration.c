@@ -79,19 +79,6 @@ void write_configuration(FILE *to)
 
 /* ---- shunt.yaml(5), for scdoc ---- */
 
-/* `code` becomes bold; what scdoc would take for markup is escaped. */
-static void write_marked(FILE *to, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '`')
-			fputc('*', to);
-		else if (strchr("_*\\", *text))
-			fprintf(to, "\\%c", *text);
-		else
-			fputc(*text, to);
-	}
-}
-
 static void write_entry(FILE *to, const struct field *field)
 {
 	char type[TYPE_MAX], standard[TYPE_MAX];

@@ -15,7 +15,10 @@ static const struct {
 	{"metrics.md", write_metrics},
 	{"events.md", write_events},
 	{"exit-status.md", write_exit_status},
-	{"exit-status.roff", write_exit_status_roff},
+	{"api.md", write_http},
+	{"shunt.1", write_shunt_manual},
+	{"shuntd.8", write_shuntd_manual},
+	{"shunt-decap.8", write_decap_manual},
 };
 
 int main(int argc, char **argv)

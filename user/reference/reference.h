@@ -28,13 +28,19 @@ const struct section *section_before(const struct section *sections, const struc
 const char *type_text(const struct field *field, char buffer[TYPE_MAX]);
 const char *default_text(const struct field *field, char buffer[TYPE_MAX]);
 
-/* Each writes a page: Markdown for docs/reference, or the source of shunt.yaml(5) for scdoc. */
+/* For scdoc: `code` becomes bold, argp's \v a new paragraph, and what would be taken for markup is escaped. */
+void write_marked(FILE *to, const char *text);
+
+/* Each writes a page: Markdown for docs/reference, or the source of a manual page for scdoc. */
 void write_configuration(FILE *to);
 void write_configuration_manual(FILE *to);
 void write_drop_reasons(FILE *to);
 void write_metrics(FILE *to);
 void write_events(FILE *to);
 void write_exit_status(FILE *to);
-void write_exit_status_roff(FILE *to); /* a part of shunt(1) */
+void write_http(FILE *to);
+void write_shunt_manual(FILE *to);
+void write_shuntd_manual(FILE *to);
+void write_decap_manual(FILE *to);
 
 #endif

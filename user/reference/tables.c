@@ -50,28 +50,12 @@ void write_events(FILE *to)
 		fprintf(to, "| `%s` | %s |\n", kinds[i].kind, kinds[i].text);
 }
 
-static const struct {
-	int number;
-	const char *text;
-} statuses[] = {
-#define X(name, number, text) {number, text},
-	EXIT_STATUSES(X)
-#undef X
-};
-
-#define N_STATUSES (sizeof(statuses) / sizeof(statuses[0]))
-
 void write_exit_status(FILE *to)
 {
 	fputs("<!-- Written by `make reference` from user/shunt/exit_status.h. -->\n"
 	      "# Exit status of `shunt`\n\n| status | meaning |\n| --- | --- |\n",
 	      to);
-	for (size_t i = 0; i < N_STATUSES; i++)
-		fprintf(to, "| %d | %s |\n", statuses[i].number, statuses[i].text);
-}
-
-void write_exit_status_roff(FILE *to)
-{
-	for (size_t i = 0; i < N_STATUSES; i++)
-		fprintf(to, ".TP\n.B %d\n%s\n", statuses[i].number, statuses[i].text);
+#define X(name, number, text) fputs("| " #number " | " text " |\n", to);
+	EXIT_STATUSES(X)
+#undef X
 }

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "shunt/cli.h"
+#include "shunt/indent.h"
 
 #define TOKEN_MAX 4096
 
@@ -37,7 +38,8 @@ bool cli_json_lines;
 
 int cli_print_json(const json_t *document)
 {
-	json_dumpf(document, stdout, (cli_json_lines ? JSON_COMPACT : JSON_INDENT(2)) | JSON_REAL_PRECISION(6) | JSON_ENCODE_ANY);
+	json_dumpf(document, stdout,
+		   (cli_json_lines ? JSON_COMPACT : JSON_INDENT(2)) | JSON_REAL_PRECISION(6) | JSON_ENCODE_ANY);
 	putchar('\n');
 	return EXIT_DONE;
 }
@@ -47,15 +49,16 @@ static int unreachable(const struct cli *cli)
 	int error = client_errno(cli->client);
 
 	if (cli->url)
-		return cli_fail(EXIT_UNREACHABLE, "cannot reach the controller at %s: %s\n"
-			"shunt: does shuntd run there, and does its api: listen: name this address?", cli->url,
-			client_reason(cli->client));
+		return cli_fail(EXIT_UNREACHABLE,
+				"cannot reach the controller at %s: %s\n"
+				"shunt: does shuntd run there, and does its api: listen: name this address?",
+				cli->url, client_reason(cli->client));
 	cli_fail(EXIT_UNREACHABLE, "cannot reach the controller at %s: %s", cli->socket_path,
 		 error ? strerror(error) : client_reason(cli->client));
 	if (error == EACCES)
 		return cli_fail(EXIT_UNREACHABLE, "run this as root, or as a member of the socket's group");
 	return cli_fail(EXIT_UNREACHABLE, "does shuntd run (systemctl status shuntd)? "
-			"One with another --run-dir is reached by --socket PATH");
+					  "One with another --run-dir is reached by --socket PATH");
 }
 
 int cli_ask(struct cli *cli, const char *method, const char *path, const json_t *body, long *ret_status,
@@ -201,23 +204,41 @@ int cli_get(struct cli *cli, const char *kind, const char *name, json_t **ret_do
 	return cli_call(cli, "GET", kind, name, NULL, NULL, ret_document);
 }
 
+struct shown {
+	struct indent indent;
+	bool begun, foreign;
+};
+
+/* What is neither an object nor a list is not shuntd's. */
+static void show_piece(void *userdata, const char *bytes, size_t length)
+{
+	struct shown *shown = userdata;
+
+	if (!shown->begun && *bytes != '{' && *bytes != '[')
+		shown->foreign = true;
+	if (shown->foreign)
+		return;
+	shown->begun = true;
+	if (cli_json_lines)
+		fwrite(bytes, 1, length, stdout);
+	else
+		indent_put(&shown->indent, bytes, length);
+}
+
 int cli_show_json(struct cli *cli, const char *kind, const char *name)
 {
 	_cleanup_(freep) char *path = client_path(cli->client, kind, name, NULL);
-	const char *answer;
-	size_t length;
+	struct shown shown = {.indent.to = stdout};
+	json_t *refusal = NULL;
 	long status;
+	int r;
 
 	if (!path)
 		return cli_fail(EXIT_REFUSED, "out of memory");
-	if (client_get(cli->client, path, &status, &answer, &length) < 0)
+	r = client_get(cli->client, path, show_piece, &shown, &status, &refusal);
+	if (shown.begun)
+		indent_end(&shown.indent);
+	if (r < 0)
 		return unreachable(cli);
-	if (status != 200 || !length || (*answer != '{' && *answer != '['))
-		return refused(cli, status, length ? json_loadb(answer, length, 0, NULL) : NULL, kind, name);
-	if (cli_json_lines)
-		fwrite(answer, 1, length, stdout);
-	else
-		print_indented(answer, length, stdout);
-	putchar('\n');
-	return EXIT_DONE;
+	return shown.begun ? EXIT_DONE : refused(cli, status, refusal, kind, name);
 }

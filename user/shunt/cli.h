@@ -13,7 +13,6 @@
 #include "shunt/exit_status.h"
 #include "shunt/text.h"
 
-
 #define CLI_POSITIONAL_MAX 3
 
 /* Keys of options for argp: not printable; the few short ones are a command's own (struct command). */
@@ -41,15 +40,15 @@ enum option_key {
 	OPTION_WATCH,
 	OPTION_WRITE = 'w',
 	OPTION_COUNT_OF = 'c',
-	OPTION_CONFIG = 'c',       /* the short ones; what they mean is the command's */
+	OPTION_CONFIG = 'c', /* the short ones; what they mean is the command's */
 	OPTION_COUNT = 128
 };
 
 struct cli {
-	struct client *client;     /* NULL for commands that need no controller */
+	struct client *client; /* NULL for commands that need no controller */
 	const char *socket_path, *url, *token_file, *ca_file;
-	bool json;                 /* print the API's own document */
-	struct style style;        /* of stdout */
+	bool json; /* print the API's own document */
+	struct style style; /* of stdout */
 	const char *positional[CLI_POSITIONAL_MAX];
 	size_t n_positional;
 	const char *option[OPTION_COUNT]; /* the argument, "" for a flag, NULL: not given */
@@ -58,12 +57,13 @@ struct cli {
 /* One row makes parser, help, manual page and completion. Words such as BACKEND say what is completed (complete.c). */
 struct command {
 	const char *name;
-	const char *arguments;     /* "GROUP [BACKEND]", "" for none */
-	size_t min, max;           /* positional arguments */
-	const char *summary;       /* one line of the list of commands */
-	const char *help;          /* more, of `shunt COMMAND --help`; or NULL */
+	const char *arguments; /* "GROUP [BACKEND]", "" for none */
+	size_t min, max; /* positional arguments */
+	const char *summary; /* one line of the list of commands */
+	const char *help; /* more, of `shunt COMMAND --help`; or NULL */
+	const char *examples; /* whole command lines, one a line; or NULL */
 	const struct argp_option *options; /* or NULL */
-	bool offline;              /* needs no controller */
+	bool offline; /* needs no controller */
 	int (*run)(struct cli *cli); /* returns the exit status */
 };
 
@@ -86,7 +86,7 @@ int watch_run(struct cli *cli, int (*run)(struct cli *cli));
 int cli_call(struct cli *cli, const char *method, const char *kind, const char *name, const char *action,
 	     json_t *take_body, json_t **ret_document);
 int cli_get(struct cli *cli, const char *kind, const char *name, json_t **ret_document);
-/* Prints what the controller answers, for --json. */
+/* Prints what the controller answers, for --json, while it comes: one that breaks off has its beginning printed. */
 int cli_show_json(struct cli *cli, const char *kind, const char *name);
 /* The same for any path; *ret_status is the HTTP status. Only EXIT_DONE and EXIT_UNREACHABLE. */
 int cli_ask(struct cli *cli, const char *method, const char *path, const json_t *body, long *ret_status,
@@ -116,8 +116,6 @@ int64_t get_number(const json_t *object, const char *key);
 double get_real(const json_t *object, const char *key);
 bool get_flag(const json_t *object, const char *key);
 int64_t get_time(const json_t *object, const char *key); /* RFC 3339 → Unix ms, 0: null */
-/* A document that is on one line, a line a value, as cli_print_json() would. */
-void print_indented(const char *document, size_t length, FILE *to);
 /* All fields, a line each. */
 void print_object(const json_t *object, const struct style *style);
 

@@ -14,6 +14,7 @@
 #include <shunt/reasons.h>
 
 #include "base/cleanup.h"
+#include "base/choice.h"
 #include "base/drop_reason.h"
 #include "shunt/cli.h"
 
@@ -143,6 +144,9 @@ static void offer_reasons(struct line *line, const char *begun, const char *befo
 	(void)line;
 	for (uint32_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
 		offer(begun, before, drop_reason_label(i), drop_reason_text(i));
+	for (uint32_t i = SHUNT_CHOICE_NONE + 1; choice_label(i); i++)
+		if (drop_reason_find(choice_label(i)) == SHUNT_DROP_REASON_COUNT) /* "rejected" is both */
+			offer(begun, before, choice_label(i), choice_text(i));
 }
 
 static void offer_protocols(struct line *line, const char *begun, const char *before)

@@ -112,6 +112,8 @@ static int ask_all(struct cli *cli, const char *method, const json_t *prefixes, 
 		r = cli_call(cli, method, "deny", NULL, NULL, request_of(cli, prefixes, i), &answer);
 		if (r != EXIT_DONE && i)
 			cli_fail(r, "the first %zu of %zu prefixes are done", i, json_array_size(prefixes));
+		if (r == EXIT_REFUSED && cli->option[OPTION_SERVICE])
+			cli_suggest(cli, "services", cli->option[OPTION_SERVICE]);
 		if (r != EXIT_DONE)
 			break;
 		if (!whole) {

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "shunt/cli.h"
+#include "version.h"
 
 const char *argp_program_version = "shunt " SHUNT_VERSION;
 
@@ -90,8 +91,11 @@ static char *list_commands(int key, const char *text, void *userdata)
 
 		fprintf(to, "%*s%s\n", 35 - width, "", command->summary);
 	}
-	fputs("\nExit status: 0 done, 1 refused or failed, 2 wrong usage, 3 controller not\n"
-	      "reached. 'shunt COMMAND --help' tells more of a command.", to);
+	fputs("\nExit status:\n", to);
+#define X(name, number, text) fputs("  " #number "  " text "\n", to);
+	EXIT_STATUSES(X)
+#undef X
+	fputs("\n'shunt COMMAND --help' tells more of a command.", to);
 	fclose(to);
 	return list;
 }
@@ -178,14 +182,30 @@ static int check_options(const struct command *command, char **words)
 	return EXIT_DONE;
 }
 
+/* Before the options what it does; below them more of it, and its examples. */
+static char *describe(const struct command *command)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+
+	if (!to)
+		return NULL;
+	fprintf(to, "shunt %s: %s\v%s%s", command->name, command->summary, command->help ?: "",
+		command->help && command->examples ? "\n\n" : "");
+	for (const char *line = command->examples; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		fprintf(to, "  %.*s\n", (int)strcspn(line, "\n"), line);
+	return fclose(to) == 0 ? text : NULL;
+}
+
 static void parse_rest(struct parse *parse, int argc, char **argv)
 {
 	_cleanup_(freep) char *name = NULL, *doc = NULL;
 	const struct command *command = parse->command;
 	struct argp argp = {command->options, parse_command, command->arguments, NULL, global_child, NULL, NULL};
 
-	if (asprintf(&name, "shunt %s", command->name) < 0 ||
-	    asprintf(&doc, "shunt %s: %s\v%s", command->name, command->summary, command->help ?: "") < 0)
+	doc = describe(command);
+	if (!doc || asprintf(&name, "shunt %s", command->name) < 0)
 		exit(cli_fail(EXIT_REFUSED, "out of memory"));
 	argp.doc = doc;
 	argv[parse->next] = name;

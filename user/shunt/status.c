@@ -122,7 +122,8 @@ static size_t print_groups(const struct status *status, const char *only)
 
 		if (only && strcmp(only, get_text(group, "name")) != 0)
 			continue;
-		putchar('\n');
+		if (!only)
+			putchar('\n');
 		json_array_foreach((json_t *)services, j, service)
 			print_service(status, service, get_text(group, "name"));
 		if (!json_array_size(services))

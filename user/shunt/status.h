@@ -25,6 +25,7 @@ void status_problems(const struct status *status, struct problems *ret_problems)
 void problems_clear(struct problems *problems);
 /* A group's line and a row for each of its backends (status_group.c). */
 void status_print_group(const struct status *status, const json_t *group);
+const char *holder_of(const json_t *group); /* that holds it where it is, in words */
 size_t status_members_out(const json_t *group); /* how many of its backends can take no new flows */
 const char *status_age(const struct status *status, int64_t since_ms, char buffer[HUMAN_TEXT_MAX]);
 

@@ -60,6 +60,11 @@ static void put_state(const struct status *status, struct paragraph *line, const
 	}
 }
 
+const char *holder_of(const json_t *group)
+{
+	return strcmp(get_text(group, "forced_by"), "window") == 0 ? "a maintenance window" : "an operator";
+}
+
 static void put_forced(const struct status *status, struct paragraph *line, const json_t *group)
 {
 	const char *name = get_text(group, "name"), *forced = get_text(group, "forced");
@@ -68,7 +73,7 @@ static void put_forced(const struct status *status, struct paragraph *line, cons
 
 	if (!*forced)
 		return;
-	paragraph_put(line, YELLOW, "; held on %s by an operator", forced);
+	paragraph_put(line, YELLOW, "; held on %s by %s", forced, holder_of(group));
 	if (until)
 		paragraph_put(line, PLAIN, " for %s more", human_age(until - status->now_ms + 999, age));
 	else

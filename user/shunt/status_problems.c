@@ -100,7 +100,7 @@ static void groups_impaired(const struct status *status, struct problems *proble
 		if (strcmp(state, "down") == 0)
 			continue;
 		if (*forced)
-			add(problems, YELLOW, "group %s is held on %s by an operator", name, forced);
+			add(problems, YELLOW, "group %s is held on %s by %s", name, forced, holder_of(group));
 		else if (strcmp(state, "failed-over") == 0 || strcmp(state, "failing-back") == 0)
 			add(problems, YELLOW, "group %s failed over to %s%s %s ago", name, active,
 			    json_array_size(json_object_get(group, "active")) > 1 ? " and others" : "",

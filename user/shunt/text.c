@@ -35,11 +35,12 @@ struct style style_of(FILE *to)
 	struct winsize size;
 	uint64_t number;
 
-	style.colour = isatty(fileno(to)) && !(no_color && *no_color);
+	style.terminal = isatty(fileno(to));
+	style.colour = style.terminal && !(no_color && *no_color);
 	style.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	if (columns && number_parse(columns, 1, 1000, &number) == 0)
 		style.width = (int)number;
-	if (isatty(fileno(to)) && ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col)
+	if (style.terminal && ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col)
 		style.width = size.ws_col;
 	if (style.width < 40)
 		style.width = 40;
@@ -152,12 +153,12 @@ static void print_last_cell(const struct table *table, const struct cell *cell, 
 	bool cramped = !fits && style->width - column < LAST_COLUMN_MIN;
 	struct paragraph paragraph = {to, style, column, column, false};
 
-	if (table->right[table->n_columns - 1])
-		pending += width - text_columns(cell->text);
 	if (cramped) {
 		fputc('\n', to);
 		pending = paragraph.column = paragraph.indent = table->indent + 4;
 	}
+	if (table->right[table->n_columns - 1])
+		pending += width - text_columns(cell->text);
 	fprintf(to, "%*s", pending, "");
 	paragraph_put(&paragraph, cell->colour, "%s", cell->text);
 }
@@ -173,6 +174,11 @@ static void print_row(const struct table *table, const struct cell *row, const i
 
 		if (!widths[i])
 			continue;
+		/* by the widths, not by what is in this row: the same columns of all rows, and of the header, go below */
+		if (style->terminal && column > table->indent && column + widths[i] > style->width) {
+			fputc('\n', to);
+			pending = column = table->indent + 4;
+		}
 		if (table->right[i])
 			pending += padding;
 		if (*row[i].text) {

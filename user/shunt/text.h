@@ -15,6 +15,7 @@ struct style {
 	bool colour;               /* a terminal, and NO_COLOR is not set (no-color.org) */
 	bool utf8;                 /* the locale's character set */
 	int width;                 /* columns: of the terminal, else COLUMNS, else 80 */
+	bool terminal;             /* rows that are wider go on in another line; grep and awk want them whole */
 };
 
 struct style style_of(FILE *to);

@@ -96,6 +96,7 @@ static void look(struct top *top)
 	top->model.before = top->model.now;
 	top->model.now = now;
 	top->model.seconds = (double)(now_ms - top->fetched_ms) / 1000;
+	top->model.now_ms = clock_wall_ms();
 	top->fetched_ms = now_ms;
 	fetch_events(top);
 }

@@ -29,6 +29,7 @@ struct top_model {
 	json_t *before, *now;      /* before NULL: the first look, no rates yet */
 	json_t *events;            /* the last ones, oldest first */
 	double seconds;            /* between the looks */
+	int64_t now_ms;            /* wall time of the last one: ages stand still while nobody looks */
 	enum top_view view;
 	enum top_sort sort;
 	bool reversed;

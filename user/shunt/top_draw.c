@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "shunt/top.h"
 
 #define HEAD_ROWS 3
@@ -90,6 +89,20 @@ static void put(int y, int x, int columns, attr_t attributes, const char *text)
 	attroff(attributes);
 }
 
+/* Of names that are too long, the end says which one it is: they are cut in the middle. */
+static void put_name(int y, int columns, attr_t attributes, const char *name)
+{
+	int length = text_columns(name), tail = columns / 2;
+	char shorter[256];
+
+	if (length <= columns || columns < 3) {
+		put(y, 0, columns, attributes, name);
+		return;
+	}
+	snprintf(shorter, sizeof(shorter), "%.*s~%s", bytes_of(name, columns - tail - 1), name, name + bytes_of(name, length - tail));
+	put(y, 0, columns, attributes, shorter);
+}
+
 /* ---- the head ---- */
 
 static void draw_head(const struct top_screen *screen, const struct top_totals *totals)
@@ -101,7 +114,7 @@ static void draw_head(const struct top_screen *screen, const struct top_totals *
 
 	snprintf(line, sizeof(line), "shunt %s on %s %s %s %s %s up %s", get_text(now, "version"), get_text(now, "node"), dot,
 		 get_text(interface, "name"), get_text(interface, "mode"), dot,
-		 human_age(clock_wall_ms() - get_time(now, "started"), a));
+		 human_age(screen->model->now_ms - get_time(now, "started"), a));
 	put(0, 0, COLS, A_BOLD, line);
 	if (*screen->problem)
 		snprintf(line, sizeof(line), " not reached: %.40s ", screen->problem);
@@ -168,7 +181,7 @@ static void draw_row(int y, const struct top_row *row, bool selected)
 		put(y, 20 + 2 * COUNT_COLUMNS, COLS, all, row->note);
 		return;
 	}
-	put(y, 0, name, all | (row->kind == TOP_HEADING ? 0 : A_BOLD), row->name);
+	put_name(y, name, all | (row->kind == TOP_HEADING ? 0 : A_BOLD), row->name);
 	put(y, x, STATE_COLUMNS, all | (selected ? 0 : look(row->colour)), row->state);
 	x += STATE_COLUMNS;
 	for (size_t i = 0; i < 3; i++, x += COUNT_COLUMNS)

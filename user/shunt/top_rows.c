@@ -6,7 +6,6 @@
 
 #include <shunt/reasons.h>
 
-#include "base/clock.h"
 #include "base/drop_reason.h"
 #include "shunt/top.h"
 
@@ -156,7 +155,7 @@ static void add_backend(const struct top_model *model, struct top_rows *rows, si
 	row->trouble = sign == SIGN_DOWN ? 3 : sign == SIGN_UNKNOWN ? 2 : sign == SIGN_PARTLY ? 1 : 0;
 	row->colour = row->trouble == 0 ? GREEN : row->trouble == 3 ? RED : YELLOW;
 	if (since)
-		human_age(clock_wall_ms() - since, age);
+		human_age(model->now_ms - since, age);
 	snprintf(row->state, sizeof(row->state), "%s %s%s%s", sign_text(model->style, sign), ready ? health : admin,
 		 ready && *age ? " " : "", ready ? age : "");
 	put_rates(row, rate(model, "backends", i, backend, "packets"), rate(model, "backends", i, backend, "bytes"));

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/choice.h"
 #include "base/cleanup.h"
+#include "base/drop_reason.h"
 #include "base/number.h"
 #include "shunt/cli.h"
 #include "shunt/pcapng.h"
@@ -35,11 +37,13 @@ static void print_line(const struct cli *cli, const json_t *packet)
 	const char *time = get_text(packet, "time"), *verdict = get_text(packet, "verdict");
 	const char *backend = get_text(packet, "backend");
 	bool dropped = strcmp(verdict, "dropped") == 0;
-	struct style endless = cli->style;
-	struct paragraph line = {stdout, &endless, 0, 0, false};
+	struct style style = cli->style;
+	struct paragraph line = {stdout, &style, 0, 0, false};
 
-	endless.width = INT_MAX; /* a line a packet, for grep and awk */
+	if (!style.terminal)
+		style.width = INT_MAX; /* a line a packet, for grep and awk */
 	paragraph_put(&line, DIM, "%.15s", strlen(time) > 26 ? time + 11 : time);
+	line.indent = line.column + 1; /* what does not fit goes on below the flow */
 	paragraph_put(&line, PLAIN, " %s %s > %s", get_text(packet, "protocol"), get_text(packet, "source"),
 		      get_text(packet, "destination"));
 	paragraph_put(&line, dropped ? RED : GREEN, " %s", verdict);
@@ -104,6 +108,21 @@ static int watch(struct trace *trace)
 	return r;
 }
 
+/* A reason that there is not; like it: of drops and of choices. */
+static void suggest_reason(const char *reason)
+{
+	const char *names[SHUNT_DROP_REASON_COUNT + 32], *nearest;
+	size_t n = 0;
+
+	for (uint32_t i = SHUNT_DROP_NONE + 1; i < SHUNT_DROP_REASON_COUNT; i++)
+		names[n++] = drop_reason_label(i);
+	for (uint32_t i = SHUNT_CHOICE_NONE + 1; choice_label(i) && n < sizeof(names) / sizeof(*names); i++)
+		names[n++] = choice_label(i);
+	nearest = nearest_name(reason, names, n);
+	if (nearest && strcmp(nearest, reason) != 0)
+		cli_fail(EXIT_REFUSED, "did you mean \"%s\"?", nearest);
+}
+
 static int begin(struct trace *trace)
 {
 	struct cli *cli = trace->cli;
@@ -113,7 +132,7 @@ static int begin(struct trace *trace)
 		{"client", cli->option[OPTION_CLIENT]},
 		{"reason", cli->option[OPTION_REASON]},
 	};
-	json_t *body = json_pack("{s:b}", "bytes", trace->file != NULL), *answer = NULL;
+	json_t *body = json_pack("{s:b}", "bytes", cli->option[OPTION_WRITE] != NULL), *answer = NULL;
 	long status = 0;
 	int r;
 
@@ -128,6 +147,8 @@ static int begin(struct trace *trace)
 			cli_suggest(cli, "services", cli->option[OPTION_SERVICE]);
 		if (status == 404 && cli->option[OPTION_BACKEND])
 			cli_suggest(cli, "backends", cli->option[OPTION_BACKEND]);
+		if (status == 400 && cli->option[OPTION_REASON])
+			suggest_reason(cli->option[OPTION_REASON]);
 	} else if (r == EXIT_DONE) {
 		trace->watcher = strdup(get_text(answer, "watcher"));
 	}
@@ -156,16 +177,17 @@ int command_trace(struct cli *cli)
 
 	if (cli->option[OPTION_COUNT_OF] && number_parse(cli->option[OPTION_COUNT_OF], 1, INT64_MAX, &trace.count) < 0)
 		return cli_fail(EXIT_USAGE, "-c takes a whole number from 1, not \"%s\"", cli->option[OPTION_COUNT_OF]);
-	if (cli->option[OPTION_WRITE]) {
+	r = begin(&trace);
+	/* Only now: a file that is there stays when the controller refuses. */
+	if (r == EXIT_DONE && cli->option[OPTION_WRITE]) {
 		trace.file = pcapng_open(cli->option[OPTION_WRITE]);
 		if (!trace.file)
-			return cli_fail(EXIT_REFUSED, "cannot write %s: %m", cli->option[OPTION_WRITE]);
+			r = cli_fail(EXIT_REFUSED, "cannot write %s: %m", cli->option[OPTION_WRITE]);
 	}
-	r = begin(&trace);
-	if (r == EXIT_DONE) {
+	if (r == EXIT_DONE)
 		r = watch(&trace);
+	if (trace.watcher)
 		end(&trace);
-	}
 	if (trace.file && pcapng_close(trace.file) < 0 && r == EXIT_DONE)
 		r = cli_fail(EXIT_REFUSED, "cannot write %s: %m", cli->option[OPTION_WRITE]);
 	if (r == EXIT_DONE && cli->option[OPTION_WRITE])

@@ -17,9 +17,7 @@ static void set_weight(struct controller *c, struct endpoint *endpoint, uint32_t
 		   endpoint->backend->weight);
 	endpoint->agent_percent = percent;
 	endpoint_refresh(c, endpoint);
-	for (size_t g = 0; g < c->n_groups; g++)
-		if (group_has(c->groups[g], endpoint))
-			group_update(c, c->groups[g]);
+	groups_follow_paced(c, endpoint, true);
 }
 
 static void set_admin(struct controller *c, struct backend *backend, enum admin_state admin, const char *said)
@@ -36,9 +34,15 @@ static void set_admin(struct controller *c, struct backend *backend, enum admin_
 									 "; its maintenance window holds");
 }
 
+/* An agent that says nothing of it has nothing new to say; a program that is well and tells none does not know it any more. */
+static bool tells_lag(const struct endpoint *endpoint, const struct probe_result *result)
+{
+	return result->lag_ms != PROBE_LAG_NONE || (endpoint->check.type == CHECK_EXEC && result->good);
+}
+
 void agent_said(struct controller *c, struct endpoint *endpoint, const struct probe_result *result)
 {
-	if (result->lag_ms != PROBE_LAG_NONE)
+	if (tells_lag(endpoint, result))
 		endpoint->lag_ms = result->lag_ms;
 	if (result->weight_percent != PROBE_WEIGHT_NONE)
 		set_weight(c, endpoint, result->weight_percent);

@@ -17,18 +17,25 @@ void group_active_names(const struct group *group, char *text, size_t size)
 					 group->members[i].endpoint->backend->name);
 }
 
+static const char *actor_of(enum failover_cause cause)
+{
+	if (cause == FAILOVER_CAUSE_OPERATOR)
+		return "operator";
+	return cause == FAILOVER_CAUSE_WINDOW ? "maintenance" : "controller";
+}
+
 static void announce_failover(struct controller *c, const struct group *group, const char *before,
 			      const struct failover_step *step)
 {
+	bool is_start = step->cause == FAILOVER_CAUSE_START;
 	char object[128], now[256];
 
 	group_active_names(group, now, sizeof(now));
 	snprintf(object, sizeof(object), "group %s", group->name);
-	events_add(c->events, step->is_failover ? "failover" : step->cause == FAILOVER_CAUSE_ROLLED_BACK ? "rolled-back" : step->cause == FAILOVER_CAUSE_START ? "start" : "failback", object,
-		   step->cause == FAILOVER_CAUSE_OPERATOR ? "operator" : "controller", "%s%s%s: %s",
-		   step->cause == FAILOVER_CAUSE_START ? "" : before, step->cause == FAILOVER_CAUSE_START ? "" : " -> ", now,
+	events_add(c->events, step->is_failover ? "failover" : step->cause == FAILOVER_CAUSE_ROLLED_BACK ? "rolled-back" : is_start ? "start" : "failback",
+		   object, actor_of(step->cause), "%s%s%s: %s", is_start ? "" : before, is_start ? "" : " -> ", now,
 		   failover_cause_text(step->cause));
-	if (step->is_failover || step->cause != FAILOVER_CAUSE_START)
+	if (step->is_failover || !is_start)
 		hooks_tell_move(c, group, step->is_failover, before, step->cause);
 }
 

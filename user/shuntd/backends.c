@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/address.h"
 #include "health/standing.h"
@@ -18,6 +19,22 @@ struct backend *backend_find(const struct controller *c, const char *name)
 }
 
 /* ---- what may be sent to it ---- */
+
+/* At once, but after every group has followed that it was away (follow.c). */
+static void come_alive(struct controller *c, struct endpoint *endpoint)
+{
+	groups_catch_up(c, endpoint);
+	endpoint->leaving = false;
+	datapath_backend_alive(c->datapath, endpoint->id, true);
+}
+
+/* Packets go on to it until tables without which they would find nobody have been switched (follow.c). */
+static void begin_to_leave(struct controller *c, struct endpoint *endpoint)
+{
+	if (c->n_leaving++ == 0)
+		c->leaving_since_ns = clock_monotonic_ns();
+	endpoint->leaving = true;
+}
 
 bool endpoint_refresh(struct controller *c, struct endpoint *endpoint)
 {
@@ -38,8 +55,10 @@ bool endpoint_refresh(struct controller *c, struct endpoint *endpoint)
 	if (c->detached || (standing.alive == endpoint->alive && standing.fit == backend_set_has(&c->fit, endpoint->id) &&
 			    standing.in_service == backend_set_has(&c->in_service, endpoint->id)))
 		return false;
-	if (standing.alive != endpoint->alive)
-		datapath_backend_alive(c->datapath, endpoint->id, standing.alive);
+	if (standing.alive && !endpoint->alive)
+		come_alive(c, endpoint);
+	else if (!standing.alive && endpoint->alive)
+		begin_to_leave(c, endpoint);
 	endpoint->alive = standing.alive;
 	backend_set_put(&c->alive, endpoint->id, standing.alive);
 	backend_set_put(&c->fit, endpoint->id, standing.fit);
@@ -47,18 +66,18 @@ bool endpoint_refresh(struct controller *c, struct endpoint *endpoint)
 	return true;
 }
 
-/* First the one store that stops (or allows) traffic, then the tables. */
 void endpoint_publish(struct controller *c, struct endpoint *endpoint)
 {
-	if (!endpoint_refresh(c, endpoint))
-		return;
-	groups_follow(c, endpoint, false);
+	if (endpoint_refresh(c, endpoint))
+		groups_follow(c, endpoint, false);
 }
 
 void backend_publish(struct controller *c, struct backend *backend)
 {
 	for (struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next)
-		endpoint_publish(c, endpoint);
+		if (endpoint_refresh(c, endpoint))
+			groups_mark(c, endpoint, false);
+	groups_finish(c);
 }
 
 /* ---- start and end ---- */
@@ -101,6 +120,7 @@ void endpoint_free(struct controller *c, struct endpoint *endpoint)
 		}
 	if (endpoint->id && c->endpoint_of[endpoint->id] == endpoint)
 		c->endpoint_of[endpoint->id] = NULL;
+	c->generation++;
 	free(endpoint);
 }
 
@@ -253,6 +273,7 @@ void backend_free(struct controller *c, struct backend *backend)
 		next_hops_unwatch(c->next_hops, &backend->address);
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): every backend is in this hash */
 	HASH_DELETE(hh_identity, c->by_identity, backend);
+	c->generation++;
 	free(backend->checks);
 	free(backend->name);
 	free(backend);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "shuntd/controller.h"
+#include "version.h"
 
 static int make_directories(const struct controller_options *options)
 {
@@ -132,11 +133,14 @@ void controller_stop(struct controller *c)
 {
 	if (!c)
 		return;
+	groups_finish(c);
 	api_close(c->api);
 	trace_close(c);
+	transitions_stop(c);
+	sd_event_source_disable_unref(c->pass.timer);
 	sd_event_source_disable_unref(c->tick);
 	sd_event_source_disable_unref(c->save);
-	sd_event_source_disable_unref(c->follow);
+	sd_event_source_disable_unref(c->round.timer);
 	sd_event_source_disable_unref(c->neighbours_wanted);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		endpoint_free(c, c->endpoints[i]);

@@ -80,9 +80,6 @@ struct endpoint_context {
 	struct endpoint *endpoint;
 };
 
-/* Groups that are to follow what became of an endpoint: none any more, those that have it, all that know it. */
-enum follow { FOLLOW_NONE, FOLLOW_MEMBERS, FOLLOW_KNOWN };
-
 /* A backend as one kind of check sees it: groups that check it differently have an endpoint each. */
 struct endpoint {
 	struct backend *backend;
@@ -107,24 +104,25 @@ struct endpoint {
 	bool doubtful;                     /* the last result was bad */
 	uint64_t checked_ms;               /* of the monotonic clock: when the last result came; 0: none yet */
 	uint32_t opened;                   /* groups in panic that use it whatever its checks say */
-	bool alive;                        /* as published */
+	bool alive;                        /* as decided, and published unless leaving */
+	bool leaving;                      /* not alive, but packets do not know it yet (follow.c) */
 	bool wanted;                       /* some group of the configuration in force has it */
 	uint32_t flows;                    /* live pinned ones, at the last scan */
 	bool in_slots;                     /* some slot names it, at the last scan */
-	enum follow follow;                /* pace.c */
 	struct endpoint_context context;
 	struct endpoint *next;             /* of the same backend */
 };
 
 struct member {
 	struct endpoint *endpoint;
-	struct shunt_backend_stats counted; /* at the last round of passive detection */
+	struct shunt_backend_signs counted; /* at the last round of passive detection */
 	uint32_t priority;
 	uint32_t slots;                    /* slots whose new flows it takes */
 	bool fit;                          /* at the last decision: may take new flows of this group */
 	bool was_up;                       /* at the last decision, by its checks */
 	uint32_t lag_seen_ms;              /* at the last decision */
 	struct damping damping;            /* of the backend in this group */
+	bool told_suppressed;              /* as the trail has it */
 };
 
 /* The base table of the same part of many groups. */
@@ -148,6 +146,7 @@ struct tables {
 	struct base *bases;                /* hash, by key */
 	uint16_t *targets, *more_targets;  /* scratch, size entries */
 	struct shunt_slot *words, *last;   /* scratch; last: the ones made last */
+	uint8_t *busy;                     /* scratch of transitions.c: a live flow of the slot is pinned elsewhere */
 	uint64_t content;                  /* number of what is in `last`; 0: nothing yet */
 	struct {
 		uint64_t base_key;         /* what targets were made from; 0: of more than that */
@@ -166,6 +165,43 @@ struct table {
 	const struct shunt_slot *words;    /* until the next is made */
 	uint64_t content;
 	bool changed, moving;              /* some word is another than before; some slot is moving */
+};
+
+/* What a group was before a decision, as far as it is told of. */
+struct announcement {
+	enum failover_state state;
+	uint32_t proposed_tier;
+	bool panic;
+	uint32_t shifted_percent;
+	char active[256], resort[80];
+};
+
+struct decision {
+	bool made, switched;               /* to another table */
+	struct announcement before;
+	struct failover_step step;
+};
+
+/* Whether a group has followed; the later, the sooner it has to. */
+enum group_stale { GROUP_FOLLOWS, GROUP_STALE, GROUP_STALE_FIRST };
+
+/* Work on many groups is done in slices of so long, between which checks and the API have their turn. */
+#define SLICE_NS (5 * 1000000ULL)
+/* Of slices that can wait: after sockets and, which are one later, the timers of checks (probe/prober.c). */
+#define SLICE_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 2)
+
+/* Groups on their way to follow what became of backends (follow.c); times of the monotonic clock. */
+struct round {
+	sd_event_source *timer;
+	uint64_t begun_ns;                 /* 0: all have followed */
+	uint64_t left_after_ns;            /* how long packets went on to a backend that had failed, at most; 0: none did */
+	uint64_t last_ns;                  /* when the last table was switched to */
+	uint64_t processor_ns, longest_ns; /* of slices */
+	uint64_t ended_ms;                 /* of the last round */
+	uint64_t number;                   /* of this round */
+	size_t switched, others;           /* groups; further changes of backends */
+	const struct endpoint *endpoint;   /* the first, not to be followed: it may be gone; NULL: of no endpoint */
+	char object[128];                  /* its name, for the trail */
 };
 
 /* Who takes the new flows of a group of which nobody is fit. */
@@ -189,6 +225,7 @@ struct group {
 	uint64_t content;                  /* number of what its table in use has (tables.c), 0: unknown */
 	bool uncounted;                    /* its table has changed since group_count */
 	struct damping damping;            /* of the group itself: a flap is a failover */
+	bool told_suppressed;              /* as the trail has it */
 	bool panic;                        /* too few are fit: every backend in service is used */
 	bool scheduled;                    /* by all its services: the place of a pinned flow says nothing of its slot */
 	struct group *fallback;            /* of the configuration in force, NULL: none */
@@ -197,12 +234,15 @@ struct group {
 	struct group *serving;             /* RESORT_FALLBACK: the group whose backends its slots have */
 	char resort_text[80];
 	uint32_t *moved_at;                /* per slot, seconds of the monotonic clock; NULL while none moves */
-	uint8_t *busy;                     /* per slot: a live flow is pinned elsewhere; scratch of a scan */
+	bool to_advance;                   /* its turn in the pass that runs is to come */
 	struct backend_set known;          /* ids that are or were members */
 	uint32_t moving, resolving;
 	int64_t window_opened_ms, window_tried_ms; /* opens_ms of its last window, that it failed over for or tried to */
+	uint64_t window_until_ms;          /* monotonic: when the override that a window began will end, 0: none has */
 	sd_event_source *timer;            /* failover's wake_ms */
-	bool stale;                        /* scratch of pace.c */
+	uint64_t switched_in;              /* number of the last round in which its table changed */
+	enum group_stale stale;            /* whether it has followed what became of its backends */
+	struct decision decision;          /* the last one, while it has not been told */
 	struct controller *controller;
 };
 
@@ -216,6 +256,19 @@ struct placements {
 	size_t n_targets;
 	bool is_target[SHUNT_MAX_GROUPS];
 	bool origins[SHUNT_MAX_GROUPS];    /* where flows of theirs may be that nobody pinned: these tables must stay */
+};
+
+/* A live flow of the flow table. */
+struct pinned {
+	uint32_t slot, backend;
+};
+
+/* A pass of transitions.c: the flow table has been counted, groups have their turn. */
+struct pass {
+	sd_event_source *timer;            /* of the next slice */
+	bool running, unsettled, blind;    /* blind: there was no memory for all flows */
+	struct pinned *pinned;             /* while some group is unsettled */
+	size_t n_pinned, room;
 };
 
 struct tracer;
@@ -244,6 +297,7 @@ struct controller {
 	bool detached;                     /* by `shunt detach`: nothing is published any more */
 	char problem[256];                 /* what makes it degraded, "" for nothing */
 	int64_t started;                   /* Unix milliseconds */
+	uint64_t generation;               /* grows when services, groups or backends come or go */
 	int64_t wall_ahead;                /* of the monotonic clock, milliseconds, as last followed; 0: not yet */
 
 	struct backend *by_name;           /* hash of those in the configuration */
@@ -268,8 +322,10 @@ struct controller {
 	sd_event_source *neighbours_wanted;
 	sd_event_source *tick, *save;      /* save: once the loop has come round */
 	int64_t windows_seen_ms, windows_due_ms; /* when windows were last looked at, and must be again; Unix milliseconds */
-	sd_event_source *follow;           /* pace.c */
-	uint64_t followed_ms;              /* when groups last followed a backend's health, monotonic */
+	struct round round;
+	struct pass pass;
+	size_t n_leaving;                  /* endpoints that are (at least; some may have come alive again) */
+	uint64_t leaving_since_ns;         /* the first of them, monotonic */
 	uint64_t flow_entries;
 	bool tracks_always;                /* some service does: flows are counted all the time */
 	uint32_t table_size;               /* of the maps in use */
@@ -410,7 +466,7 @@ int endpoint_start(struct controller *controller, struct endpoint *endpoint);
 void endpoint_free(struct controller *controller, struct endpoint *endpoint);
 /* What may be sent to it follows from its health and what the operator said. True: that changed, its groups must know. */
 bool endpoint_refresh(struct controller *controller, struct endpoint *endpoint);
-/* The same, and tells the groups. */
+/* The same, and its groups follow. */
 void endpoint_publish(struct controller *controller, struct endpoint *endpoint);
 void backend_publish(struct controller *controller, struct backend *backend);
 void backend_next_hop(struct controller *controller, struct backend *backend);
@@ -446,6 +502,7 @@ int64_t wall_now(const struct controller *controller);
 /* ---- windows.c ---- */
 /* Does what maintenance windows ask for at this time. `anew`: they, or whose they are, may have changed. */
 void windows_follow(struct controller *controller, bool anew);
+bool group_is_held_by_window(const struct group *group);
 
 /* ---- health.c: what follows from the results of its checks ---- */
 void endpoint_probed(void *userdata, const struct probe_result *result); /* a probe_callback of an endpoint_context */
@@ -478,15 +535,32 @@ bool group_has(const struct group *group, const struct endpoint *endpoint);
 /* Decides and publishes. The step says what an operator's input came to. */
 struct failover_step group_decide(struct controller *controller, struct group *group, struct failover_input input);
 void group_update(struct controller *controller, struct group *group);
-/* All groups that know the endpoint, or only those that have it: first each is decided and switched, then all is told. */
-void groups_follow(struct controller *controller, const struct endpoint *endpoint, bool members_only);
-/* pace.c: the same, at once or, of many backends within a moment, together with the others. */
-void groups_follow_paced(struct controller *controller, struct endpoint *endpoint, bool members_only);
+/* The same, but nothing is told, and nobody else follows, until group_tell. */
+void group_decide_untold(struct controller *controller, struct group *group, struct failover_input input);
+void group_tell(struct controller *controller, struct group *group);
 void groups_recheck(struct controller *controller, const struct endpoint *endpoint); /* those to which its last result says something new */
 bool group_member_is_active(const struct group *group, size_t member);
 void group_count(struct controller *controller, struct group *group);
 /* Switches to the words, if they are others than before. */
 void group_publish(struct controller *controller, struct group *group, struct table next);
+
+/* ---- follow.c: in which order, and how fast, groups follow what became of backends ---- */
+/* To the end, and at a pace that leaves the loop its turn: all groups that know the endpoint, or only those that have it. */
+void groups_follow(struct controller *controller, const struct endpoint *endpoint, bool members_only);
+void groups_follow_paced(struct controller *controller, const struct endpoint *endpoint, bool members_only);
+/*
+ * The latter in two halves: what packets wait for, and, when the caller has told why, all else. Both end when the slice does, a
+ * time of the monotonic clock.
+ */
+uint64_t groups_begin(struct controller *controller, const struct endpoint *endpoint, bool members_only);
+void groups_go_on(struct controller *controller, uint64_t slice_ns);
+uint64_t groups_slice(void);                           /* one that begins now */
+/* Only marks them, for what comes next. */
+void group_mark(struct controller *controller, struct group *group);
+void groups_mark(struct controller *controller, const struct endpoint *endpoint, bool members_only);
+void groups_mark_configured(struct controller *controller); /* all of the configuration in force, their tables first */
+void groups_finish(struct controller *controller);     /* whoever is marked, at once; packets leave whom they are to leave */
+void groups_catch_up(struct controller *controller, const struct endpoint *endpoint); /* those that know it, of what was before */
 
 /* ---- tables.c: tables on their way to the maps ---- */
 struct tables *tables_new(uint32_t size);
@@ -509,11 +583,12 @@ struct failover_member *group_members(const struct controller *controller, const
 /* How its new flows are to be shared out, as members are now. */
 size_t group_plan(const struct controller *controller, const struct group *group,
 		  struct failover_part ret_parts[FAILOVER_PARTS_MAX]);
-/* Counts flaps of its backends since the last decision; says who is suppressed or reused. */
+/* Counts flaps of its backends since the last decision; who is suppressed or reused by that, or by a failover, is told apart. */
 void group_damp(struct controller *controller, struct group *group, uint64_t now_ms);
+void group_tell_damping(struct controller *controller, struct group *group);
 /* The next time at which something suppressed is reused; 0: nothing is. */
 uint64_t group_reuse_ms(const struct group *group);
-void group_flapped(struct controller *controller, struct group *group, uint64_t now_ms); /* it has failed over */
+void group_flapped(struct group *group, uint64_t now_ms); /* it has failed over */
 
 /* ---- panic.c: too few are fit ---- */
 /* Enters or leaves it, by who is fit among those that the plan gives flows to. */
@@ -523,13 +598,6 @@ void group_panic_over(struct controller *controller, const struct group *group);
 void group_panic_forget(struct group *group);         /* its members are about to be others */
 
 /* ---- announce.c: what a decision has changed, for the audit trail ---- */
-struct announcement {
-	enum failover_state state;
-	uint32_t proposed_tier;
-	bool panic;
-	uint32_t shifted_percent;
-	char active[256], resort[80];
-};
 void announcement_begin(const struct group *group, struct announcement *ret_before);
 void announcement_end(struct controller *controller, const struct group *group, const struct announcement *before,
 		      const struct failover_step *step);
@@ -544,12 +612,17 @@ void hooks_tell_move(struct controller *controller, const struct group *group, b
 void hooks_tell_group(struct controller *controller, const struct group *group);   /* it is down, or serves again */
 void hooks_tell_backend(struct controller *controller, const struct endpoint *endpoint, enum health_state before);
 
+/* ---- reserve.c: whom packets find where probing finds nobody ---- */
+/* Whether there is somebody fit, who is chosen if need be. */
+bool group_has_reserve(struct controller *controller, const struct group *group);
+
 /* ---- targets.c: which backend each slot should have ---- */
 void match_last_resorts(struct controller *controller, const struct config *config);
 /* Fills controller->targets and notes the last resort, if it takes one. On failure (no memory) nothing has changed. */
 int group_targets(struct controller *controller, struct group *group);
-/* Groups whose slots have, or could have, backends of this one. */
-void group_update_dependents(struct controller *controller, const struct group *group);
+bool group_part_has(const struct group *group, const struct failover_part *part, size_t member);
+/* Groups whose slots have, or could have, backends of this one are to follow. */
+void group_mark_dependents(struct controller *controller, const struct group *group);
 const char *group_resort_text(const struct group *group); /* "fail-open", "fallback NAME"; NULL: none is in use */
 
 /* ---- transitions.c: moving → resolving → settled, by time and by what the flow table holds ---- */
@@ -557,11 +630,14 @@ int transitions_start(struct controller *controller);
 uint32_t transitions_now(void);                       /* in ticks of half a second */
 void transitions_moved(struct controller *controller, struct group *group, const struct shunt_slot *before,
 		       const struct shunt_slot *after);
-void transitions_scan(struct controller *controller);
+void transitions_scan(struct controller *controller); /* a whole pass, at once */
+void transitions_stop(struct controller *controller); /* the one that runs: groups are about to be others */
 
 /* ---- operator.c, snapshot.c: what the API asks ---- */
 extern const struct api_handlers controller_handlers;
-int controller_snapshot(void *userdata, struct snapshot *ret_snapshot);
+int controller_snapshot_begin(void *userdata, struct snapshot *ret_snapshot);
+int controller_snapshot_go_on(void *userdata, struct snapshot *snapshot);
+int controller_snapshot_of(void *userdata, const char *name, struct snapshot *ret_snapshot);
 void controller_snapshot_free(void *userdata, struct snapshot *snapshot);
 int controller_explain(void *userdata, uint8_t protocol, const struct shunt_addr *source, uint16_t source_port,
 		       const struct shunt_addr *destination, uint16_t destination_port, struct api_reply *reply);
@@ -584,6 +660,9 @@ int controller_trace_end(void *userdata, const char *id, struct api_reply *reply
 void trace_pause(struct controller *controller);      /* before its data path is closed */
 void trace_resume(struct controller *controller);     /* when another one is in place */
 void trace_close(struct controller *controller);
+
+/* ---- trace_packet.c ---- */
+json_t *trace_packet_json(const struct controller *controller, const struct shunt_trace *event, bool bytes); /* bytes: themselves, too */
 
 /* ---- persist.c ---- */
 void persist_load(struct controller *controller, struct state *ret_state);

@@ -14,7 +14,7 @@
 #include "shuntd/controller.h"
 #include "state/names.h"
 
-#define REFRESH_DEFAULT_MS (30 * 1000) /* where neither the file nor the records say how often */
+#define REFRESH_DEFAULT_MS (30 * 1000) /* of what does not resolve, where the file does not say how often */
 #define REFRESH_MIN_MS (5 * 1000)      /* for records that say "at once" */
 #define REFRESH_MAX_MS (3600 * 1000)
 #define RETRY_FIRST_MS 1000
@@ -206,7 +206,7 @@ static uint64_t next_ms(const struct name *name, const struct resolution *resolu
 {
 	uint64_t usual = name->refresh_ms ? name->refresh_ms : REFRESH_DEFAULT_MS, retry = RETRY_FIRST_MS;
 
-	if (!resolution->error && !name->refresh_ms && resolution->ttl_s)
+	if (!resolution->error && !name->refresh_ms)
 		usual = resolution->ttl_s * 1000ULL;
 	if (usual < REFRESH_MIN_MS && !name->refresh_ms)
 		usual = REFRESH_MIN_MS;

@@ -91,6 +91,9 @@ static json_t *reason_text(const struct controller *c, const struct shunt_explan
 	case SHUNT_CHOICE_PROBED:
 		return json_sprintf("%s of slot %u is down: the next alive one in its probe sequence", now ? now : "the backend",
 				    answer->slot);
+	case SHUNT_CHOICE_RESERVE:
+		return json_sprintf("%s of slot %u is down, and whoever is in its probe sequence: the group's reserve, until the "
+				    "table follows", now ? now : "the backend", answer->slot);
 	default:
 		return json_string("no backend was chosen");
 	}

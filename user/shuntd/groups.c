@@ -40,7 +40,6 @@ void group_free(struct group *group)
 	free(group->members);
 	group_free_bases(group);
 	free(group->moved_at);
-	free(group->busy);
 	free(group);
 }
 
@@ -122,6 +121,7 @@ void group_publish(struct controller *c, struct group *group, struct table next)
 		return;
 	datapath_publish_table(c->datapath, group->index, next.words);
 	group->uncounted = true;
+	group->to_advance = false; /* what is resolving now may not have been when flows were counted */
 }
 
 static void publish(struct controller *c, struct group *group)
@@ -134,6 +134,7 @@ static void publish(struct controller *c, struct group *group)
 		log_error("group %s: keeping the old table: %s", group->name, strerror(-r));
 		return;
 	}
+	datapath_set_reserve(c->datapath, group->index, c->tables->targets[0]);
 	next = tables_next(c->tables, now, group->content, &c->alive);
 	if (next.changed && next.moving)
 		transitions_moved(c, group, now, next.words);
@@ -164,7 +165,7 @@ static void carry_out(struct controller *c, struct group *group, const struct fa
 	if (step->is_failover) {
 		group->failovers++;
 		group->last_failover = clock_wall_ms();
-		group_flapped(c, group, now_ms);
+		group_flapped(group, now_ms);
 	}
 	group_panic(c, group);
 	publish(c, group);
@@ -173,17 +174,8 @@ static void carry_out(struct controller *c, struct group *group, const struct fa
 		group_panic_over(c, group);
 }
 
-/* One group's decision, not yet told. */
-struct decision {
-	struct group *group;
-	struct announcement before;
-	struct failover_step step;
-	bool made, switched;               /* to another table */
-};
-
-static void decide(struct controller *c, struct decision *decision, struct failover_input input)
+static void decide(struct controller *c, struct group *group, struct failover_input input, struct decision *decision)
 {
-	struct group *group = decision->group;
 	const struct failover_policy policy = group_policy(group);
 	const struct damping_policy damping = group_damping_policy(group);
 	uint64_t now_ms = clock_monotonic_ms();
@@ -206,71 +198,48 @@ static void decide(struct controller *c, struct decision *decision, struct failo
 	decision->switched = group->uncounted;
 }
 
-static void tell(struct controller *c, const struct decision *decision)
+void group_decide_untold(struct controller *c, struct group *group, struct failover_input input)
 {
-	struct group *group = decision->group;
+	struct decision decision = {0};
 
-	if (!decision->made)
-		return;
+	group->stale = GROUP_FOLLOWS;
+	if (group->decision.made)
+		group_tell(c, group);
+	decide(c, group, input, &decision);
+	group->decision = decision;
+}
+
+void group_tell(struct controller *c, struct group *group)
+{
+	struct decision *decision = &group->decision;
+
+	decision->made = false;
 	if (group->uncounted)
 		group_count(c, group);
+	group_tell_damping(c, group);
 	announcement_end(c, group, &decision->before, &decision->step);
 	group->decided = true;
 	group->started = group->started || group->n_members > 0; /* those whose names nobody has told yet are to come */
-	group_update_dependents(c, group);
+	group_mark_dependents(c, group);
 	if (decision->step.cause != FAILOVER_CAUSE_NONE || decision->before.shifted_percent != group->failover.shifted_percent)
 		persist_soon(c);
 }
 
 struct failover_step group_decide(struct controller *c, struct group *group, struct failover_input input)
 {
-	struct decision decision = {.group = group};
+	struct failover_step step;
 
-	decide(c, &decision, input);
-	tell(c, &decision);
-	return decision.step;
+	group_decide_untold(c, group, input);
+	step = group->decision.step;
+	if (group->decision.made)
+		group_tell(c, group);
+	groups_go_on(c, groups_slice());
+	return step;
 }
 
 void group_update(struct controller *c, struct group *group)
 {
 	group_decide(c, group, (struct failover_input){.event = FAILOVER_EVENT_CHECK});
-}
-
-static void announce_switched(struct controller *c, const struct endpoint *endpoint, const struct decision *decisions, size_t n,
-			      uint64_t took_ns, uint64_t processor_ns)
-{
-	char object[128];
-	size_t moved = 0;
-
-	for (size_t i = 0; i < n; i++)
-		moved += decisions[i].switched;
-	if (moved < 2)
-		return;
-	snprintf(object, sizeof(object), "backend %s", endpoint->backend->name);
-	events_add(c->events, "switched", object, "controller", "%zu groups, the last one %.1f ms after the decision (%.1f ms of processor time)", moved, (double)took_ns / 1e6,
-		   (double)processor_ns / 1e6);
-}
-
-void groups_follow(struct controller *c, const struct endpoint *endpoint, bool members_only)
-{
-	struct decision *decisions = calloc(c->n_groups + 1, sizeof(*decisions));
-	uint64_t begun_ns = clock_monotonic_ns(), processor_ns = clock_processor_ns(), took_ns;
-	size_t n = 0;
-
-	for (size_t i = 0; decisions && i < c->n_groups; i++) {
-		struct group *group = c->groups[i];
-
-		if (members_only ? !group_has(group, endpoint) : !backend_set_has(&group->known, endpoint->id))
-			continue;
-		decisions[n].group = group;
-		decide(c, &decisions[n++], (struct failover_input){.event = FAILOVER_EVENT_CHECK});
-	}
-	took_ns = clock_monotonic_ns() - begun_ns;
-	processor_ns = clock_processor_ns() - processor_ns;
-	for (size_t i = 0; i < n; i++)
-		tell(c, &decisions[i]);
-	announce_switched(c, endpoint, decisions, n, took_ns, processor_ns);
-	free(decisions);
 }
 
 /* With max_lag: whether the lag that a member has told since the last decision lets it take over, or no more. */

@@ -133,7 +133,7 @@ static int ramp(sd_event_source *source, uint64_t usec, void *userdata)
 	if (!weigh(context->controller, endpoint))
 		return 0;
 	announce_weight(context->controller, endpoint, before);
-	groups_follow(context->controller, endpoint, false);
+	groups_follow_paced(context->controller, endpoint, false);
 	return 0;
 }
 
@@ -162,6 +162,7 @@ static void follow_result(struct controller *c, struct endpoint *endpoint, const
 	struct health_step step = health_next(&endpoint->health, &policy, outcome, clock_monotonic_ms());
 	uint32_t percent_before = endpoint->health_percent;
 	bool weighed = weigh(c, endpoint), refreshed;
+	uint64_t slice_ns = 0;
 
 	take_result(endpoint, result);
 	probe_hurry(endpoint->probe, endpoint->health.streak > 0);
@@ -176,23 +177,25 @@ static void follow_result(struct controller *c, struct endpoint *endpoint, const
 		endpoint->health_since = clock_wall_ms();
 		snprintf(endpoint->why, sizeof(endpoint->why), "%s", result->text);
 	}
-	refreshed = endpoint_refresh(c, endpoint); /* traffic first, words after */
+	refreshed = endpoint_refresh(c, endpoint);
+	if (refreshed || weighed)
+		slice_ns = groups_begin(c, endpoint, false); /* traffic first, words after */
+	else if (before == HEALTH_UNKNOWN)
+		slice_ns = groups_begin(c, endpoint, true); /* one that is unknown no more is what groups may have waited for */
 	if (step.changed)
 		tell_state(c, endpoint, before);
 	else
 		announce_weight(c, endpoint, percent_before);
-	if (refreshed || weighed)
-		groups_follow_paced(c, endpoint, false);
-	else if (before == HEALTH_UNKNOWN)
-		groups_follow_paced(c, endpoint, true); /* one that is unknown no more is what groups may have waited for */
+	groups_go_on(c, slice_ns);
 }
 
 void endpoint_probed(void *userdata, const struct probe_result *result)
 {
 	struct endpoint_context *context = userdata;
 
-	follow_result(context->controller, context->endpoint, result);
+	/* First what it says of itself: who is up again must not take over by a lag, or take flows by a weight, of before. */
 	agent_said(context->controller, context->endpoint, result);
+	follow_result(context->controller, context->endpoint, result);
 }
 
 void endpoint_forget_health(struct endpoint *endpoint, bool returning)

@@ -151,11 +151,14 @@ void kept_restore_group(const struct state_moves *moves, struct group *group)
 		failover->now.chosen = member_of(group, moves->chosen);
 	restore_shift(group, moves, &policy);
 	group->damping = restore_penalty(&moves->own, &damping);
+	group->told_suppressed = group->damping.suppressed;
 	for (size_t i = 0; i < moves->n_members; i++) {
 		size_t member = member_of(group, moves->members[i].name);
 
-		if (member != FAILOVER_NO_MEMBER)
-			group->members[member].damping = restore_penalty(&moves->members[i], &damping);
+		if (member == FAILOVER_NO_MEMBER)
+			continue;
+		group->members[member].damping = restore_penalty(&moves->members[i], &damping);
+		group->members[member].told_suppressed = group->members[member].damping.suppressed;
 	}
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* shuntd: options, the loop, signals. */
-#include <argp.h>
+/* shuntd: the loop, signals. */
 #include <signal.h>
 #include <sys/resource.h>
 #include <stdlib.h>
@@ -11,54 +10,10 @@
 
 #include "base/log.h"
 #include "shuntd/controller.h"
+#include "shuntd/options.h"
+#include "version.h"
 
 const char *argp_program_version = "shuntd " SHUNT_VERSION;
-
-enum { OPTION_RUN_DIR = 256, OPTION_STATE_DIR, OPTION_BPF_DIR, OPTION_LOG_LEVEL, OPTION_FRESH };
-
-static const struct argp_option option_table[] = {
-	{"config", 'c', "FILE", 0, "configuration (default " SHUNT_CONFIG_FILE ")", 0},
-	{"run-dir", OPTION_RUN_DIR, "DIR", 0, "where the API's socket is (default " SHUNT_RUN_DIR ")", 0},
-	{"state-dir", OPTION_STATE_DIR, "DIR", 0, "operators' decisions and the audit trail (default " SHUNT_STATE_DIR ")", 0},
-	{"bpf-dir", OPTION_BPF_DIR, "DIR", 0, "where maps and program are pinned (default " SHUNT_BPF_DIR ")", 0},
-	{"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warn, info (default) or debug", 0},
-	{"fresh", OPTION_FRESH, NULL, 0, "replace a running data path instead of adopting it; living flows are scattered", 0},
-	{0},
-};
-
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-	struct controller_options *options = state->input;
-	enum log_level level;
-
-	switch (key) {
-	case 'c':
-		options->config_path = argument;
-		return 0;
-	case OPTION_RUN_DIR:
-		options->run_dir = argument;
-		return 0;
-	case OPTION_STATE_DIR:
-		options->state_dir = argument;
-		return 0;
-	case OPTION_BPF_DIR:
-		options->bpf_dir = argument;
-		return 0;
-	case OPTION_LOG_LEVEL:
-		if (log_level_parse(argument, &level) < 0)
-			argp_error(state, "--log-level %s: use error, warn, info or debug", argument);
-		log_set_level(level);
-		return 0;
-	case OPTION_FRESH:
-		options->fresh = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument %s: the configuration is given with -c", argument);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
@@ -112,9 +67,6 @@ static void raise_descriptor_limit(void)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = {option_table, parse_option, NULL,
-					 "The controller of shunt: checks backends, decides failover, steers the XDP program.",
-					 NULL, NULL, NULL};
 	struct controller_options options = {
 		.config_path = SHUNT_CONFIG_FILE,
 		.run_dir = SHUNT_RUN_DIR,
@@ -126,7 +78,7 @@ int main(int argc, char **argv)
 	int r;
 
 	argp_err_exit_status = 2;
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	argp_parse(&shuntd_argp, argc, argv, 0, NULL, &options);
 	block_signals();
 	raise_descriptor_limit();
 	r = sd_event_default(&event);

@@ -246,9 +246,7 @@ static int register_group(struct controller *c, struct group *group)
 		return r;
 	group_free_bases(group);
 	group->content = 0;
-	free(group->busy);
 	free(group->moved_at);
-	group->busy = NULL;
 	group->moved_at = NULL;
 	group->started = group->started || found;
 	for (uint32_t slot = 0; found && slot < c->table_size; slot++) {
@@ -306,6 +304,7 @@ static void inherit(const struct group *group, struct member *member)
 		member->fit = group->members[i].fit;
 		member->was_up = group->members[i].was_up;
 		member->damping = group->members[i].damping;
+		member->told_suppressed = group->members[i].told_suppressed;
 	}
 }
 

@@ -228,8 +228,10 @@ static int stop_after_reply(sd_event_source *source, uint64_t usec, void *userda
 static int detach(void *userdata, struct api_reply *reply)
 {
 	struct controller *c = userdata;
-	int r = datapath_remove(c->datapath);
+	int r;
 
+	groups_finish(c);
+	r = datapath_remove(c->datapath);
 	if (r < 0)
 		return api_refuse(reply, r, "%s", datapath_error());
 	c->detached = true;
@@ -265,7 +267,9 @@ static size_t list_maps(void *userdata, struct snapshot_map *ret_maps, size_t ma
 }
 
 const struct api_handlers controller_handlers = {
-	.snapshot = controller_snapshot,
+	.snapshot_begin = controller_snapshot_begin,
+	.snapshot_go_on = controller_snapshot_go_on,
+	.snapshot_of = controller_snapshot_of,
 	.snapshot_free = controller_snapshot_free,
 	.drain = drain,
 	.maint = maint,

@@ -41,11 +41,12 @@ void group_panic(struct controller *c, struct group *group)
 	}
 }
 
-/* Who is down again to everybody: all groups that know it must know. */
+/* Who is down again to everybody: all groups that know it must follow. */
 void group_panic_over(struct controller *c, const struct group *group)
 {
 	for (size_t i = 0; i < group->n_members; i++)
-		endpoint_publish(c, group->members[i].endpoint);
+		if (endpoint_refresh(c, group->members[i].endpoint))
+			groups_mark(c, group->members[i].endpoint, false);
 }
 
 void group_panic_forget(struct group *group)

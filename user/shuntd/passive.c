@@ -42,9 +42,9 @@ static bool is_barred(const struct controller *c, const struct group *group, con
 static struct outlier_member measure(struct controller *c, struct group *group, size_t i)
 {
 	struct member *member = &group->members[i];
-	struct shunt_backend_stats now, before = member->counted;
+	struct shunt_backend_signs now, before = member->counted;
 
-	datapath_backend_stats(c->datapath, member->endpoint->id, &now);
+	datapath_backend_signs(c->datapath, member->endpoint->id, &now);
 	member->counted = now;
 	return (struct outlier_member){
 		.tcp = now.tcp - before.tcp,

@@ -75,27 +75,31 @@ size_t group_plan(const struct controller *c, const struct group *group, struct 
 
 /* ---- damping ---- */
 
-static void announce_damping(struct controller *c, const char *kind, const char *name, const struct group *group,
-			     const struct damping *damping, const struct damping_policy *policy, uint64_t now_ms)
+/* What the trail does not have yet. */
+static void tell_damping(struct controller *c, const char *kind, const char *name, const struct group *group,
+			 const struct damping *damping, bool *told)
 {
+	const struct damping_policy policy = group_damping_policy(group);
 	char object[128];
 
+	if (damping->suppressed == *told)
+		return;
+	*told = damping->suppressed;
 	snprintf(object, sizeof(object), "%s %s", kind, name);
 	if (damping->suppressed)
 		events_add(c->events, "suppressed", object, "controller",
 			   "flaps in group %s: penalty %.0f, at %u and above it %s; reused in %llu s if it is quiet", group->name,
-			   damping->penalty, policy->suppress,
+			   damping->penalty, policy.suppress,
 			   *kind == 'g' ? "does not fail back by itself" : "takes no new flows",
-			   (unsigned long long)(damping_reuse_ms(*damping, policy) - now_ms + 999) / 1000);
+			   (unsigned long long)(damping_reuse_ms(*damping, &policy) - clock_monotonic_ms() + 999) / 1000);
 	else
 		events_add(c->events, "reused", object, "controller", "quiet in group %s: penalty %.0f, at %u and below it is used",
-			   group->name, damping->penalty, policy->reuse);
+			   group->name, damping->penalty, policy.reuse);
 }
 
 void group_damp(struct controller *c, struct group *group, uint64_t now_ms)
 {
 	const struct damping_policy policy = group_damping_policy(group);
-	bool was = group->damping.suppressed;
 
 	for (size_t i = 0; i < group->n_members; i++) {
 		struct member *member = &group->members[i];
@@ -106,23 +110,26 @@ void group_damp(struct controller *c, struct group *group, uint64_t now_ms)
 		if (policy.half_life_ms && ((member->was_up && is_down) || member->damping.suppressed != was_suppressed))
 			persist_soon(c);
 		member->was_up = is_down ? false : member->was_up || member->endpoint->alive;
-		if (member->damping.suppressed != was_suppressed)
-			announce_damping(c, "backend", member->endpoint->backend->name, group, &member->damping, &policy, now_ms);
 	}
 	group->damping = damping_next(group->damping, &policy, now_ms);
-	if (was && !group->damping.suppressed)
-		announce_damping(c, "group", group->name, group, &group->damping, &policy, now_ms);
+}
+
+void group_tell_damping(struct controller *c, struct group *group)
+{
+	for (size_t i = 0; i < group->n_members; i++) {
+		struct member *member = &group->members[i];
+
+		tell_damping(c, "backend", member->endpoint->backend->name, group, &member->damping, &member->told_suppressed);
+	}
+	tell_damping(c, "group", group->name, group, &group->damping, &group->told_suppressed);
 }
 
 /* A failover is a flap of the group. */
-void group_flapped(struct controller *c, struct group *group, uint64_t now_ms)
+void group_flapped(struct group *group, uint64_t now_ms)
 {
 	const struct damping_policy policy = group_damping_policy(group);
-	bool was = group->damping.suppressed;
 
 	group->damping = damping_flap(group->damping, &policy, now_ms);
-	if (group->damping.suppressed && !was)
-		announce_damping(c, "group", group->name, group, &group->damping, &policy, now_ms);
 }
 
 uint64_t group_reuse_ms(const struct group *group)

@@ -171,22 +171,12 @@ static void match_all(struct controller *c, struct config *config, const struct 
 	if (!old)
 		match_strangers(c);
 	c->config = config;
+	c->generation++;
 	c->tracks_always = false;
 	for (size_t i = 0; i < config->n_services; i++)
 		c->tracks_always = c->tracks_always || config->services[i].tracking == TRACKING_ALWAYS;
 	for (size_t i = 0; i < c->n_backends; i++)
 		backend_next_hop(c, c->backends[i]);
-}
-
-/*
- * A group that nobody of its own can serve asks its fallback who is fit there: that one decides first, or the table would be
- * empty until it has.
- */
-static void update_behind_fallback(struct controller *c, struct group *group)
-{
-	if (group->fallback && !group->fallback->decided)
-		update_behind_fallback(c, group->fallback);
-	group_update(c, group);
 }
 
 static int publish_all(struct controller *c, const struct config *config)
@@ -195,16 +185,16 @@ static int publish_all(struct controller *c, const struct config *config)
 
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		endpoint_refresh(c, c->endpoints[i]);
-	for (size_t i = 0; i < c->n_groups; i++) {
-		if (config_find_group(config, c->groups[i]->name) == SIZE_MAX)
-			continue;
-		update_behind_fallback(c, c->groups[i]);
-		group_count(c, c->groups[i]);
-	}
+	groups_mark_configured(c);
+	groups_finish(c);
+	for (size_t i = 0; i < config->n_groups; i++)
+		if (c->configured[i])
+			group_count(c, c->configured[i]);
 	r = services_publish(c);
 	if (r < 0)
 		log_error("services: the old ones stay: %s", *datapath_error() ? datapath_error() : strerror(-r));
 	drop_groups(c, config);
+	groups_finish(c);
 	if (r == 0)
 		drop_tables(c);
 	return r;
@@ -268,6 +258,8 @@ int controller_apply(struct controller *c, struct config *config, bool fresh, ch
 	struct config *old = c->config;
 	int r = 0;
 
+	groups_finish(c);
+	transitions_stop(c);
 	if (!first)
 		r = try_new_interfaces(c, config, ret_error);
 	if (r == 0 && !first)

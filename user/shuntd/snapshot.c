@@ -8,6 +8,9 @@
 #include "base/clock.h"
 #include "net/links.h"
 #include "shuntd/controller.h"
+#include "version.h"
+
+#define SNAPSHOT_AT_ONCE 16 /* objects, before the clock is looked at */
 
 /* ---- backends ---- */
 
@@ -28,13 +31,24 @@ static const struct endpoint *spokesman(const struct backend *backend)
 	return worst;
 }
 
-static void sum_endpoints(const struct controller *c, const struct backend *backend, struct snapshot_backend *to)
+static struct traffic traffic_of_endpoint(const struct controller *c, const struct snapshot *all,
+					  const struct endpoint *endpoint)
+{
+	struct traffic traffic;
+
+	if (all->of_backends)
+		return all->of_backends[endpoint->id];
+	datapath_backend_stats(c->datapath, endpoint->id, 1, &traffic);
+	return traffic;
+}
+
+static void sum_endpoints(const struct controller *c, const struct snapshot *all, const struct backend *backend,
+			  struct snapshot_backend *to)
 {
 	to->drained = backend_admin(backend) == ADMIN_DRAIN;
 	for (const struct endpoint *endpoint = backend->endpoints; endpoint; endpoint = endpoint->next) {
-		struct shunt_backend_stats stats;
+		struct traffic stats = traffic_of_endpoint(c, all, endpoint);
 
-		datapath_backend_stats(c->datapath, endpoint->id, &stats);
 		to->stats.packets += stats.packets;
 		to->stats.bytes += stats.bytes;
 		to->stats.answer_packets += stats.answer_packets;
@@ -59,7 +73,8 @@ static struct snapshot_score snapshot_score(const struct endpoint *endpoint)
 	};
 }
 
-static void snapshot_backend(const struct controller *c, const struct backend *backend, struct snapshot_backend *to)
+static void snapshot_backend(const struct controller *c, const struct snapshot *all, const struct backend *backend,
+			     struct snapshot_backend *to)
 {
 	const struct endpoint *endpoint = spokesman(backend);
 
@@ -72,7 +87,8 @@ static void snapshot_backend(const struct controller *c, const struct backend *b
 		.effective_weight = endpoint ? endpoint_weight(endpoint) : backend->weight,
 		.health = health_state_text(endpoint ? endpoint->health.state : HEALTH_UNKNOWN),
 		.admin = admin_text(backend_admin(backend)),
-		.admin_by = backend_admin(backend) == ADMIN_READY ? NULL : admin_source_text(backend_admin_source(backend)),
+		.admin_by =
+			backend_admin(backend) == ADMIN_READY ? NULL : admin_source_text(backend_admin_source(backend)),
 		.drain_until = backend->drain_until,
 		.admin_until = backend->admin_until,
 		.weight_until = backend->weight_until,
@@ -95,7 +111,7 @@ static void snapshot_backend(const struct controller *c, const struct backend *b
 		to->ejected_until = wall_of(endpoint->ejection.until_ms);
 		to->ejected_why = endpoint_is_ejected(endpoint) ? endpoint->ejected_why : NULL;
 	}
-	sum_endpoints(c, backend, to);
+	sum_endpoints(c, all, backend, to);
 }
 
 /* ---- groups ---- */
@@ -124,8 +140,13 @@ static void snapshot_member(const struct controller *c, const struct group *grou
 
 	*to = (struct snapshot_member){
 		.backend = member->endpoint->backend->name,
-		.role = open ? "active" : !fit ? "out" : has_slots || group_member_is_active(group, i) ? "active" : "standby",
-		.why = fit ? NULL : member->damping.suppressed ? "suppressed: it flaps" : why_out(member->endpoint),
+		.role = open                                            ? "active"
+			: !fit                                          ? "out"
+			: has_slots || group_member_is_active(group, i) ? "active"
+									: "standby",
+		.why = fit                          ? NULL
+		       : member->damping.suppressed ? "suppressed: it flaps"
+						    : why_out(member->endpoint),
 		.penalty = damping_next(member->damping, &damping, clock_monotonic_ms()).penalty,
 		.suppressed_until = wall_of(damping_reuse_ms(member->damping, &damping)),
 		.lag_ms = member->endpoint->lag_ms == PROBE_LAG_NONE ? -1 : (int64_t)member->endpoint->lag_ms,
@@ -141,6 +162,13 @@ static const char *forced_name(const struct group *group)
 		if (group_member_is_active(group, i))
 			return group->members[i].endpoint->backend->name;
 	return NULL;
+}
+
+static const char *forced_by(const struct group *group)
+{
+	if (!failover_is_forced(&group->failover))
+		return NULL;
+	return group_is_held_by_window(group) ? "window" : "operator";
 }
 
 static void snapshot_moves(const struct group *group, struct snapshot_group *to)
@@ -176,6 +204,7 @@ static int snapshot_group(const struct controller *c, const struct group *group,
 		.primary = config->primary == SIZE_MAX ? NULL : c->config->backends[config->primary].name,
 		.last_resort = group_resort_text(group),
 		.forced = forced_name(group),
+		.forced_by = forced_by(group),
 		.forced_until = wall_of(failover->now.forced_until_ms) / 1000,
 		.failback = config->failback_automatic ? "automatic" : "manual",
 		.mtu_detection_ms = config_check_mtu_detection_ms(&config->check),
@@ -241,57 +270,32 @@ static struct snapshot_clients *snapshot_clients(const struct config *config, co
 	return list;
 }
 
-static int snapshot_services(const struct controller *c, struct snapshot *to)
+static void snapshot_service(const struct controller *c, const struct snapshot *all, size_t i,
+			     struct snapshot_service *to)
 {
 	const struct config *config = c->config;
+	const struct config_service *from = &config->services[i];
 
-	to->n_services = config->n_services;
-	to->services = calloc(config->n_services + 1, sizeof(*to->services));
-	for (size_t i = 0; to->services && i < config->n_services; i++) {
-		const struct config_service *from = &config->services[i];
-
-		to->services[i] = (struct snapshot_service){
-			.name = from->name,
-			.group = config->groups[from->group].name,
-			.forward = config_forward_text(from->forward),
-			.hash = config_hash_text(from->hash),
-			.tracking = config_tracking_text(from->tracking),
-			.scheduler = config_scheduler_text(from->scheduler),
-			.on_empty = config_on_empty_text(from->on_empty),
-			.address = from->address,
-			.prefix = from->prefix,
-			.protocol = from->protocol,
-			.port = from->port,
-			.clients = snapshot_clients(config, &from->clients),
-		};
-		to->services[i].group_state = slot_state_text(placements_state(c, i));
-		to->services[i].n_clients = to->services[i].clients ? from->clients.n_groups : 0;
-		datapath_service_stats(c->datapath, c->service_ids[i], &to->services[i].stats);
-	}
-	return to->services ? 0 : -ENOMEM;
-}
-
-static int snapshot_groups(const struct controller *c, struct snapshot *to)
-{
-	int r = 0;
-
-	to->groups = calloc(c->n_groups + 1, sizeof(*to->groups));
-	if (!to->groups)
-		return -ENOMEM;
-	for (size_t i = 0; i < c->n_groups && r == 0; i++) {
-		r = snapshot_group(c, c->groups[i], &to->groups[i]);
-		to->n_groups += r == 0;
-	}
-	return r;
-}
-
-static int snapshot_backends(const struct controller *c, struct snapshot *to)
-{
-	to->n_backends = c->n_backends;
-	to->backends = calloc(c->n_backends + 1, sizeof(*to->backends));
-	for (size_t i = 0; to->backends && i < c->n_backends; i++)
-		snapshot_backend(c, c->backends[i], &to->backends[i]);
-	return to->backends ? 0 : -ENOMEM;
+	*to = (struct snapshot_service){
+		.name = from->name,
+		.group = config->groups[from->group].name,
+		.forward = config_forward_text(from->forward),
+		.hash = config_hash_text(from->hash),
+		.tracking = config_tracking_text(from->tracking),
+		.scheduler = config_scheduler_text(from->scheduler),
+		.on_empty = config_on_empty_text(from->on_empty),
+		.address = from->address,
+		.prefix = from->prefix,
+		.protocol = from->protocol,
+		.port = from->port,
+		.clients = snapshot_clients(config, &from->clients),
+		.group_state = slot_state_text(placements_state(c, i)),
+	};
+	to->n_clients = to->clients ? from->clients.n_groups : 0;
+	if (all->of_services)
+		to->stats = all->of_services[c->service_ids[i]];
+	else
+		datapath_service_stats(c->datapath, c->service_ids[i], 1, &to->stats);
 }
 
 static void snapshot_checks(const struct controller *c, struct snapshot_checks *to)
@@ -323,8 +327,8 @@ static void snapshot_hooks(const struct controller *c, struct snapshot *to)
 			continue;
 		to->hooks[to->n_hooks++] = (struct snapshot_hook){
 			.name = hook_kind_text(i),
-			.to = i == HOOK_EXEC ? config_hook_exec_text(&c->config->hooks, texts[i]) :
-					       config_hook_webhook_text(&c->config->hooks, texts[i]),
+			.to = i == HOOK_EXEC ? config_hook_exec_text(&c->config->hooks, texts[i])
+					     : config_hook_webhook_text(&c->config->hooks, texts[i]),
 			.attempts = figures.attempts,
 			.delivered = figures.delivered,
 			.failed = figures.failed,
@@ -334,29 +338,135 @@ static void snapshot_hooks(const struct controller *c, struct snapshot *to)
 	}
 }
 
-int controller_snapshot(void *userdata, struct snapshot *ret_snapshot)
+/* All but services, groups and backends. */
+static int snapshot_head(const struct controller *c, struct snapshot *to)
 {
-	struct controller *c = userdata;
 	static struct utsname host;
 	int r;
 
 	uname(&host);
-	*ret_snapshot = (struct snapshot){
+	*to = (struct snapshot){
 		.version = SHUNT_VERSION,
 		.node = host.nodename,
 		.started = c->started,
-		.problem = c->state_damaged ? "the state file was damaged: operators' decisions of before are lost" : NULL,
+		.problem =
+			c->state_damaged ? "the state file was damaged: operators' decisions of before are lost" : NULL,
 		.datapath_ok = !c->detached && c->config->n_interfaces > 0,
 		.flow_entries = c->flow_entries,
 		.flow_capacity = datapath_flow_capacity(c->datapath),
+		.generation = c->generation,
 	};
-	datapath_drop_stats(c->datapath, ret_snapshot->drops);
-	snapshot_checks(c, &ret_snapshot->checks);
-	snapshot_hooks(c, ret_snapshot);
-	if ((r = snapshot_interfaces(c, ret_snapshot)) == 0 && (r = snapshot_names(c, ret_snapshot)) == 0 &&
-	     (r = snapshot_services(c, ret_snapshot)) == 0 &&
-	    (r = snapshot_groups(c, ret_snapshot)) == 0)
-		r = snapshot_backends(c, ret_snapshot);
+	datapath_drop_stats(c->datapath, to->drops);
+	snapshot_checks(c, &to->checks);
+	snapshot_hooks(c, to);
+	r = snapshot_interfaces(c, to);
+	return r < 0 ? r : snapshot_names(c, to);
+}
+
+/* Empty places. */
+static int snapshot_places(struct snapshot *to, size_t n_services, size_t n_groups, size_t n_backends)
+{
+	to->n_services = n_services;
+	to->n_groups = n_groups;
+	to->n_backends = n_backends;
+	to->missing = n_services + n_groups + n_backends;
+	to->services = calloc(n_services + 1, sizeof(*to->services));
+	to->groups = calloc(n_groups + 1, sizeof(*to->groups));
+	to->backends = calloc(n_backends + 1, sizeof(*to->backends));
+	return to->services && to->groups && to->backends ? 0 : -ENOMEM;
+}
+
+/* For each of them alone it would be the larger part of a snapshot of thousands. */
+static int read_traffic_ahead(const struct controller *c, struct snapshot *to)
+{
+	uint32_t services = 0, backends = 0;
+
+	for (size_t i = 0; i < c->config->n_services; i++)
+		services = c->service_ids[i] >= services ? c->service_ids[i] + 1 : services;
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		backends = c->endpoints[i]->id >= backends ? c->endpoints[i]->id + 1 : backends;
+	to->of_services = calloc(services + 1, sizeof(*to->of_services));
+	to->of_backends = calloc(backends + 1, sizeof(*to->of_backends));
+	if (!to->of_services || !to->of_backends)
+		return -ENOMEM;
+	datapath_service_stats(c->datapath, 0, services, to->of_services);
+	datapath_backend_stats(c->datapath, 0, backends, to->of_backends);
+	return 0;
+}
+
+static size_t snapshot_total(const struct snapshot *snapshot)
+{
+	return snapshot->n_services + snapshot->n_groups + snapshot->n_backends;
+}
+
+int controller_snapshot_begin(void *userdata, struct snapshot *ret_snapshot)
+{
+	const struct controller *c = userdata;
+	int r = snapshot_head(c, ret_snapshot);
+
+	if (r == 0)
+		r = snapshot_places(ret_snapshot, c->config->n_services, c->n_groups, c->n_backends);
+	if (r == 0)
+		r = read_traffic_ahead(c, ret_snapshot);
+	if (r < 0)
+		controller_snapshot_free(userdata, ret_snapshot);
+	return r;
+}
+
+/* The next one that is missing, whose number among all is `i`. */
+static int snapshot_next(const struct controller *c, struct snapshot *to, size_t i)
+{
+	if (i < to->n_services) {
+		snapshot_service(c, to, i, &to->services[i]);
+		return 0;
+	}
+	i -= to->n_services;
+	if (i < to->n_groups)
+		return snapshot_group(c, c->groups[i], &to->groups[i]);
+	i -= to->n_groups;
+	snapshot_backend(c, to, c->backends[i], &to->backends[i]);
+	return 0;
+}
+
+int controller_snapshot_go_on(void *userdata, struct snapshot *snapshot)
+{
+	const struct controller *c = userdata;
+	int r = 0;
+
+	if (snapshot->generation != c->generation)
+		return -ESTALE;
+	for (int i = 0; i < SNAPSHOT_AT_ONCE && snapshot->missing && r == 0; i++) {
+		r = snapshot_next(c, snapshot, snapshot_total(snapshot) - snapshot->missing);
+		snapshot->missing -= r == 0;
+	}
+	return r;
+}
+
+static const struct backend *named(const struct controller *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_backends; i++)
+		if (strcmp(c->backends[i]->name, name) == 0)
+			return c->backends[i];
+	return NULL;
+}
+
+int controller_snapshot_of(void *userdata, const char *name, struct snapshot *ret_snapshot)
+{
+	const struct controller *c = userdata;
+	size_t service = config_find_service(c->config, name);
+	const struct group *group = group_find(c, name);
+	const struct backend *backend = named(c, name);
+	int r = snapshot_head(c, ret_snapshot);
+
+	if (r == 0)
+		r = snapshot_places(ret_snapshot, service != SIZE_MAX, group != NULL, backend != NULL);
+	if (r == 0 && service != SIZE_MAX)
+		snapshot_service(c, ret_snapshot, service, &ret_snapshot->services[0]);
+	if (r == 0 && group)
+		r = snapshot_group(c, group, &ret_snapshot->groups[0]);
+	if (r == 0 && backend)
+		snapshot_backend(c, ret_snapshot, backend, &ret_snapshot->backends[0]);
+	ret_snapshot->missing = 0;
 	if (r < 0)
 		controller_snapshot_free(userdata, ret_snapshot);
 	return r;
@@ -365,10 +475,12 @@ int controller_snapshot(void *userdata, struct snapshot *ret_snapshot)
 void controller_snapshot_free(void *userdata, struct snapshot *snapshot)
 {
 	(void)userdata;
-	for (size_t i = 0; i < snapshot->n_groups; i++)
+	for (size_t i = 0; snapshot->groups && i < snapshot->n_groups; i++)
 		free(snapshot->groups[i].members);
 	for (size_t i = 0; snapshot->services && i < snapshot->n_services; i++)
 		free(snapshot->services[i].clients);
+	free(snapshot->of_services);
+	free(snapshot->of_backends);
 	free(snapshot->interfaces);
 	free(snapshot->names);
 	free(snapshot->services);

@@ -18,6 +18,7 @@ struct tables *tables_new(uint32_t size)
 	tables->more_targets = must(calloc(size, sizeof(*tables->more_targets)));
 	tables->words = must(calloc(size, sizeof(*tables->words)));
 	tables->last = must(calloc(size, sizeof(*tables->last)));
+	tables->busy = must(calloc(size, sizeof(*tables->busy)));
 	return tables;
 }
 
@@ -29,6 +30,7 @@ void tables_free(struct tables *tables)
 	free(tables->more_targets);
 	free(tables->words);
 	free(tables->last);
+	free(tables->busy);
 	free(tables);
 }
 

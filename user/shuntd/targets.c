@@ -13,7 +13,7 @@
 
 /* ---- the base table of one part ---- */
 
-static bool is_of(const struct group *group, const struct failover_part *part, size_t i)
+bool group_part_has(const struct group *group, const struct failover_part *part, size_t i)
 {
 	return part->member != FAILOVER_NO_MEMBER ? i == part->member : group->members[i].priority == part->tier;
 }
@@ -21,7 +21,7 @@ static bool is_of(const struct group *group, const struct failover_part *part, s
 /* Members that have slots: those of the part, or all when there is none (part NULL). */
 static bool has_slots(const struct group *group, const struct failover_part *part, size_t i)
 {
-	return !part || is_of(group, part, i);
+	return !part || group_part_has(group, part, i);
 }
 
 static uint64_t member_key(const struct endpoint *endpoint)
@@ -232,11 +232,11 @@ int group_targets(struct controller *c, struct group *group)
 	return r < 0 ? r : 0;
 }
 
-void group_update_dependents(struct controller *c, const struct group *group)
+void group_mark_dependents(struct controller *c, const struct group *group)
 {
 	for (size_t i = 0; i < c->n_groups; i++)
 		if (c->groups[i]->fallback == group && c->groups[i]->failover.state == FAILOVER_DOWN)
-			group_update(c, c->groups[i]);
+			group_mark(c, c->groups[i]);
 }
 
 static void match_fallback(struct controller *c, struct group *group, size_t fallback)

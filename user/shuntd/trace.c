@@ -4,15 +4,12 @@
  * put in place, the last one's leaving takes it away; who does not fetch for LEASE_MS has left. A watcher that is slow loses
  * packets of its own, which it is told, and disturbs nobody.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/bpf.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/choice.h"
 #include "base/clock.h"
 #include "base/drop_reason.h"
 #include "base/log.h"
@@ -46,37 +43,6 @@ struct tracer {
 	uint64_t next_id;
 	sd_event_source *ring, *timer;
 };
-
-/* ---- words ---- */
-
-static const char *const choice_words[] = {
-	[SHUNT_CHOICE_NONE] = "none",           [SHUNT_CHOICE_SETTLED] = "settled",     [SHUNT_CHOICE_UNTRACKED] = "untracked",
-	[SHUNT_CHOICE_NEW] = "new",             [SHUNT_CHOICE_OLD] = "old",             [SHUNT_CHOICE_PINNED] = "pinned",
-	[SHUNT_CHOICE_PROBED] = "probed",       [SHUNT_CHOICE_REJECTED] = "rejected",   [SHUNT_CHOICE_SCHEDULED] = "scheduled",
-	[SHUNT_CHOICE_FAIL_OPEN] = "fail-open", [SHUNT_CHOICE_SERVER_ID] = "server-id",
-	[SHUNT_CHOICE_ANSWER] = "answer",
-};
-#define N_CHOICES (sizeof(choice_words) / sizeof(*choice_words))
-
-static const char *verdict_word(uint32_t verdict)
-{
-	switch (verdict) {
-	case XDP_TX:
-	case XDP_REDIRECT:
-		return "sent";
-	case XDP_DROP:
-		return "dropped";
-	default:
-		return "passed";
-	}
-}
-
-static const char *reason_word(const struct shunt_explanation *what)
-{
-	if (what->verdict == XDP_DROP || what->reason)
-		return drop_reason_label(what->reason) ?: "unknown";
-	return what->choice < N_CHOICES && choice_words[what->choice] ? choice_words[what->choice] : "unknown";
-}
 
 /* ---- the data path serves all watchers at once ---- */
 
@@ -175,6 +141,13 @@ void trace_pause(struct controller *c)
 		c->tracer->ring = sd_event_source_disable_unref(c->tracer->ring);
 }
 
+/* While the kernel verified the program, for seconds on a slow machine, nobody could ask: it is no sign of having left. */
+static void excuse_silence(struct tracer *tracer)
+{
+	for (size_t i = 0; i < tracer->n; i++)
+		tracer->watchers[i]->fetched_ms = clock_monotonic_ms();
+}
+
 static int switch_on(struct controller *c)
 {
 	uint64_t started = clock_monotonic_ms();
@@ -188,6 +161,7 @@ static int switch_on(struct controller *c)
 		datapath_trace_stop(c->datapath);
 		return r;
 	}
+	excuse_silence(c->tracer);
 	log_info("trace: on, after %" PRIu64 " ms", clock_monotonic_ms() - started);
 	return 0;
 }
@@ -261,9 +235,8 @@ static int parse_reason(const char *word, struct shunt_trace_filter *filter)
 
 	if (drop < SHUNT_DROP_REASON_COUNT)
 		filter->drop = drop; /* the first, "none", is 0 as no filter is */
-	for (uint32_t i = 1; i < N_CHOICES; i++)
-		if (choice_words[i] && strcmp(choice_words[i], word) == 0)
-			filter->choice = i;
+	else
+		filter->choice = choice_find(word); /* likewise */
 	return filter->drop || filter->choice ? 0 : -EINVAL;
 }
 
@@ -309,7 +282,7 @@ static int parse_filter(const struct controller *c, const struct api_trace *want
 	if (wanted->reason && parse_reason(wanted->reason, filter) < 0)
 		return api_refuse(reply, -EINVAL,
 				    "\"reason\" must be a drop reason of `shunt stats`, or settled, untracked, new, old, pinned, "
-				    "probed, scheduled, rejected, fail-open, server-id or answer; not \"%s\"", wanted->reason);
+				    "probed, reserve, scheduled, rejected, fail-open, server-id or answer; not \"%s\"", wanted->reason);
 	return 0;
 }
 
@@ -354,78 +327,6 @@ int controller_trace_begin(void *userdata, const struct api_trace *wanted, struc
 
 /* ---- what it gets ---- */
 
-static json_t *text_of_address(const struct shunt_addr *address, __be16 port)
-{
-	char buffer[ADDRESS_TEXT_MAX];
-
-	return json_string(port ? address_port_format(address, ntohs(port), buffer) : address_format(address, buffer));
-}
-
-static json_t *text_of_time(uint64_t time_ns)
-{
-	int64_t wall_us = clock_wall_ms() * 1000 - (int64_t)(clock_monotonic_ns() - time_ns) / 1000;
-	char buffer[CLOCK_TEXT_MAX];
-
-	/* "…:00.123Z" becomes "…:00.123456Z" */
-	clock_rfc3339(wall_us / 1000, buffer);
-	buffer[strlen(buffer) - 1] = '\0';
-	return json_sprintf("%s%03dZ", buffer, (int)(wall_us % 1000));
-}
-
-static const char *protocol_word(uint8_t protocol)
-{
-	switch (protocol) {
-	case IPPROTO_TCP:
-		return "tcp";
-	case IPPROTO_UDP:
-		return "udp";
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		return "icmp";
-	default:
-		return "other";
-	}
-}
-
-static json_t *hex_of(const uint8_t *bytes, uint32_t length)
-{
-	static const char digits[] = "0123456789abcdef";
-	char text[2 * SHUNT_TRACE_BYTES + 1];
-	uint32_t n = length < SHUNT_TRACE_BYTES ? length : SHUNT_TRACE_BYTES;
-
-	for (uint32_t i = 0; i < n; i++) {
-		text[2 * i] = digits[bytes[i] >> 4];
-		text[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	return json_stringn(text, 2 * n);
-}
-
-static json_t *packet_json(const struct controller *c, const struct watcher *watcher, const struct shunt_trace *event)
-{
-	const struct shunt_explanation *what = &event->what;
-	bool chosen = what->choice != SHUNT_CHOICE_NONE;
-	json_t *packet = json_pack("{s:o, s:s, s:o, s:o, s:s, s:s, s:s?, s:o, s:s?, s:s?, s:I, s:I}",
-				   "time", text_of_time(event->time_ns),
-				   "protocol", protocol_word(event->protocol),
-				   "source", text_of_address(&event->source, event->source_port),
-				   "destination", text_of_address(&event->destination, event->destination_port),
-				   "verdict", verdict_word(what->verdict),
-				   "reason", reason_word(what),
-				   "service", explain_service_name(c, what->service),
-				   "slot", chosen ? json_integer(what->slot) : json_null(),
-				   "slot_state", chosen ? slot_state_text(what->word.state) : NULL,
-				   "backend", explain_backend_name(c, what->backend),
-				   "length", (json_int_t)event->before_length,
-				   "length_sent", (json_int_t)event->after_length);
-
-	json_object_set_new(packet, "mode", json_string(config_forward_text((enum shunt_forward)what->forward)));
-	if (watcher->bytes) {
-		json_object_set_new(packet, "came", hex_of(event->before, event->before_length));
-		json_object_set_new(packet, "left", hex_of(event->after, event->after_length));
-	}
-	return packet;
-}
-
 static size_t watcher_find(const struct controller *c, const char *id)
 {
 	char text[24];
@@ -457,7 +358,7 @@ int controller_trace_fetch(void *userdata, const char *id, struct api_reply *rep
 	watcher->fetched_ms = clock_monotonic_ms();
 	packets = json_array();
 	for (uint32_t n = 0; watcher->n && n < AT_ONCE_MAX; n++) {
-		json_array_append_new(packets, packet_json(c, watcher, &watcher->queue[watcher->first]));
+		json_array_append_new(packets, trace_packet_json(c, &watcher->queue[watcher->first], watcher->bytes));
 		watcher->first = (watcher->first + 1) % QUEUE_MAX;
 		watcher->n--;
 	}

@@ -10,6 +10,7 @@
 #include "shuntd/controller.h"
 
 #define RETRY_MS 2000 /* for a window that would have left a group empty */
+#define ENDING_MS 1000 /* an override that ends so soon ends by itself: two clocks never agree to the millisecond */
 
 /* A time of day for people: the wall clock of this host. */
 static const char *time_text(int64_t wall_ms, char buffer[CLOCK_TEXT_MAX])
@@ -102,11 +103,25 @@ static bool follow(struct controller *c, struct backend *backend)
 
 /* ---- groups ---- */
 
+bool group_is_held_by_window(const struct group *group)
+{
+	return failover_is_forced(&group->failover) && group->failover.now.forced_until_ms &&
+	       group->failover.now.forced_until_ms == group->window_until_ms;
+}
+
+/* Whether the group was held like this before a restart: what is kept of it is a time by the wall clock. */
+static bool is_restored(const struct group *group, uint64_t until_ms)
+{
+	const uint64_t forced_ms = group->failover.now.forced_until_ms, apart_ms = 1000;
+
+	return forced_ms + apart_ms > until_ms && forced_ms < until_ms + apart_ms;
+}
+
 /* Forces the group over, once for each time the window opens: what an operator says after that holds. */
 static bool open_group(struct controller *c, const struct config_window *window, struct group *group,
 		       const struct window_step *step, int64_t now_ms)
 {
-	struct failover_input input = {.event = FAILOVER_EVENT_FORCE, .member = FAILOVER_NO_MEMBER};
+	struct failover_input input = {.event = FAILOVER_EVENT_FORCE, .member = FAILOVER_NO_MEMBER, .scheduled = true};
 	bool again = group->window_tried_ms == step->opens_ms;
 	char object[128], closes[CLOCK_TEXT_MAX];
 	int refused;
@@ -116,6 +131,10 @@ static bool open_group(struct controller *c, const struct config_window *window,
 			input.member = i;
 	input.until_ms = clock_monotonic_ms() + (uint64_t)(step->closes_ms - now_ms);
 	refused = group_decide(c, group, input).refused;
+	if (refused == 0)
+		group->window_until_ms = input.until_ms;
+	else if (refused == -EALREADY && is_restored(group, input.until_ms))
+		group->window_until_ms = group->failover.now.forced_until_ms;
 	group->window_tried_ms = step->opens_ms;
 	if (refused == -EALREADY)
 		refused = 0;
@@ -128,10 +147,41 @@ static bool open_group(struct controller *c, const struct config_window *window,
 	return refused == 0;
 }
 
+static bool has_open_window(const struct controller *c, const struct group *group, int64_t now_ms)
+{
+	for (size_t i = 0; i < c->config->n_windows; i++) {
+		const struct config_window *window = &c->config->windows[i];
+
+		if (window->group != SIZE_MAX && c->configured[window->group] == group &&
+		    window_at(&window->time, now_ms).phase == WINDOW_OPEN)
+			return true;
+	}
+	return false;
+}
+
+/* The override of a window that is not open any more, since the file or the clock has changed. An operator's holds. */
+static void close_group(struct controller *c, struct group *group)
+{
+	char object[128];
+
+	if (group_is_held_by_window(group)) {
+		group->failover.now.forced_until_ms = clock_monotonic_ms();
+		snprintf(object, sizeof(object), "group %s", group->name);
+		events_add(c->events, "window", object, "maintenance", "over before its time");
+		group_update(c, group);
+	}
+	group->window_until_ms = 0;
+	group->window_opened_ms = 0;
+}
+
 static bool follow_groups(struct controller *c, int64_t now_ms)
 {
 	bool done = true;
 
+	for (size_t i = 0; i < c->n_groups; i++)
+		if (clock_monotonic_ms() + ENDING_MS < c->groups[i]->window_until_ms &&
+		    !has_open_window(c, c->groups[i], now_ms))
+			close_group(c, c->groups[i]);
 	for (size_t i = 0; i < c->config->n_windows; i++) {
 		const struct config_window *window = &c->config->windows[i];
 		struct group *group = window->group == SIZE_MAX ? NULL : c->configured[window->group];

@@ -15,7 +15,7 @@
 
 struct fit_slots {
 	uint32_t count; /* of slots whose owner is fit */
-	uint32_t few[FEW_FIT_MAX + 1]; /* the first of them; beyond, the last place takes them */
+	uint32_t few[FEW_FIT_MAX + 1]; /* the first of them (as numbers of probing once all are found); beyond, the last place takes them */
 	uint16_t only_owner; /* of all fit slots, 0 when there are several */
 };
 
@@ -41,16 +41,18 @@ static struct fit_slots find_fit(const uint16_t *base, uint32_t size, const stru
 		found.count += fits;
 	}
 	found.only_owner = found.count && some == all ? some : 0;
+	for (uint32_t i = 0; i < found.count && found.count <= FEW_FIT_MAX; i++)
+		found.few[i] = shunt_probe_number(found.few[i], size);
 	return found;
 }
 
 /* The first fit owner along the probe sequence of `slot`, by the definition. */
 static uint16_t probe(const uint16_t *base, uint32_t size, const struct backend_set *fit, uint32_t slot)
 {
-	uint32_t step = (shunt_probe(slot, 1, size) - slot) & (size - 1), at = slot;
+	uint32_t step = shunt_probe_step(slot), number = shunt_probe_number(slot, size), at;
 
 	do
-		at = (at + step) & (size - 1);
+		at = shunt_probe_slot(number += step, size);
 	while (!is_fit(fit, base[at]));
 	return base[at];
 }
@@ -65,17 +67,17 @@ static uint32_t inverse(uint32_t odd)
 	return x;
 }
 
-/* The same: fit slot f is at place (f - slot) / step of the sequence, mod size; the least place wins. */
+/* The same: the fit slot of number f is at place (f - number) / step of the sequence, mod size; the least place wins. */
 static uint16_t probe_few(const uint16_t *base, uint32_t size, const struct fit_slots *found, uint32_t slot)
 {
-	uint32_t step = shunt_probe(slot, 1, size) - slot, per_step = inverse(step), least = size;
+	uint32_t step = shunt_probe_step(slot), number = shunt_probe_number(slot, size), per_step = inverse(step), least = size;
 
 	for (uint32_t i = 0; i < found->count; i++) {
-		uint32_t place = (found->few[i] - slot) * per_step & (size - 1);
+		uint32_t place = (found->few[i] - number) * per_step & (size - 1);
 
 		least = place < least ? place : least;
 	}
-	return base[(slot + least * step) & (size - 1)];
+	return base[shunt_probe_slot(number + least * step, size)];
 }
 
 static uint16_t probe_for(const uint16_t *base, uint32_t size, const struct backend_set *fit, const struct fit_slots *found,

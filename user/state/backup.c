@@ -16,6 +16,7 @@
 #include "state/backup.h"
 #include "state/denied_file.h"
 #include "state/posted.h"
+#include "version.h"
 
 #define BACKUP_BYTES_MAX (256 * 1024 * 1024)
 

@@ -22,7 +22,7 @@
 	X("panic", "too few of a group are fit, so all are used; or that is over") \
 	X("suppressed", "a backend or group that flaps is damped") \
 	X("reused", "it has been quiet, and is used again") \
-	X("switched", "groups have gone over to their new tables, and how long that took") \
+	X("switched", "groups have gone over to their new tables, how long that took, and when packets had left the backend that failed") \
 	X("drain", "a backend gets no new flows; or its drain's timeout has passed, and flows are left") \
 	X("maint", "a backend is out") \
 	X("ready", "a backend is back") \

@@ -560,6 +560,11 @@ static const struct refused {
 	 "3:95: group \"g\": health_check: via is for tcp, http, https, udp or dns checks: remove it, or give such a type\n"},
 	{"a way without an answer", CHECK("type: udp, via: service"),
 	 "3:94: group \"g\": health_check: via: service needs an answer to wait for: add \"expect\"\n"},
+	{"a way for a connection that stays", CHECK("path: /, keepalive: on, via: service"),
+	 "3:98: group \"g\": health_check: keepalive on and via: service cannot stand together: each check goes the service's way from its "
+	 "first packet on; remove one of them\n"},
+	{"a connection that stays of what has none", CHECK("type: udp, keepalive: on"),
+	 "3:100: group \"g\": health_check: keepalive is for http or https checks: remove it, or give such a type\n"},
 	{"a padded probe without its way", CHECK("padded_interval: 5s"),
 	 "3:95: group \"g\": health_check: padded_interval is for checks with via: service: remove it, or add that\n"},
 	{"padded probes more often than others", CHECK("via: service, interval: 5s, padded_interval: 1s"),
@@ -580,7 +585,7 @@ static const struct refused {
 	 "3:84: group \"g\": health_check: type has no place beside all or any: each of their checks has its own\n"},
 	{"a part with an interval", CHECK("all: [{interval: 1s}]"),
 	 "3:85: group \"g\": health_check: check: unknown key \"interval\": the keys are type, path, host, port, method, "
-	 "status, http_version, send, send_hex, expect, expect_hex, sni, verify, ca_file, certificate_file, key_file, query, "
+	 "status, http_version, keepalive, send, send_hex, expect, expect_hex, sni, verify, ca_file, certificate_file, key_file, query, "
 	 "query_type, rcode, answer, command\n"},
 	{"a part with what is not its own", CHECK("any: [{type: tcp, path: /x}]"),
 	 "3:102: group \"g\": health_check: path is for http or https checks: remove it, or give such a type\n"},

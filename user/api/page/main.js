@@ -109,6 +109,8 @@ function draw() {
 	drawProblems();
 	groups.update();
 	groups.count();
+	timeline.update();
+	flash();
 }
 
 // ---- what comes ----
@@ -149,16 +151,18 @@ function onMessage(kind, data) {
 	drawSoon();
 }
 
+const flashing = new Set(); // backends to which something happened since the last frame
+
 function onEvent(event) {
 	if (!model.addEvent(event)) return;
-	timeline.add(event);
-	if (event.object.startsWith("backend ")) flashSoon(event.object.slice(8));
+	timeline.fresh++;
+	if (event.object.startsWith("backend ")) flashing.add(event.object.slice(8));
 }
 
-function flashSoon(backend) {
-	requestAnimationFrame(() => {
+function flash() {
+	for (const backend of flashing)
 		for (const group of model.groupsOf.get(backend) ?? []) groups.cards.get(group)?.flash(backend);
-	});
+	flashing.clear();
 }
 
 function onState(state) {

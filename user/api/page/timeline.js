@@ -62,6 +62,7 @@ export class Timeline {
 		this.model = model;
 		this.reveal = reveal;
 		this.chosen = "all";
+		this.fresh = 0;                // of the newest events, how many are not drawn yet
 		this.lanes = svg("svg.lanes", {role: "img", "aria-label": "Events of the last hour"});
 		this.list = h("ol.events", {tabindex: "0", "aria-label": "Events, newest first"});
 		this.chips = CLASSES.map(([name, label]) => h("button", {type: "button", "aria-pressed": String(name === "all"), onclick: () => this.choose(name)}, label));
@@ -82,6 +83,7 @@ export class Timeline {
 
 	draw() {
 		const rows = [];
+		this.fresh = 0;
 		let day = new Date(hostClock.now()).toDateString();
 		for (let i = this.model.events.length - 1; i >= 0 && rows.length < SHOWN; i--) {
 			const event = this.model.events[i];
@@ -95,16 +97,21 @@ export class Timeline {
 		this.drawLanes();
 	}
 
-	/** One that just happened goes on top. */
-	add(event) {
-		if (this.#matches(event)) {
-			const row = this.#row(event, this.model.events.length - 1);
-			row.classList.add("new");
-			if (this.list.firstChild?.classList?.contains("day")) this.list.firstChild.remove();
-			this.list.prepend(row);
-			while (this.list.childElementCount > SHOWN) this.list.lastChild.remove();
-		}
+	/** Those that just happened go on top: once a frame, however many came. */
+	update() {
+		if (!this.fresh) return;
+		const {events} = this.model;
+		for (let i = events.length - Math.min(this.fresh, events.length, SHOWN); i < events.length; i++)
+			if (this.#matches(events[i])) this.#putOnTop(this.#row(events[i], i));
+		this.fresh = 0;
+		while (this.list.childElementCount > SHOWN) this.list.lastChild.remove();
 		this.drawLanes();
+	}
+
+	#putOnTop(row) {
+		row.classList.add("new");
+		if (this.list.firstChild?.classList?.contains("day")) this.list.firstChild.remove();
+		this.list.prepend(row);
 	}
 
 	#row(event, i) {

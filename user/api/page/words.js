@@ -9,7 +9,7 @@ const since = (time) => age(hostClock.now() - Date.parse(time));
 export function taleOf(group) {
 	const tale = [];
 	if (group.last_failover) tale.push(`last failover ${since(group.last_failover)} ago`);
-	if (group.forced) tale.push(`held on ${group.forced} by an operator ${group.forced_until ? `for ${left(group.forced_until)} more` : "until failback"}`);
+	if (group.forced) tale.push(`held on ${group.forced} by ${group.forced_by === "window" ? "a maintenance window" : "an operator"} ${group.forced_until ? `for ${left(group.forced_until)} more` : "until failback"}`);
 	if (group.state === "down" && group.last_resort) tale.push(`new flows go to ${group.last_resort}`);
 	if (group.failing_back_at) tale.push(`fails back to ${group.primary} in ${left(group.failing_back_at)}`);
 	else if (group.state === "failed-over" && !group.forced && group.failback === "manual") tale.push("failback is manual");
