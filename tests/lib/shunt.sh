@@ -67,7 +67,7 @@ group_of() {
 }
 
 # Health is known a moment before groups have followed it.
-all_serve() { is true json 'all(.[]; .state == "down" or (.active | length > 0))' groups; }
+all_serve() { is true json 'all(.[]; .healthy == 0 or (.active | length > 0))' groups; }
 
 all_up() { is true json 'length > 0 and all(.[]; .health == "up")' backends; }
 

@@ -145,7 +145,7 @@ thousand_groups() { # same|standbys|differing TABLE-SIZE [LIMIT of processor tim
 	# On a machine that has other things to do, the wall clock measures those, and caches are theirs.
 	busy && return
 	expect "${left%.*}" -lt 50 "ms until packets of all groups have left"
-	expect "${longest%.*}" -lt 10 "ms that the loop was held up by tables"
+	expect "${longest%.*}" -lt 20 "ms that the loop was held up by tables"
 	[ "$(lateness 0.99 "$T/before" "$T/after")" != "infinitely many" ] || fail "checks were more than a second late"
 	expect "$(lateness 0.99 "$T/before" "$T/after")" -le 50 "ms that 99 % of the checks were late at most"
 	# What the tables take is the machine's affair (told above); several times as much would be another way of making them.
