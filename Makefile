@@ -23,7 +23,7 @@ WARNINGS := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wsha
 CFLAGS ?= -O2 -g
 CPPFLAGS_ALL := -D_GNU_SOURCE -Iuser -Iheaders -I$(O) $(shell pkg-config --cflags $(PACKAGES))
 CFLAGS_ALL := -std=gnu11 $(WARNINGS) $(CFLAGS) $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm
+LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm -pthread
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unused-parameter -Iheaders -Ibpf \
 	-I/usr/include/$(shell $(CC) -print-multiarch)
 

@@ -28,16 +28,19 @@ be_first_if_in_full() {
 	[ "$(chrt -p $$ | sed -n '1s/.*: //p')" = SCHED_FIFO ] || ! is_in_full || exec chrt -f 10 "$0" "$@"
 }
 
-lose_packets() { # HOST PERCENT: so many of those to port 80; lose_none ends it
+# Those to port 80; lose_none ends it.
+lose() { # HOST "NFT-EXPRESSION"
 	on "$1" nft -f - <<-END
 		table inet lossy {
 			chain in {
 				type filter hook input priority 0;
-				tcp dport 80 numgen random mod 100 < $2 drop
+				tcp dport 80 numgen $2 drop
 			}
 		}
 	END
 }
+lose_packets() { lose "$1" "random mod 100 < $2"; } # HOST PERCENT
+lose_all_but_each_hundredth() { lose "$1" "inc mod 100 < 99"; } # HOST: by chance a whole check gets through now and then
 
 lose_none() { on "$1" nft delete table inet lossy; } # HOST
 

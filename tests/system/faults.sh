@@ -80,7 +80,7 @@ lost_packets() {
 	serve_http b1
 	serve_http b2
 	checked 'b1, b2' "{path: /, $EVERY_100MS}"
-	again packets 'connect-timeout response-timeout' lose_packets b1 99 -- lose_none b1
+	again packets 'connect-timeout response-timeout' lose_all_but_each_hundredth b1 -- lose_none b1
 	summary packets "99 of 100 packets lost, http checks every 100 ms" "$(stated)" $BACK_MS
 }
 
@@ -101,6 +101,32 @@ a_slow_disk() {
 	checked 'b1, b2' '{path: /, interval: 200ms, timeout: 200ms, unhealthy_threshold: 3, healthy_threshold: 1}'
 	again slow 'response-timeout connect-timeout' set_delay 0.7 -- set_delay 0
 	summary slow "answers of 0.7 s, http checks every 200 ms" "$(stated)" 405
+}
+
+# What is saved goes onto the disk beside the checks; who asks for something is answered when it is there.
+our_own_disk() {
+	local began ms
+	two_echo_servers
+	LD_PRELOAD=$SHUNT_BUILD/tests/tools/slow_disk.so SLOW_DISK_FILE=$T/disk checked 'b1, b2' "{type: tcp, $EVERY_100MS}"
+	wait_for 10 "all are up" all_up
+	echo 1000 >"$T/disk"
+	again disk 'refused connect-timeout' stop server-b1 KILL -- serve b1
+	summary disk "a killed server while the disk of the balancer takes 1 s for everything" "$(stated)" $BACK_MS
+	began=$(now_ms)
+	expect_exit 0 shunt maint b2
+	ms=$(($(now_ms) - began))
+	expect "$(jq -r .backends.b2.admin "$STATE_DIR/state.json")" = maint "what is kept when the operator is told"
+	note "an operator's command is acknowledged after $ms ms then"
+	expect "$ms" -ge 1000 "ms until it is acknowledged"
+	echo fail >"$T/disk"
+	expect_exit 1 shunt ready b2
+	expect_contains "$(cat "$T/err")" "done, but not saved: after a crash it is forgotten: Input/output error" "what is said of a disk that fails"
+	expect "$(backend b2 admin)" = ready "what is done all the same"
+	rm "$T/disk"
+	expect_exit 0 shunt ready b2
+	kill_shuntd
+	start_shuntd
+	expect "$(backend b2 admin)" = ready "after a crash"
 }
 
 # renew SECONDS: b1's certificate ends then; nginx takes it at once. What openssl takes does not count.
@@ -157,6 +183,7 @@ run_test 'a stopped process shows by http' a_stopped_process
 run_test 'a lost machine shows' a_lost_machine
 run_test 'packets that are lost show' lost_packets
 run_test 'answers that come late show' a_slow_disk
+run_test 'a disk that takes seconds delays no check, and nobody is told of what is not on it' our_own_disk
 limit $((30 + RUNS * 8))
 run_test 'a certificate that expires shows' a_certificate_that_expires
 run_test 'a name server that is gone shows' a_name_server_gone

@@ -42,6 +42,10 @@ struct fixture {
 	int stale_looks;           /* so many looks find that something else is configured by now */
 	int flows_per_look;        /* a draining backend loses so many flows a snapshot */
 	const struct api_handlers *handlers; /* NULL: those below */
+	uint64_t save_ms;          /* that what commands change takes to be saved; 0: nothing is */
+	int save_result;           /* and what becomes of it */
+	unsigned int saves;        /* under way */
+	struct api *api;
 	pthread_t thread;
 	int stop_fd, ready_fd;
 	int opened;                /* result of api_open() */
@@ -506,8 +510,29 @@ static int fixture_group_delete(void *userdata, const char *name, struct api_rep
 	return fixture_outcome(fixture, reply);
 }
 
+static int fixture_saved(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct fixture *fixture = userdata;
+
+	(void)source, (void)usec;
+	if (--fixture->saves == 0)
+		api_saved(fixture->api, fixture->save_result);
+	return 0;
+}
+
+static bool fixture_is_saving(void *userdata)
+{
+	struct fixture *fixture = userdata;
+
+	if (!fixture->save_ms)
+		return false;
+	fixture->saves++;
+	assert(sd_event_add_time_relative(fixture->event, NULL, CLOCK_MONOTONIC, fixture->save_ms * 1000, 1, fixture_saved, fixture) >= 0);
+	return true;
+}
+
 static const struct api_handlers __attribute__((unused)) fixture_handlers = {
-	.group_post = fixture_group_post, .group_delete = fixture_group_delete,
+	.is_saving = fixture_is_saving, .group_post = fixture_group_post, .group_delete = fixture_group_delete,
 	.snapshot_begin = fixture_snapshot_begin, .snapshot_go_on = fixture_snapshot_go_on,
 	.snapshot_of = fixture_snapshot_of, .snapshot_free = fixture_snapshot_free, .drain = fixture_drain,
 	.maint = fixture_maint, .ready = fixture_ready, .weight = fixture_weight, .failover = fixture_failover,
@@ -543,6 +568,7 @@ static inline void *fixture_serve(void *userdata)
 		.certificate_file = fixture->certificate_file,
 		.key_file = fixture->key_file,
 	}, fixture->handlers ?: &fixture_handlers, fixture, &api);
+	fixture->api = api;
 	assert(write(fixture->ready_fd, &one, sizeof(one)) == sizeof(one));
 	if (fixture->opened == 0)
 		assert(sd_event_loop(event) >= 0);

@@ -456,6 +456,46 @@ static void who_hangs_up_while_the_answer_is_made_is_forgotten(void **state)
 	assert_answer("after 40 that hung up", ask(fixture, NULL, "GET", "/api/v1/status", NULL, NULL, 0), 200, "\"backends\":[{");
 }
 
+/* Meanwhile others are answered, and who hangs up is forgotten. */
+static void a_command_is_answered_when_it_is_saved(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t start = clock_monotonic_ms();
+	int fd;
+
+	fixture->save_ms = 300;
+	fd = connect_raw(fixture);
+	dprintf(fd, "POST " B "/maint HTTP/1.1\r\nHost: shunt\r\nContent-Length: 0\r\n\r\n");
+	while (!__atomic_load_n(&fixture->saves, __ATOMIC_RELAXED))
+		assert_true(clock_monotonic_ms() - start < 10000);
+	assert_answer("a look", ask(fixture, NULL, "GET", "/api/v1/groups", NULL, NULL, 0), 200, NULL);
+	assert_answer("refused", ask(fixture, NULL, "POST", B "/drain", NULL, "{\"timeout\":1}", 13), 400, NULL);
+	close(fd);
+	start = clock_monotonic_ms();
+	assert_answer("saved", ask(fixture, NULL, "POST", B "/drain", NULL, NULL, 0), 200, "ok");
+	assert_true(clock_monotonic_ms() - start >= 250);
+	fixture->save_result = -ENOSPC;
+	assert_answer("not saved", ask(fixture, NULL, "POST", B "/drain", NULL, NULL, 0), 500,
+		      "done, but not saved: after a crash it is forgotten: No space left on device");
+	fixture->result = -ENOENT;
+	fixture->error = "there is none";
+	assert_answer("nothing to save", ask(fixture, NULL, "POST", B "/drain", NULL, NULL, 0), 404, "there is none");
+}
+
+/* A server that ends meanwhile does not wait for it. */
+static void a_command_that_is_being_saved_ends_with_the_server(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t start = clock_monotonic_ms();
+	int fd = connect_raw(fixture);
+
+	fixture->save_ms = 60000;
+	dprintf(fd, "POST " B "/maint HTTP/1.1\r\nHost: shunt\r\nContent-Length: 0\r\n\r\n");
+	while (!__atomic_load_n(&fixture->saves, __ATOMIC_RELAXED))
+		assert_true(clock_monotonic_ms() - start < 10000);
+	close(fd);
+}
+
 static void what_is_not_http_gets_400_or_nothing(void **state)
 {
 	static const char *const texts[] = {
@@ -769,6 +809,8 @@ int main(void)
 		WITH(unhealthy_is_503_with_the_document, setup),
 		WITH(metrics_say_their_format, setup),
 		WITH(bodies_over_1_mib_are_refused_and_smaller_ones_read, setup),
+		WITH(a_command_is_answered_when_it_is_saved, setup),
+		WITH(a_command_that_is_being_saved_ends_with_the_server, setup),
 		WITH(the_last_answer_is_sent_before_the_loop_ends, setup),
 		WITH(many_events_come_in_pages, setup),
 		WITH(what_is_not_http_gets_400_or_nothing, setup),

@@ -289,7 +289,7 @@ static void a_full_disk_costs_the_file_an_event_but_not_the_memory(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
 	assert_ids(events, 0, 1, 3);
 	add(events, 1);
-	assert_int_equal(events_sync(events), 0);
+	assert_int_equal(events_sync(events, NULL), 0);
 	events_close(events);
 	events = open_events();
 	assert_int_equal(events_last_id(events), 4);

@@ -24,7 +24,7 @@ static void names_are_there_again(void **state)
 	(void)state;
 	address_parse("10.0.0.1", &list[0].address);
 	address_parse("2001:db8::1", &list[1].address);
-	assert_int_equal(names_save(folder, names, 2), 0);
+	assert_int_equal(names_save(folder, names, 2, NULL), 0);
 	assert_int_equal(names_load(folder, &again, &n), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(again[0].domain, "db.example.com");

@@ -158,8 +158,8 @@ static void what_was_saved_is_loaded(void **unused)
 
 	(void)unused;
 	fill(&state);
-	assert_int_equal(state_save(folder, &state), 0);
-	assert_int_equal(state_save(folder, &state), 0);
+	assert_int_equal(state_save(folder, &state, NULL), 0);
+	assert_int_equal(state_save(folder, &state, NULL), 0);
 	assert_int_equal(state_load(folder, &loaded), 0);
 	assert_false(loaded.damaged);
 	assert_filled(&loaded);
@@ -174,7 +174,7 @@ static void a_folder_that_is_not_there_is_an_error(void **unused)
 	struct state state = {0};
 
 	(void)unused;
-	assert_int_equal(state_save("/nonexistent/folder", &state), -ENOENT);
+	assert_int_equal(state_save("/nonexistent/folder", &state, NULL), -ENOENT);
 }
 
 static void a_file_that_is_cut_anywhere_is_set_aside(void **unused)
@@ -185,7 +185,7 @@ static void a_file_that_is_cut_anywhere_is_set_aside(void **unused)
 
 	(void)unused;
 	fill(&state);
-	assert_int_equal(state_save(folder, &state), 0);
+	assert_int_equal(state_save(folder, &state, NULL), 0);
 	state_free(&state);
 	assert_int_equal(file_read(path, 100000, &text, &length), 0);
 	for (size_t cut = 0; cut < length; cut++) {
@@ -209,7 +209,7 @@ static void a_byte_that_changed_never_does_harm(void **unused)
 
 	(void)unused;
 	fill(&state);
-	assert_int_equal(state_save(folder, &state), 0);
+	assert_int_equal(state_save(folder, &state, NULL), 0);
 	state_free(&state);
 	assert_int_equal(file_read(path, 100000, &text, &length), 0);
 	for (size_t i = 0; i < length; i += 3) {
@@ -293,7 +293,7 @@ static void what_is_set_aside_is_kept_as_it_was(void **unused)
 	assert_int_equal(file_read(second, 100, &other, &length), 0);
 	assert_string_equal(other, "other nonsense");
 	/* And the next save starts anew beside it. */
-	assert_int_equal(state_save(folder, &state), 0);
+	assert_int_equal(state_save(folder, &state, NULL), 0);
 	assert_int_equal(state_load(folder, &state), 0);
 	assert_false(state.damaged);
 }

@@ -65,6 +65,7 @@ struct api_handlers {
 	/* At once, with those of this name alone. */
 	int (*snapshot_of)(void *userdata, const char *name, struct snapshot *ret_snapshot);
 	void (*snapshot_free)(void *userdata, struct snapshot *snapshot);
+	bool (*is_saving)(void *userdata); /* commands are answered once api_saved() was called; NULL: at once */
 	int (*drain)(void *userdata, const char *backend, uint64_t timeout_ms, uint64_t for_ms, struct api_reply *reply); /* for_ms: then taken back */
 	int (*maint)(void *userdata, const char *backend, uint64_t for_ms, struct api_reply *reply);
 	int (*ready)(void *userdata, const char *backend, struct api_reply *reply);
@@ -108,6 +109,8 @@ struct api_options {
 int api_open(sd_event *event, const struct api_options *options, const struct api_handlers *handlers, void *userdata,
 	     struct api **ret_api);
 void api_close(struct api *api); /* removes the socket */
+/* What commands have changed is on the disk, or cannot be brought there: -errno. They are answered. */
+void api_saved(struct api *api, int r);
 
 /* Rendering, usable without a server: new references, NULL without memory. */
 json_t *api_service_json(const struct snapshot_service *service);

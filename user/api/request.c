@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <utlist.h>
 
 #include "api/access.h"
 #include "api/page.h"
@@ -29,6 +30,7 @@ struct upload {
 	struct large large;
 	struct api_response response;
 	bool is_made;                /* response is the answer */
+	struct upload *prev, *next;  /* of api->held */
 };
 
 static struct MHD_Response *make_response(struct api_response *response)
@@ -139,6 +141,38 @@ static enum MHD_Result answer_later(struct listener *listener, struct MHD_Connec
 	survey_add(listener->api->survey, &upload->job);
 	MHD_suspend_connection(connection);
 	return MHD_YES;
+}
+
+/* ---- answers to commands, which wait until what they changed is on the disk ---- */
+
+static bool is_to_be_held(const struct api *api, const char *method, const struct api_response *response)
+{
+	return strcmp(method, "GET") != 0 && response->status < 300 && api->handlers->is_saving && api->handlers->is_saving(api->userdata);
+}
+
+static enum MHD_Result hold(struct listener *listener, struct MHD_Connection *connection, struct upload *upload,
+			    const struct api_response *response)
+{
+	upload->listener = listener;
+	upload->connection = connection;
+	upload->response = *response;
+	DL_APPEND(listener->api->held, upload);
+	MHD_suspend_connection(connection);
+	return MHD_YES;
+}
+
+void api_saved(struct api *api, int r)
+{
+	struct upload *upload, *next;
+
+	DL_FOREACH_SAFE(api->held, upload, next) {
+		DL_DELETE(api->held, upload);
+		if (r < 0)
+			api_response_error(&upload->response, 500, "done, but not saved: after a crash it is forgotten: %s", strerror(-r));
+		upload->is_made = true;
+		MHD_resume_connection(upload->connection);
+		run_soon(upload->listener);
+	}
 }
 
 static enum MHD_Result send_refusal(struct listener *listener, struct MHD_Connection *connection, unsigned status)
@@ -301,6 +335,8 @@ enum MHD_Result request_take(void *userdata, struct MHD_Connection *connection, 
 	now_it_does(connection, response.is_stream ? PATIENCE_STREAM : PATIENCE_ANSWER);
 	if (response.large)
 		return answer_later(listener, connection, upload, &response);
+	if (is_to_be_held(listener->api, method, &response))
+		return hold(listener, connection, upload, &response);
 	return send_response(listener, connection, &response);
 }
 

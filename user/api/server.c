@@ -210,6 +210,7 @@ void api_close(struct api *api)
 		return;
 	remove_socket(api);
 	/* A daemon cannot stop with suspended connections. */
+	api_saved(api, -ECANCELED);
 	if (api->survey)
 		survey_cancel(api->survey);
 	if (api->stream)

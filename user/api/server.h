@@ -24,6 +24,7 @@ struct api {
 	sd_event *event;
 	struct listener unix_listener, tcp_listener;
 	struct survey *survey;
+	struct upload *held;         /* commands whose answers wait for api_saved() */
 	struct stream *stream;
 	char *socket_path;           /* NULL until it is ours */
 	dev_t socket_device;

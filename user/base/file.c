@@ -46,8 +46,10 @@ int file_read(const char *path, size_t max_bytes, char **ret_text, size_t *ret_l
 	return 0;
 }
 
-static int write_all(int fd, const char *data, size_t length)
+int file_append(int fd, const void *from, size_t length)
 {
+	const char *data = from;
+
 	while (length) {
 		ssize_t done = write(fd, data, length);
 
@@ -68,17 +70,10 @@ static int write_new(const char *path, const void *data, size_t length, mode_t m
 
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, data, length);
+	r = file_append(fd, data, length);
 	if (r < 0)
 		return r;
 	return fchmod(fd, mode) < 0 || fsync(fd) < 0 ? -errno : 0;
-}
-
-int file_append(int fd, const void *data, size_t length)
-{
-	int r = write_all(fd, data, length);
-
-	return r < 0 ? r : fdatasync(fd) < 0 ? -errno : 0;
 }
 
 static int sync_folder_of(const char *path)

@@ -38,7 +38,7 @@ static int open_edges(struct controller *c)
 {
 	int r;
 
-	if ((r = prober_open(c->event, &c->prober)) < 0 ||
+	if ((r = persist_open(c)) < 0 || (r = prober_open(c->event, &c->prober)) < 0 ||
 	    (r = next_hops_open(c->event, next_hop_changed, c, &c->next_hops)) < 0 ||
 	    (r = events_open(c->options.state_dir, &c->events)) < 0 || (r = discovery_open(c)) < 0 || (r = groups_open(c)) < 0 ||
 	    (r = controller_open_hooks(c)) < 0)
@@ -134,12 +134,12 @@ void controller_stop(struct controller *c)
 	if (!c)
 		return;
 	groups_finish(c);
+	persist_close(c);
 	api_close(c->api);
 	trace_close(c);
 	transitions_stop(c);
 	sd_event_source_disable_unref(c->pass.timer);
 	sd_event_source_disable_unref(c->tick);
-	sd_event_source_disable_unref(c->save);
 	sd_event_source_disable_unref(c->round.timer);
 	sd_event_source_disable_unref(c->neighbours_wanted);
 	for (size_t i = 0; i < c->n_endpoints; i++)

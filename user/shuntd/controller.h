@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What runs: backends with their probes, groups with their failover state and tables. One thread, one loop. The files of
- * this folder carry events from the edges (probe results, next hops, operators, time) to the pure libraries and their
- * answers to the data path; they decide nothing themselves.
+ * What runs: backends with their probes, groups with their failover state and tables. One thread, one loop; only
+ * files are saved beside it (loop/saver.h). The files of this folder carry events from the edges (probe results, next hops,
+ * operators, time) to the pure libraries and their answers to the data path; they decide nothing themselves.
  */
 #ifndef SHUNT_CONTROLLER_H
 #define SHUNT_CONTROLLER_H
@@ -321,6 +321,8 @@ struct controller {
 	} shares;
 	sd_event_source *neighbours_wanted;
 	sd_event_source *tick, *save;      /* save: once the loop has come round */
+	struct saver *saver;               /* of the state directory */
+	int save_error;                    /* of what it was last asked for, -errno */
 	int64_t windows_seen_ms, windows_due_ms; /* when windows were last looked at, and must be again; Unix milliseconds */
 	struct round round;
 	struct pass pass;
@@ -665,9 +667,12 @@ void trace_close(struct controller *controller);
 json_t *trace_packet_json(const struct controller *controller, const struct shunt_trace *event, bool bytes); /* bytes: themselves, too */
 
 /* ---- persist.c ---- */
+int persist_open(struct controller *controller);      /* 0 | -errno */
+void persist_close(struct controller *controller);    /* once everything is saved */
+bool persist_is_busy(void *userdata);                 /* of a controller; api_saved() tells when it is no more */
 void persist_load(struct controller *controller, struct state *ret_state);
 int persist_collect(const struct controller *controller, struct state *ret_state); /* 0 or -ENOMEM */
-int persist_save(const struct controller *controller);
+int persist_save(const struct controller *controller); /* 0, or -errno: it was not begun */
 void persist_soon(struct controller *controller);     /* once the loop has come round, many decisions at once */
 /* From nothing at a start; of one that runs, what is not in the state is taken back. */
 void persist_restore_backend(const struct state *state, struct backend *backend);

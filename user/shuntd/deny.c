@@ -150,6 +150,15 @@ static int saving_failed(const struct controller *c, struct api_reply *reply, in
 		      strerror(-error));
 }
 
+/* Who asked is answered when that is done (persist_open). */
+static void keep(struct controller *c)
+{
+	int r = denied_file_sync(c->denied_file, c->saver);
+
+	if (r < 0)
+		log_error("state: %s/%s: %s", c->options.state_dir, DENIED_FILE, strerror(-r));
+}
+
 static void tidy(struct controller *c)
 {
 	int r = denied_file_tidy(c->denied_file, &c->denied);
@@ -250,7 +259,10 @@ int deny_add(void *userdata, const struct api_deny *deny, struct api_reply *repl
 	if (r < 0)
 		return r;
 	r = denied_file_add(c->denied_file, entries, deny->n);
-	return r < 0 ? saving_failed(c, reply, r) : added(c, deny, entries, reply);
+	if (r < 0)
+		return saving_failed(c, reply, r);
+	keep(c);
+	return added(c, deny, entries, reply);
 }
 
 /* ---- remove ---- */
@@ -305,6 +317,7 @@ int deny_remove(void *userdata, const struct api_deny *deny, struct api_reply *r
 	r = denied_file_remove(c->denied_file, entries, deny->n);
 	if (r < 0)
 		return saving_failed(c, reply, r);
+	keep(c);
 	removed = denied_remove(&c->denied, entries, deny->n);
 	r = c->detached ? 0 : follow(c, deny->service != NULL);
 	events_add(c->events, "undeny", object_of(deny, object), "operator", "taken back%s%s", deny->service ? ", of service " : "",

@@ -87,7 +87,7 @@ static void save(struct discovery *discovery)
 
 	for (size_t i = 0; i < discovery->n; i++)
 		names[i] = discovery->names[i]->known;
-	r = names_save(discovery->controller->options.state_dir, names, discovery->n);
+	r = names_save(discovery->controller->options.state_dir, names, discovery->n, discovery->controller->saver);
 	if (r < 0)
 		log_error("names: cannot be saved in %s: %s: a start without a name server would not find them",
 			  discovery->controller->options.state_dir, strerror(-r));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What operators ask for through the API. Kept in the state directory before it is acknowledged. */
+/* What operators ask for through the API. Kept in the state directory before it is acknowledged: the API waits for that (api_saved). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,6 +281,7 @@ const struct api_handlers controller_handlers = {
 	.group_delete = group_delete,
 	.reload = reload,
 	.foresee = foresee,
+	.is_saving = persist_is_busy,
 	.backup = controller_backup,
 	.restore = controller_restore,
 	.detach = detach,

@@ -95,7 +95,7 @@ int persist_save(const struct controller *c)
 	int r = persist_collect(c, &state);
 
 	if (r == 0)
-		r = state_save(c->options.state_dir, &state);
+		r = state_save(c->options.state_dir, &state, c->saver);
 	state_free(&state);
 	return r;
 }
@@ -110,6 +110,44 @@ static int save_now(sd_event_source *source, void *userdata)
 		log_error("state: cannot be saved in %s: %s: after a crash the last decisions are forgotten", c->options.state_dir,
 			  strerror(-r));
 	return 0;
+}
+
+/* Operators are told of all that they asked for, whoever began to save it. */
+static void saved(void *userdata, const char *path, int r)
+{
+	struct controller *c = userdata;
+
+	if (r < 0)
+		log_error("state: %s cannot be saved: %s: after a crash what is new in it is forgotten", path, strerror(-r));
+	c->save_error = r < 0 ? r : c->save_error;
+	if (saver_is_busy(c->saver))
+		return;
+	if (c->api)
+		api_saved(c->api, c->save_error);
+	c->save_error = 0;
+}
+
+int persist_open(struct controller *c)
+{
+	return saver_open(c->event, saved, c, &c->saver);
+}
+
+void persist_close(struct controller *c)
+{
+	int waits = 0;
+
+	if (c->save && sd_event_source_get_enabled(c->save, &waits) >= 0 && waits != SD_EVENT_OFF)
+		save_now(c->save, c);
+	c->save = sd_event_source_disable_unref(c->save);
+	saver_close(c->saver);
+	c->saver = NULL;
+}
+
+bool persist_is_busy(void *userdata)
+{
+	const struct controller *c = userdata;
+
+	return saver_is_busy(c->saver) && !c->detached; /* then the loop ends, with what it is about to say as the last */
 }
 
 void persist_soon(struct controller *c)

@@ -263,7 +263,7 @@ static int ticked(sd_event_source *source, uint64_t usec, void *userdata)
 		advance_slice(c->pass.timer, usec, c);
 	}
 	passive_watch(c);
-	events_sync(c->events);
+	events_sync(c->events, c->saver);
 	sd_event_source_set_time_relative(source, TICK_MS * 1000);
 	return 0;
 }

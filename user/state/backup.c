@@ -255,7 +255,7 @@ static int write_files(const struct backup *backup, const char *config_path, con
 	*ret_file = state_dir;
 	r = file_make_directories(state_dir, 0750);
 	if (r == 0)
-		r = state_save(state_dir, &backup->state);
+		r = state_save(state_dir, &backup->state, NULL);
 	if (r == 0)
 		r = posted_save(state_dir, backup->groups ?: none);
 	return r == 0 ? write_denied(backup->denied, state_dir) : r;

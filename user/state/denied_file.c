@@ -251,6 +251,11 @@ static size_t in_one_line(const struct denied_list *list, size_t i)
 	return n;
 }
 
+int denied_file_sync(struct denied_file *file, struct saver *saver)
+{
+	return file->fd < 0 ? -EIO : saver_sync(saver, file->path, file->fd);
+}
+
 json_t *denied_json(const struct denied_list *list)
 {
 	json_t *changes = json_array(), *prefixes, *change;

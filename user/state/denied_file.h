@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The denied prefixes over restarts and crashes, in STATE_DIR/denied.jsonl: a first line with the version, then a line for
- * each change, on the disk before it is acknowledged. So that one prefix more costs a line, however many there are.
+ * each change, on the disk before it is acknowledged (denied_file_sync). So that one prefix more costs a line, however many there are.
  * A line that a crash cut off was never acknowledged: it is left out. Any other that is not ours: the file is set aside.
  */
 #ifndef SHUNT_DENIED_FILE_H
@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "loop/saver.h"
 #include "state/denied.h"
 
 #define DENIED_FILE "denied.jsonl"
@@ -29,6 +30,8 @@ void denied_file_close(struct denied_file *file);
 /* Entries of one call have one service, since and until: those of the first. 0, or -errno and the file is as it was. */
 int denied_file_add(struct denied_file *file, const struct denied *more, size_t n);
 int denied_file_remove(struct denied_file *file, const struct denied *which, size_t n);
+/* Has what was added and removed put onto the disk. 0 | -errno. */
+int denied_file_sync(struct denied_file *file, struct saver *saver);
 int denied_file_replace(struct denied_file *file, const struct denied_list *list); /* it has this alone. 0 | -errno: the old goes on */
 
 /* Lines as of the file, as an array: NULL without memory; 0, -ENOMEM or -EBADMSG. What has ended is left out. */

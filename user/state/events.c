@@ -195,7 +195,7 @@ void events_close(struct events *events)
 {
 	if (!events)
 		return;
-	events_sync(events);
+	events_sync(events, NULL);
 	while (events->count)
 		forget_oldest(events);
 	if (events->fd >= 0)
@@ -206,20 +206,18 @@ void events_close(struct events *events)
 
 /* ---- writing ---- */
 
-int events_sync(struct events *events)
+int events_sync(struct events *events, struct saver *saver)
 {
-	if (!events->unsynced || events->fd < 0)
-		return 0;
-	if (fdatasync(events->fd) < 0)
-		return -errno;
-	events->unsynced = false;
-	return 0;
+	int r = !events->unsynced || events->fd < 0 ? 0 : saver_sync(saver, events->path, events->fd);
+
+	events->unsynced = events->unsynced && r < 0;
+	return r;
 }
 
 /* events.jsonl.3 becomes .4, … , events.jsonl becomes .1. */
 static int rotate(struct events *events)
 {
-	int r = events_sync(events);
+	int r = 0;
 
 	for (int n = EVENTS_FILES_KEPT - 1; r == 0 && n >= 0; n--) {
 		_cleanup_(freep) char *from = NULL, *to = NULL;

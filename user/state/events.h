@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "api/snapshot.h"
+#include "loop/saver.h"
 
 #define EVENTS_FILE "events.jsonl"
 #define EVENTS_KEPT 10000                       /* in memory */
@@ -31,8 +32,8 @@ void events_close(struct events *events);
 int events_add(struct events *events, const char *kind, const char *object, const char *actor, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
-/* Brings what was written onto the disk; events_add leaves that to the kernel. Cheap when nothing is new. 0 | -errno. */
-int events_sync(struct events *events);
+/* Has what was written put onto the disk; events_add leaves that to the kernel. Cheap when nothing is new. 0 | -errno. */
+int events_sync(struct events *events, struct saver *saver);
 
 /*
  * Copies up to `max` events with an id above `since`, oldest first; returns how many. Strings are borrowed until the next

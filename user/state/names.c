@@ -116,13 +116,12 @@ static json_t *name_json(const struct config_discovered *name)
 	return json_pack("{s:s, s:s, s:o}", "domain", name->domain, "group", name->group, "addresses", addresses);
 }
 
-int names_save(const char *state_dir, const struct config_discovered *names, size_t n)
+int names_save(const char *state_dir, const struct config_discovered *names, size_t n, struct saver *saver)
 {
 	_cleanup_(json_decrefp) json_t *json = json_array();
-	_cleanup_(freep) char *path = path_join(state_dir, NAMES_FILE), *text = NULL;
+	_cleanup_(freep) char *path = path_join(state_dir, NAMES_FILE);
 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(json, name_json(&names[i]));
-	text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
-	return path && text ? file_write_atomically(path, text, strlen(text), 0640) : -ENOMEM;
+	return path ? saver_write(saver, path, json ? json_dumps(json, JSON_INDENT(1)) : NULL, 0640) : -ENOMEM;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "config/config.h"
+#include "loop/saver.h"
 
 #define NAMES_FILE "names.json"
 
@@ -17,7 +18,8 @@
  * list and all in it are the caller's: names_free. 0 | -errno.
  */
 int names_load(const char *state_dir, struct config_discovered **ret_names, size_t *ret_n);
-int names_save(const char *state_dir, const struct config_discovered *names, size_t n); /* atomically; 0 | -errno */
+/* As state_save(). */
+int names_save(const char *state_dir, const struct config_discovered *names, size_t n, struct saver *saver);
 void names_free(struct config_discovered *names, size_t n);
 
 #endif

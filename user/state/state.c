@@ -285,10 +285,10 @@ json_t *state_json(const struct state *state)
 	return NULL;
 }
 
-int state_save(const char *state_dir, const struct state *state)
+int state_save(const char *state_dir, const struct state *state, struct saver *saver)
 {
 	_cleanup_(json_decrefp) json_t *root = state_json(state);
-	_cleanup_(freep) char *path = path_join(state_dir, STATE_FILE), *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+	_cleanup_(freep) char *path = path_join(state_dir, STATE_FILE);
 
-	return path && text ? file_write_atomically(path, text, strlen(text), 0640) : -ENOMEM;
+	return path ? saver_write(saver, path, root ? json_dumps(root, JSON_INDENT(1)) : NULL, 0640) : -ENOMEM;
 }

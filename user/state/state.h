@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "loop/saver.h"
+
 #define STATE_FILE "state.json"
 #define STATE_VERSION 1
 #define STATE_NO_TIER UINT32_MAX
@@ -81,7 +83,8 @@ struct state {
  * the state is empty and `damaged`. 0, or -errno when the file cannot be read or set aside.
  */
 int state_load(const char *state_dir, struct state *ret_state);
-int state_save(const char *state_dir, const struct state *state); /* atomically; 0 | -errno */
+/* Atomically: by the saver, which tells later how that went; at once with NULL. 0 | -errno. */
+int state_save(const char *state_dir, const struct state *state, struct saver *saver);
 void state_free(struct state *state);                             /* the contents; leaves an empty state */
 
 /* The same as a document: NULL without memory; 0, -ENOMEM, or -EBADMSG for what state_json would not have made. */
