@@ -48,8 +48,9 @@ __noinline int place_client(struct placement *placement, __u64 high, __u64 low, 
 	if (!placement)
 		return false;
 	word = likely(step != SHUNT_INDEX_ASK_TRIE) ? index_find(high, low, step) : find_client_in_trie(high, low, service);
-	/* No branch: see index_find(). */
-	word ^= (word ^ placement_word(placement->group, placement->was_group, placement->state)) & all_bits_if_zero(word);
+	/* A branch, unlike index_find(): the processor goes on with the service's group, and need not wait for what was found. */
+	if (!word)
+		return true;
 	found = index_found(word);
 	placement->group = found.group;
 	placement->was_group = found.was_group;
