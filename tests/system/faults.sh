@@ -120,7 +120,7 @@ our_own_disk() {
 	expect "$ms" -ge 1000 "ms until it is acknowledged"
 	echo fail >"$T/disk"
 	expect_exit 1 shunt ready b2
-	expect_contains "$(cat "$T/err")" "done, but not saved: after a crash it is forgotten: Input/output error" "what is said of a disk that fails"
+	expect_contains "$(cat "$T/err")" "done, but not saved: after a crash it is forgotten: $STATE_DIR/" "what is said of a disk that fails"
 	expect "$(backend b2 admin)" = ready "what is done all the same"
 	rm "$T/disk"
 	expect_exit 0 shunt ready b2

@@ -44,7 +44,7 @@ struct fixture {
 	const struct api_handlers *handlers; /* NULL: those below */
 	uint64_t save_ms;          /* that what commands change takes to be saved; 0: nothing is */
 	int save_result;           /* and what becomes of it */
-	unsigned int saves;        /* under way */
+	uint64_t saves, saved;     /* asked for, and done */
 	struct api *api;
 	pthread_t thread;
 	int stop_fd, ready_fd;
@@ -515,24 +515,23 @@ static int fixture_saved(sd_event_source *source, uint64_t usec, void *userdata)
 	struct fixture *fixture = userdata;
 
 	(void)source, (void)usec;
-	if (--fixture->saves == 0)
-		api_saved(fixture->api, fixture->save_result);
+	api_saved(fixture->api, ++fixture->saved, "/state.json", fixture->save_result);
 	return 0;
 }
 
-static bool fixture_is_saving(void *userdata)
+static uint64_t fixture_saving(void *userdata)
 {
 	struct fixture *fixture = userdata;
 
 	if (!fixture->save_ms)
-		return false;
+		return 0;
 	fixture->saves++;
 	assert(sd_event_add_time_relative(fixture->event, NULL, CLOCK_MONOTONIC, fixture->save_ms * 1000, 1, fixture_saved, fixture) >= 0);
-	return true;
+	return fixture->saves;
 }
 
 static const struct api_handlers __attribute__((unused)) fixture_handlers = {
-	.is_saving = fixture_is_saving, .group_post = fixture_group_post, .group_delete = fixture_group_delete,
+	.saving = fixture_saving, .group_post = fixture_group_post, .group_delete = fixture_group_delete,
 	.snapshot_begin = fixture_snapshot_begin, .snapshot_go_on = fixture_snapshot_go_on,
 	.snapshot_of = fixture_snapshot_of, .snapshot_free = fixture_snapshot_free, .drain = fixture_drain,
 	.maint = fixture_maint, .ready = fixture_ready, .weight = fixture_weight, .failover = fixture_failover,

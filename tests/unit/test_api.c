@@ -476,7 +476,7 @@ static void a_command_is_answered_when_it_is_saved(void **state)
 	assert_true(clock_monotonic_ms() - start >= 250);
 	fixture->save_result = -ENOSPC;
 	assert_answer("not saved", ask(fixture, NULL, "POST", B "/drain", NULL, NULL, 0), 500,
-		      "done, but not saved: after a crash it is forgotten: No space left on device");
+		      "done, but not saved: after a crash it is forgotten: /state.json: No space left on device");
 	fixture->result = -ENOENT;
 	fixture->error = "there is none";
 	assert_answer("nothing to save", ask(fixture, NULL, "POST", B "/drain", NULL, NULL, 0), 404, "there is none");

@@ -65,7 +65,7 @@ struct api_handlers {
 	/* At once, with those of this name alone. */
 	int (*snapshot_of)(void *userdata, const char *name, struct snapshot *ret_snapshot);
 	void (*snapshot_free)(void *userdata, struct snapshot *snapshot);
-	bool (*is_saving)(void *userdata); /* commands are answered once api_saved() was called; NULL: at once */
+	uint64_t (*saving)(void *userdata); /* a command is answered once api_saved() came to this number; 0, or NULL: at once */
 	int (*drain)(void *userdata, const char *backend, uint64_t timeout_ms, uint64_t for_ms, struct api_reply *reply); /* for_ms: then taken back */
 	int (*maint)(void *userdata, const char *backend, uint64_t for_ms, struct api_reply *reply);
 	int (*ready)(void *userdata, const char *backend, struct api_reply *reply);
@@ -109,8 +109,11 @@ struct api_options {
 int api_open(sd_event *event, const struct api_options *options, const struct api_handlers *handlers, void *userdata,
 	     struct api **ret_api);
 void api_close(struct api *api); /* removes the socket */
-/* What commands have changed is on the disk, or cannot be brought there: -errno. They are answered. */
-void api_saved(struct api *api, int r);
+/*
+ * One more thing is saved, or could not be: `path` and -errno, of which all are told that still wait. Commands up to this number are
+ * answered.
+ */
+void api_saved(struct api *api, uint64_t number, const char *path, int r);
 
 /* Rendering, usable without a server: new references, NULL without memory. */
 json_t *api_service_json(const struct snapshot_service *service);

@@ -30,7 +30,8 @@ struct upload {
 	struct large large;
 	struct api_response response;
 	bool is_made;                /* response is the answer */
-	struct upload *prev, *next;  /* of api->held */
+	uint64_t saving;             /* the number that the answer waits for, in api->held */
+	struct upload *prev, *next;
 };
 
 static struct MHD_Response *make_response(struct api_response *response)
@@ -145,9 +146,12 @@ static enum MHD_Result answer_later(struct listener *listener, struct MHD_Connec
 
 /* ---- answers to commands, which wait until what they changed is on the disk ---- */
 
-static bool is_to_be_held(const struct api *api, const char *method, const struct api_response *response)
+/* What the answer is to wait for; 0: nothing. */
+static uint64_t saving(const struct api *api, const char *method, const struct api_response *response)
 {
-	return strcmp(method, "GET") != 0 && response->status < 300 && api->handlers->is_saving && api->handlers->is_saving(api->userdata);
+	if (strcmp(method, "GET") == 0 || response->status >= 300 || !api->handlers->saving)
+		return 0;
+	return api->handlers->saving(api->userdata);
 }
 
 static enum MHD_Result hold(struct listener *listener, struct MHD_Connection *connection, struct upload *upload,
@@ -161,14 +165,17 @@ static enum MHD_Result hold(struct listener *listener, struct MHD_Connection *co
 	return MHD_YES;
 }
 
-void api_saved(struct api *api, int r)
+void api_saved(struct api *api, uint64_t number, const char *path, int r)
 {
 	struct upload *upload, *next;
 
 	DL_FOREACH_SAFE(api->held, upload, next) {
-		DL_DELETE(api->held, upload);
 		if (r < 0)
-			api_response_error(&upload->response, 500, "done, but not saved: after a crash it is forgotten: %s", strerror(-r));
+			api_response_error(&upload->response, 500, "done, but not saved: after a crash it is forgotten: %s: %s", path,
+					   strerror(-r));
+		if (upload->saving > number)
+			continue;
+		DL_DELETE(api->held, upload);
 		upload->is_made = true;
 		MHD_resume_connection(upload->connection);
 		run_soon(upload->listener);
@@ -335,7 +342,8 @@ enum MHD_Result request_take(void *userdata, struct MHD_Connection *connection, 
 	now_it_does(connection, response.is_stream ? PATIENCE_STREAM : PATIENCE_ANSWER);
 	if (response.large)
 		return answer_later(listener, connection, upload, &response);
-	if (is_to_be_held(listener->api, method, &response))
+	upload->saving = saving(listener->api, method, &response);
+	if (upload->saving)
 		return hold(listener, connection, upload, &response);
 	return send_response(listener, connection, &response);
 }

@@ -210,7 +210,7 @@ void api_close(struct api *api)
 		return;
 	remove_socket(api);
 	/* A daemon cannot stop with suspended connections. */
-	api_saved(api, -ECANCELED);
+	api_saved(api, UINT64_MAX, "shuntd ends", -ECANCELED);
 	if (api->survey)
 		survey_cancel(api->survey);
 	if (api->stream)

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,7 +29,7 @@ struct saver {
 	void *userdata;
 	sd_event_source *source;
 	int done_fd;
-	size_t untold;             /* the loop's own: jobs that are asked for, or done and not told of */
+	uint64_t n_asked, n_told;  /* the loop's own: jobs */
 	pthread_t thread;
 	bool runs;                 /* the thread was started */
 	pthread_mutex_t lock;      /* of all below */
@@ -103,7 +103,7 @@ static void tell_of_done(struct saver *saver)
 	saver->done = NULL;
 	pthread_mutex_unlock(&saver->lock);
 	DL_FOREACH_SAFE(done, job, next) {
-		saver->untold--;
+		saver->n_told++;
 		saver->callback(saver->userdata, job->path, job->result);
 		job_free(job);
 	}
@@ -174,7 +174,7 @@ void saver_close(struct saver *saver)
 	free(saver);
 }
 
-/* Behind all others, in the place of one of the same kind for the same path that still waits. */
+/* In the place of one of the same kind for the same path that still waits, or behind all others: so nothing waits for ever. */
 static void ask(struct saver *saver, struct job *job)
 {
 	struct job *other;
@@ -184,14 +184,15 @@ static void ask(struct saver *saver, struct job *job)
 		if (!other->text == !job->text && strcmp(other->path, job->path) == 0)
 			break;
 	if (other)
-		DL_DELETE(saver->jobs, other);
-	DL_APPEND(saver->jobs, job);
+		DL_REPLACE_ELEM(saver->jobs, other, job);
+	else
+		DL_APPEND(saver->jobs, job);
 	pthread_cond_signal(&saver->asked);
 	pthread_mutex_unlock(&saver->lock);
 	if (other)
 		job_free(other);
 	else
-		saver->untold++;
+		saver->n_asked++;
 }
 
 static int ask_for(struct saver *saver, const char *path, struct job job)
@@ -236,7 +237,12 @@ int saver_sync(struct saver *saver, const char *path, int fd)
 	return own < 0 ? -errno : ask_for(saver, path, (struct job){.fd = own});
 }
 
-bool saver_is_busy(const struct saver *saver)
+uint64_t saver_asked(const struct saver *saver)
 {
-	return saver && saver->untold > 0;
+	return saver->n_asked;
+}
+
+uint64_t saver_done(const struct saver *saver)
+{
+	return saver->n_told;
 }

@@ -322,7 +322,6 @@ struct controller {
 	sd_event_source *neighbours_wanted;
 	sd_event_source *tick, *save;      /* save: once the loop has come round */
 	struct saver *saver;               /* of the state directory */
-	int save_error;                    /* of what it was last asked for, -errno */
 	int64_t windows_seen_ms, windows_due_ms; /* when windows were last looked at, and must be again; Unix milliseconds */
 	struct round round;
 	struct pass pass;
@@ -669,7 +668,7 @@ json_t *trace_packet_json(const struct controller *controller, const struct shun
 /* ---- persist.c ---- */
 int persist_open(struct controller *controller);      /* 0 | -errno */
 void persist_close(struct controller *controller);    /* once everything is saved */
-bool persist_is_busy(void *userdata);                 /* of a controller; api_saved() tells when it is no more */
+uint64_t persist_saving(void *userdata);              /* of a controller: see struct api_handlers */
 void persist_load(struct controller *controller, struct state *ret_state);
 int persist_collect(const struct controller *controller, struct state *ret_state); /* 0 or -ENOMEM */
 int persist_save(const struct controller *controller); /* 0, or -errno: it was not begun */

@@ -119,12 +119,8 @@ static void saved(void *userdata, const char *path, int r)
 
 	if (r < 0)
 		log_error("state: %s cannot be saved: %s: after a crash what is new in it is forgotten", path, strerror(-r));
-	c->save_error = r < 0 ? r : c->save_error;
-	if (saver_is_busy(c->saver))
-		return;
 	if (c->api)
-		api_saved(c->api, c->save_error);
-	c->save_error = 0;
+		api_saved(c->api, saver_done(c->saver), path, r);
 }
 
 int persist_open(struct controller *c)
@@ -143,11 +139,13 @@ void persist_close(struct controller *c)
 	c->saver = NULL;
 }
 
-bool persist_is_busy(void *userdata)
+uint64_t persist_saving(void *userdata)
 {
 	const struct controller *c = userdata;
 
-	return saver_is_busy(c->saver) && !c->detached; /* then the loop ends, with what it is about to say as the last */
+	if (c->detached) /* then the loop ends, with what it is about to say as the last */
+		return 0;
+	return saver_asked(c->saver) > saver_done(c->saver) ? saver_asked(c->saver) : 0;
 }
 
 void persist_soon(struct controller *c)
