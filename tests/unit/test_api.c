@@ -482,6 +482,17 @@ static void a_command_is_answered_when_it_is_saved(void **state)
 	assert_answer("nothing to save", ask(fixture, NULL, "POST", B "/drain", NULL, NULL, 0), 404, "there is none");
 }
 
+static void who_waits_for_a_disk_that_hangs_is_told_so(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t start = clock_monotonic_ms();
+
+	fixture->save_ms = 60000;
+	assert_answer("hangs", ask(fixture, NULL, "POST", B "/drain", NULL, NULL, 0), 500,
+		      "done, but not saved yet: the disk has not taken it for 5 s: a crash now would forget it");
+	assert_in_range(clock_monotonic_ms() - start, 4900, 15000);
+}
+
 /* A server that ends meanwhile does not wait for it. */
 static void a_command_that_is_being_saved_ends_with_the_server(void **state)
 {
@@ -810,6 +821,7 @@ int main(void)
 		WITH(metrics_say_their_format, setup),
 		WITH(bodies_over_1_mib_are_refused_and_smaller_ones_read, setup),
 		WITH(a_command_is_answered_when_it_is_saved, setup),
+		WITH(who_waits_for_a_disk_that_hangs_is_told_so, setup),
 		WITH(a_command_that_is_being_saved_ends_with_the_server, setup),
 		WITH(the_last_answer_is_sent_before_the_loop_ends, setup),
 		WITH(many_events_come_in_pages, setup),

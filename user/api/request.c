@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One request between libmicrohttpd and api_route(). Decides who may come in and how much a body may be; must not know what is served. */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
-#include <utlist.h>
 
 #include "api/access.h"
 #include "api/page.h"
@@ -23,15 +23,14 @@ struct upload {
 	unsigned refused;            /* status code: the body is thrown away; 0: go on */
 	char *body;
 	size_t length, seen;         /* bytes kept; bytes that came */
-	/* An answer that takes several turns of the loop, during which the connection is suspended. */
+	/* An answer that waits for something, during which the connection is suspended. */
 	struct listener *listener;
 	struct MHD_Connection *connection;
 	struct survey_job job;
 	struct large large;
 	struct api_response response;
+	struct held_answer held;
 	bool is_made;                /* response is the answer */
-	uint64_t saving;             /* the number that the answer waits for, in api->held */
-	struct upload *prev, *next;
 };
 
 static struct MHD_Response *make_response(struct api_response *response)
@@ -97,6 +96,14 @@ static enum MHD_Result send_response(struct listener *listener, struct MHD_Conne
 	return result;
 }
 
+/* It is taken again, to be answered. */
+static void resume(struct upload *upload)
+{
+	upload->is_made = true;
+	MHD_resume_connection(upload->connection);
+	run_soon(upload->listener);
+}
+
 /* ---- answers that are made in pieces ---- */
 
 static void begin_large(void *userdata)
@@ -127,9 +134,7 @@ static void end_large(void *userdata, int r)
 	} else {
 		api_response_error(response, 500, "cannot look at everything: %s", strerror(r < 0 ? -r : ENOMEM));
 	}
-	upload->is_made = true;
-	MHD_resume_connection(upload->connection); /* it is taken again, to be answered */
-	run_soon(upload->listener);
+	resume(upload);
 }
 
 static enum MHD_Result answer_later(struct listener *listener, struct MHD_Connection *connection, struct upload *upload,
@@ -154,32 +159,24 @@ static uint64_t saving(const struct api *api, const char *method, const struct a
 	return api->handlers->saving(api->userdata);
 }
 
-static enum MHD_Result hold(struct listener *listener, struct MHD_Connection *connection, struct upload *upload,
-			    const struct api_response *response)
+static enum MHD_Result answer_when_saved(struct listener *listener, struct MHD_Connection *connection, struct upload *upload,
+					 const struct api_response *response, uint64_t number)
 {
 	upload->listener = listener;
 	upload->connection = connection;
 	upload->response = *response;
-	DL_APPEND(listener->api->held, upload);
+	held_add(listener->api->held, &upload->held, number);
 	MHD_suspend_connection(connection);
 	return MHD_YES;
 }
 
-void api_saved(struct api *api, uint64_t number, const char *path, int r)
+void request_saved(struct held_answer *answer, const char *problem)
 {
-	struct upload *upload, *next;
+	struct upload *upload = (struct upload *)((char *)answer - offsetof(struct upload, held));
 
-	DL_FOREACH_SAFE(api->held, upload, next) {
-		if (r < 0)
-			api_response_error(&upload->response, 500, "done, but not saved: after a crash it is forgotten: %s: %s", path,
-					   strerror(-r));
-		if (upload->saving > number)
-			continue;
-		DL_DELETE(api->held, upload);
-		upload->is_made = true;
-		MHD_resume_connection(upload->connection);
-		run_soon(upload->listener);
-	}
+	if (problem)
+		api_response_error(&upload->response, 500, "%s", problem);
+	resume(upload);
 }
 
 static enum MHD_Result send_refusal(struct listener *listener, struct MHD_Connection *connection, unsigned status)
@@ -320,6 +317,7 @@ enum MHD_Result request_take(void *userdata, struct MHD_Connection *connection, 
 	struct api_request request = {.method = method, .path = url};
 	struct api_response response;
 	size_t length = *data_length;
+	uint64_t number;
 
 	(void)version;
 	if (!upload)
@@ -342,9 +340,9 @@ enum MHD_Result request_take(void *userdata, struct MHD_Connection *connection, 
 	now_it_does(connection, response.is_stream ? PATIENCE_STREAM : PATIENCE_ANSWER);
 	if (response.large)
 		return answer_later(listener, connection, upload, &response);
-	upload->saving = saving(listener->api, method, &response);
-	if (upload->saving)
-		return hold(listener, connection, upload, &response);
+	number = saving(listener->api, method, &response);
+	if (number)
+		return answer_when_saved(listener, connection, upload, &response, number);
 	return send_response(listener, connection, &response);
 }
 

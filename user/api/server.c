@@ -179,7 +179,9 @@ int api_open(sd_event *event, const struct api_options *options, const struct ap
 	api->event = sd_event_ref(event);
 	api->handlers = handlers;
 	api->userdata = userdata;
-	r = survey_new(event, handlers, userdata, &api->survey);
+	r = held_new(event, request_saved, &api->held);
+	if (r >= 0)
+		r = survey_new(event, handlers, userdata, &api->survey);
 	if (r >= 0)
 		r = stream_new(event, handlers, userdata, api->survey, &api->stream);
 	if (r >= 0)
@@ -192,6 +194,11 @@ int api_open(sd_event *event, const struct api_options *options, const struct ap
 	}
 	*ret_api = api;
 	return 0;
+}
+
+void api_saved(struct api *api, uint64_t number, const char *path, int r)
+{
+	held_saved(api->held, number, path, r);
 }
 
 /* A socket that another controller put in the place of ours stays. */
@@ -210,7 +217,8 @@ void api_close(struct api *api)
 		return;
 	remove_socket(api);
 	/* A daemon cannot stop with suspended connections. */
-	api_saved(api, UINT64_MAX, "shuntd ends", -ECANCELED);
+	if (api->held)
+		held_cancel(api->held);
 	if (api->survey)
 		survey_cancel(api->survey);
 	if (api->stream)
@@ -219,6 +227,7 @@ void api_close(struct api *api)
 	listener_close(&api->tcp_listener);
 	stream_free(api->stream);
 	survey_free(api->survey);
+	held_free(api->held);
 	sd_event_unref(api->event);
 	free(api->socket_path);
 	tls_close(api->tls);

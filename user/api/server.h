@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "api/api.h"
+#include "api/held.h"
 #include "api/patience.h"
 #include "api/stream.h"
 #include "api/survey.h"
@@ -24,7 +25,7 @@ struct api {
 	sd_event *event;
 	struct listener unix_listener, tcp_listener;
 	struct survey *survey;
-	struct upload *held;         /* commands whose answers wait for api_saved() */
+	struct held *held;
 	struct stream *stream;
 	char *socket_path;           /* NULL until it is ours */
 	dev_t socket_device;

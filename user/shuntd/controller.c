@@ -134,8 +134,9 @@ void controller_stop(struct controller *c)
 	if (!c)
 		return;
 	groups_finish(c);
-	persist_close(c);
+	persist_finish(c);
 	api_close(c->api);
+	c->api = NULL;
 	trace_close(c);
 	transitions_stop(c);
 	sd_event_source_disable_unref(c->pass.timer);
@@ -155,6 +156,7 @@ void controller_stop(struct controller *c)
 	discovery_close(c);
 	prober_close(c->prober);
 	next_hops_close(c->next_hops);
+	persist_close(c); /* behind all that packets depend on: a disk may take its time */
 	deny_close(c);
 	events_close(c->events);
 	datapath_close(c->datapath);

@@ -667,6 +667,7 @@ json_t *trace_packet_json(const struct controller *controller, const struct shun
 
 /* ---- persist.c ---- */
 int persist_open(struct controller *controller);      /* 0 | -errno */
+void persist_finish(struct controller *controller);   /* asks for what was to be saved soon */
 void persist_close(struct controller *controller);    /* once everything is saved */
 uint64_t persist_saving(void *userdata);              /* of a controller: see struct api_handlers */
 void persist_load(struct controller *controller, struct state *ret_state);

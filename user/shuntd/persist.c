@@ -128,13 +128,17 @@ int persist_open(struct controller *c)
 	return saver_open(c->event, saved, c, &c->saver);
 }
 
-void persist_close(struct controller *c)
+void persist_finish(struct controller *c)
 {
-	int waits = 0;
+	int waits = SD_EVENT_OFF;
 
 	if (c->save && sd_event_source_get_enabled(c->save, &waits) >= 0 && waits != SD_EVENT_OFF)
 		save_now(c->save, c);
 	c->save = sd_event_source_disable_unref(c->save);
+}
+
+void persist_close(struct controller *c)
+{
 	saver_close(c->saver);
 	c->saver = NULL;
 }
