@@ -56,6 +56,10 @@ static const struct record {
 	{"_gone._tcp.example", ns_t_srv, 60, "nobody.example", 10, 1, 80},
 };
 
+/* A service of more addresses than are taken: so many targets of so many each. */
+#define MANY_TARGETS 14
+#define MANY_EACH 22
+
 /* A server that has lost one half of a name. */
 static bool fails(const char *name, uint16_t type)
 {
@@ -67,7 +71,7 @@ static bool is_known(const char *name)
 	for (size_t i = 0; i < COUNT(zone); i++)
 		if (strcmp(zone[i].name, name) == 0)
 			return true;
-	return false;
+	return strstr(name, ".m") || strcmp(name, "_m._tcp") == 0;
 }
 
 /* ---- the name server ---- */
@@ -131,6 +135,23 @@ static void put_record(struct message *message, const struct record *record)
 	message->byte[length_at + 1] = message->length - begin;
 }
 
+static size_t put_many(struct message *message, const char *name, uint16_t type)
+{
+	unsigned int target;
+	size_t n = 0;
+	char data[32];
+
+	for (; strcmp(name, "_m._tcp") == 0 && type == ns_t_srv && n < MANY_TARGETS; n++) {
+		snprintf(data, sizeof(data), "t%zu.m", n);
+		put_record(message, &(struct record){name, ns_t_srv, 60, data, 10, 1, 80});
+	}
+	for (; *name == 't' && sscanf(name, "t%u.m", &target) == 1 && type == ns_t_a && n < MANY_EACH; n++) {
+		snprintf(data, sizeof(data), "10.1.%u.%zu", target, n);
+		put_record(message, &(struct record){name, ns_t_a, 60, data, 0, 0, 0});
+	}
+	return n;
+}
+
 /* The name of the question as text; returns what follows it. */
 static const uint8_t *take_name(const uint8_t *at, char *ret_name)
 {
@@ -157,6 +178,7 @@ static struct message answer_to(const uint8_t *question)
 	put_name(&answer, name);
 	put(&answer, type, 2);
 	put(&answer, ns_c_in, 2);
+	records = put_many(&answer, name, type);
 	for (size_t i = 0; i < COUNT(zone) && !fails(asked, type); i++) {
 		if (strcmp(zone[i].name, name) != 0 || (zone[i].type != type && zone[i].type != ns_t_cname))
 			continue;
@@ -192,6 +214,7 @@ struct world {
 	struct resolver *resolver;
 	int fd;
 	char text[512]; /* of the last resolution */
+	size_t n, beyond;
 	bool resolved;
 };
 
@@ -233,6 +256,10 @@ static void on_resolution(void *userdata, const struct resolution *resolution)
 	char address[ADDRESS_TEXT_MAX];
 
 	world->resolved = true;
+	world->n = resolution->n;
+	world->beyond = resolution->beyond;
+	if (resolution->n > 8) /* too many for a sentence */
+		return;
 	if (resolution->error) {
 		snprintf(world->text, sizeof(world->text), "%s", resolution->error);
 		return;
@@ -298,11 +325,23 @@ static void names_stand_for_addresses_for_as_long_as_all_their_records_say(void 
 	}
 }
 
+static void of_more_addresses_than_are_taken_it_is_said_how_many(void **state)
+{
+	struct world *world = *state;
+
+	look_up(world, "_m._tcp", true);
+	assert_int_equal(world->n, RESOLVED_MAX);
+	assert_int_equal(world->beyond, MANY_TARGETS * MANY_EACH - RESOLVED_MAX);
+	look_up(world, "both.example", false);
+	assert_int_equal(world->beyond, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(names_stand_for_addresses_for_as_long_as_all_their_records_say, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(of_more_addresses_than_are_taken_it_is_said_how_many, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,7 @@ struct lookup {
 	int pending;                 /* queries under way, and one while they are being sent */
 	int status;                  /* of the first query that failed as a query, ARES_SUCCESS */
 	struct resolved list[RESOLVED_MAX];
-	size_t n;
+	size_t n, beyond;
 	uint32_t ttl_s;
 };
 
@@ -217,7 +217,7 @@ static void release(struct lookup *lookup)
 	else if (lookup->n == 0)
 		resolution.error = status_text(ARES_ENODATA);
 	else
-		resolution = (struct resolution){NULL, lookup->list, lookup->n, lookup->ttl_s};
+		resolution = (struct resolution){NULL, lookup->list, lookup->n, lookup->beyond, lookup->ttl_s};
 	if (lookup->callback && !lookup->resolver->closing)
 		lookup->callback(lookup->userdata, &resolution);
 	free(lookup);
@@ -240,8 +240,10 @@ static void add(struct query *query, const struct ares_addrinfo_node *node)
 	struct lookup *lookup = query->lookup;
 	struct resolved *to = &lookup->list[lookup->n];
 
-	if (lookup->n == RESOLVED_MAX)
+	if (lookup->n == RESOLVED_MAX) {
+		lookup->beyond++;
 		return;
+	}
 	*to = (struct resolved){.port = query->port, .priority = query->priority, .weight = query->weight};
 	if (node->ai_family == AF_INET)
 		address_from_ipv4(&((const struct sockaddr_in *)(const void *)node->ai_addr)->sin_addr, &to->address);

@@ -14,7 +14,7 @@
 
 #include <shunt/abi.h>
 
-#define RESOLVED_MAX 256 /* addresses of a name; more are not looked at */
+#define RESOLVED_MAX 256 /* addresses of a name */
 
 struct resolver;
 struct lookup;
@@ -29,6 +29,7 @@ struct resolution {
 	const char *error;           /* why there are no addresses: "no such name", "timeout" …; NULL: there are */
 	const struct resolved *list; /* sorted, each address and port once */
 	size_t n;
+	size_t beyond;               /* so many more than RESOLVED_MAX there are, whichever answered last */
 	uint32_t ttl_s;              /* least of all records on the way to the addresses: SRV, CNAME, A, AAAA */
 };
 

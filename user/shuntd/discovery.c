@@ -185,6 +185,7 @@ static void answered(struct name *name, const struct resolution *resolution)
 {
 	bool back = name->given_up, changed = !same(&name->known, resolution);
 	size_t before = name->known.n;
+	char beyond[64] = "";
 
 	if (name->problem[0])
 		tell(name, "answers again after %u failed lookups", name->failures);
@@ -192,9 +193,11 @@ static void answered(struct name *name, const struct resolution *resolution)
 	name->given_up = false;
 	name->problem[0] = '\0';
 	name->answered_ms = clock_wall_ms();
+	if (resolution->beyond)
+		snprintf(beyond, sizeof(beyond), "; %zu more are left out: %d is the most", resolution->beyond, RESOLVED_MAX);
 	if (changed) {
 		take(name, resolution);
-		tell(name, "%zu address%s, before %zu", name->known.n, name->known.n == 1 ? "" : "es", before);
+		tell(name, "%zu address%s, before %zu%s", name->known.n, name->known.n == 1 ? "" : "es", before, beyond);
 		save(name->discovery);
 	}
 	name->discovery->changed = name->discovery->changed || changed || back;
