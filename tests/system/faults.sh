@@ -103,6 +103,10 @@ a_slow_disk() {
 	summary slow "answers of 0.7 s, http checks every 200 ms" "$(stated)" 405
 }
 
+said_of_disk() { # TEXT: by status and, of the state directory, by /health
+	[[ "$(json .problem status)" = "state: "*"$1"* && "$(curl -s --unix-socket "$RUN_DIR/shunt.sock" http://shunt/health | jq -r .components.state)" = degraded ]]
+}
+
 # What is saved goes onto the disk beside the checks; who asks for something is answered when it is there.
 our_own_disk() {
 	local began ms
@@ -123,6 +127,7 @@ our_own_disk() {
 	expect_exit 1 shunt ready b2
 	expect_contains "$(cat "$T/err")" "done, but not saved yet: the disk has not taken it for 5 s" "what is said of a disk that hangs"
 	expect "$(backend b2 admin)" = ready "what is done all the same"
+	wait_for 10 "status says so" said_of_disk 'takes nothing any more'
 	kill_shuntd
 	rm "$T/disk"
 	LD_PRELOAD=$SHUNT_BUILD/tests/tools/slow_disk.so SLOW_DISK_FILE=$T/disk start_shuntd
@@ -131,8 +136,10 @@ our_own_disk() {
 	expect_exit 1 shunt ready b2
 	expect_contains "$(cat "$T/err")" "done, but not saved: after a crash it is forgotten: $STATE_DIR/" "what is said of a disk that fails"
 	expect "$(backend b2 admin)" = ready "what is done all the same"
+	said_of_disk 'cannot be saved: Input/output error: after a crash what is new in it is forgotten' || fail "status: $(shunt status | tail -n 20)"
 	rm "$T/disk"
-	expect_exit 0 shunt ready b2
+	wait_for 10 "it is tried again" is null json .problem status
+	expect "$(jq -r '.backends.b2.admin // "ready"' "$STATE_DIR/state.json")" = ready "what is kept, without being asked for again"
 	kill_shuntd
 	start_shuntd
 	expect "$(backend b2 admin)" = ready "after a crash"

@@ -295,7 +295,6 @@ struct controller {
 	struct denied_file *denied_file;
 	sd_event_source *denied_timer;
 	bool detached;                     /* by `shunt detach`: nothing is published any more */
-	char problem[256];                 /* what makes it degraded, "" for nothing */
 	int64_t started;                   /* Unix milliseconds */
 	uint64_t generation;               /* grows when services, groups or backends come or go */
 	int64_t wall_ahead;                /* of the monotonic clock, milliseconds, as last followed; 0: not yet */
@@ -321,7 +320,14 @@ struct controller {
 	} shares;
 	sd_event_source *neighbours_wanted;
 	sd_event_source *tick, *save;      /* save: once the loop has come round */
-	struct saver *saver;               /* of the state directory */
+	struct {
+		struct saver *saver;
+		char *failed;              /* path of what could not be saved last; NULL: all is */
+		int error;                 /* why not, -errno */
+		uint64_t seen, seen_ms;    /* what was done by then, and since when no more is */
+		bool hangs;
+		char problem[512];         /* in words, "" for none */
+	} kept;                            /* the state directory */
 	int64_t windows_seen_ms, windows_due_ms; /* when windows were last looked at, and must be again; Unix milliseconds */
 	struct round round;
 	struct pass pass;
@@ -373,6 +379,7 @@ int discovery_open(struct controller *controller);     /* with what was known wh
 void discovery_close(struct controller *controller);
 void discovery_follow(struct controller *controller);  /* the names of the configuration in force */
 void discovery_ask(struct controller *controller);     /* for those that wait for no answer and no time */
+void discovery_save(struct controller *controller);    /* what names stand for */
 size_t discovery_known(const struct controller *controller, struct config_discovered *ret_known, size_t max); /* borrowed */
 size_t discovery_count(const struct controller *controller);
 void discovery_describe(const struct controller *controller, size_t index, struct snapshot_name *ret_name);
@@ -670,6 +677,7 @@ int persist_open(struct controller *controller);      /* 0 | -errno */
 void persist_finish(struct controller *controller);   /* asks for what was to be saved soon */
 void persist_close(struct controller *controller);    /* once everything is saved */
 uint64_t persist_saving(void *userdata);              /* of a controller: see struct api_handlers */
+void persist_watch(struct controller *controller);    /* now and then: tries again what failed, notices a disk that hangs */
 void persist_load(struct controller *controller, struct state *ret_state);
 int persist_collect(const struct controller *controller, struct state *ret_state); /* 0 or -ENOMEM */
 int persist_save(const struct controller *controller); /* 0, or -errno: it was not begun */

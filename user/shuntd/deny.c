@@ -153,7 +153,7 @@ static int saving_failed(const struct controller *c, struct api_reply *reply, in
 /* Who asked is answered when that is done (persist_open). */
 static void keep(struct controller *c)
 {
-	int r = denied_file_sync(c->denied_file, c->saver);
+	int r = denied_file_sync(c->denied_file, c->kept.saver);
 
 	if (r < 0)
 		log_error("state: %s/%s: %s", c->options.state_dir, DENIED_FILE, strerror(-r));

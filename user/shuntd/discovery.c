@@ -80,17 +80,18 @@ void discovery_describe(const struct controller *c, size_t index, struct snapsho
 
 /* ---- from answers to the configuration ---- */
 
-static void save(struct discovery *discovery)
+void discovery_save(struct controller *c)
 {
+	const struct discovery *discovery = c->discovery;
 	struct config_discovered *names = must(calloc(discovery->n + 1, sizeof(*names)));
 	int r;
 
 	for (size_t i = 0; i < discovery->n; i++)
 		names[i] = discovery->names[i]->known;
-	r = names_save(discovery->controller->options.state_dir, names, discovery->n, discovery->controller->saver);
+	r = names_save(c->options.state_dir, names, discovery->n, c->kept.saver);
 	if (r < 0)
-		log_error("names: cannot be saved in %s: %s: a start without a name server would not find them",
-			  discovery->controller->options.state_dir, strerror(-r));
+		log_error("names: cannot be saved in %s: %s: a start without a name server would not find them", c->options.state_dir,
+			  strerror(-r));
 	free(names);
 }
 
@@ -198,7 +199,7 @@ static void answered(struct name *name, const struct resolution *resolution)
 	if (changed) {
 		take(name, resolution);
 		tell(name, "%zu address%s, before %zu%s", name->known.n, name->known.n == 1 ? "" : "es", before, beyond);
-		save(name->discovery);
+		discovery_save(name->discovery->controller);
 	}
 	name->discovery->changed = name->discovery->changed || changed || back;
 }

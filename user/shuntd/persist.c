@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "shuntd/controller.h"
+#include "state/names.h"
 
 _Static_assert((int)ADMIN_READY == (int)STATE_READY && (int)ADMIN_DRAIN == (int)STATE_DRAIN &&
 		       (int)ADMIN_MAINT == (int)STATE_MAINT, "the same words in the same order");
@@ -95,7 +96,7 @@ int persist_save(const struct controller *c)
 	int r = persist_collect(c, &state);
 
 	if (r == 0)
-		r = state_save(c->options.state_dir, &state, c->saver);
+		r = state_save(c->options.state_dir, &state, c->kept.saver);
 	state_free(&state);
 	return r;
 }
@@ -112,20 +113,83 @@ static int save_now(sd_event_source *source, void *userdata)
 	return 0;
 }
 
+#define HANGS_MS 5000
+
+/* The first word has the API say that it is the state directory's (api_health_json). */
+static void describe(struct controller *c)
+{
+	char *text = c->kept.problem;
+
+	*text = '\0';
+	if (c->kept.failed)
+		snprintf(text, sizeof(c->kept.problem), "state: %s cannot be saved: %s: after a crash what is new in it is forgotten",
+			 c->kept.failed, strerror(-c->kept.error));
+	else if (c->kept.hangs)
+		snprintf(text, sizeof(c->kept.problem), "state: the disk under %s takes nothing any more: after a crash what is new is forgotten",
+			 c->options.state_dir);
+	if (*text)
+		log_error("%s", text);
+	else
+		log_info("state: all is saved again in %s", c->options.state_dir);
+}
+
+static void set_failed(struct controller *c, const char *path, int error)
+{
+	free(c->kept.failed);
+	c->kept.failed = path ? strdup(path) : NULL;
+	c->kept.error = error;
+	describe(c);
+}
+
 /* Operators are told of all that they asked for, whoever began to save it. */
 static void saved(void *userdata, const char *path, int r)
 {
 	struct controller *c = userdata;
+	const char *failed = c->kept.failed;
 
-	if (r < 0)
-		log_error("state: %s cannot be saved: %s: after a crash what is new in it is forgotten", path, strerror(-r));
+	if (r < 0 && !failed)
+		set_failed(c, path, r);
+	else if (r >= 0 && failed && strcmp(failed, path) == 0)
+		set_failed(c, NULL, 0);
 	if (c->api)
-		api_saved(c->api, saver_done(c->saver), path, r);
+		api_saved(c->api, saver_done(c->kept.saver), path, r);
+}
+
+static void try_again(struct controller *c)
+{
+	const char *name = strrchr(c->kept.failed, '/') + 1;
+
+	if (strcmp(name, POSTED_FILE) == 0)
+		posted_save(c->options.state_dir, c->posted, c->kept.saver);
+	else if (strcmp(name, DENIED_FILE) == 0)
+		denied_file_sync(c->denied_file, c->kept.saver);
+	else if (strcmp(name, NAMES_FILE) == 0)
+		discovery_save(c);
+	else if (strcmp(name, STATE_FILE) == 0)
+		persist_soon(c);
+	else
+		events_unsynced(c->events);
+}
+
+void persist_watch(struct controller *c)
+{
+	uint64_t done = saver_done(c->kept.saver), now = clock_monotonic_ms();
+	bool hung = c->kept.hangs;
+
+	if (done != c->kept.seen || saver_asked(c->kept.saver) == done) {
+		c->kept.seen = done;
+		c->kept.seen_ms = now;
+	}
+	c->kept.hangs = now - c->kept.seen_ms >= HANGS_MS;
+	if (c->kept.hangs != hung)
+		describe(c);
+	if (c->kept.failed && !c->kept.hangs)
+		try_again(c);
 }
 
 int persist_open(struct controller *c)
 {
-	return saver_open(c->event, saved, c, &c->saver);
+	return saver_open(c->event, saved, c, &c->kept.saver);
 }
 
 void persist_finish(struct controller *c)
@@ -139,8 +203,10 @@ void persist_finish(struct controller *c)
 
 void persist_close(struct controller *c)
 {
-	saver_close(c->saver);
-	c->saver = NULL;
+	saver_close(c->kept.saver);
+	c->kept.saver = NULL;
+	free(c->kept.failed);
+	c->kept.failed = NULL;
 }
 
 uint64_t persist_saving(void *userdata)
@@ -149,7 +215,7 @@ uint64_t persist_saving(void *userdata)
 
 	if (c->detached) /* then the loop ends, with what it is about to say as the last */
 		return 0;
-	return saver_asked(c->saver) > saver_done(c->saver) ? saver_asked(c->saver) : 0;
+	return saver_asked(c->kept.saver) > saver_done(c->kept.saver) ? saver_asked(c->kept.saver) : 0;
 }
 
 void persist_soon(struct controller *c)

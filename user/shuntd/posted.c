@@ -87,7 +87,7 @@ static int try(const struct controller *c, const json_t *posted, int otherwise, 
 static int take(struct controller *c, json_t *take_posted, struct api_reply *reply)
 {
 	json_t *before = c->posted;
-	int r = posted_save(c->options.state_dir, take_posted);
+	int r = posted_save(c->options.state_dir, take_posted, c->kept.saver);
 
 	if (r < 0) {
 		json_decref(take_posted);
@@ -101,7 +101,7 @@ static int take(struct controller *c, json_t *take_posted, struct api_reply *rep
 	}
 	c->posted = before;
 	json_decref(take_posted);
-	if (posted_save(c->options.state_dir, before) < 0)
+	if (posted_save(c->options.state_dir, before, c->kept.saver) < 0)
 		log_error("groups: %s/%s has what was refused", c->options.state_dir, POSTED_FILE);
 	return r;
 }

@@ -79,7 +79,7 @@ static int apply(struct controller *c, struct backup *backup, struct config *con
 
 static int keep(struct controller *c, const struct backup *backup, struct api_reply *reply)
 {
-	int r = posted_save(c->options.state_dir, c->posted);
+	int r = posted_save(c->options.state_dir, c->posted, c->kept.saver);
 
 	if (r == 0)
 		r = deny_replace(c, backup->denied);

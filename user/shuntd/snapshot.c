@@ -349,8 +349,8 @@ static int snapshot_head(const struct controller *c, struct snapshot *to)
 		.version = SHUNT_VERSION,
 		.node = host.nodename,
 		.started = c->started,
-		.problem =
-			c->state_damaged ? "the state file was damaged: operators' decisions of before are lost" : NULL,
+		.problem = *c->kept.problem ? c->kept.problem
+			   : c->state_damaged ? "state: the file was damaged: operators' decisions of before are lost" : NULL,
 		.datapath_ok = !c->detached && c->config->n_interfaces > 0,
 		.flow_entries = c->flow_entries,
 		.flow_capacity = datapath_flow_capacity(c->datapath),

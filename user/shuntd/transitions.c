@@ -263,7 +263,8 @@ static int ticked(sd_event_source *source, uint64_t usec, void *userdata)
 		advance_slice(c->pass.timer, usec, c);
 	}
 	passive_watch(c);
-	events_sync(c->events, c->saver);
+	persist_watch(c);
+	events_sync(c->events, c->kept.saver);
 	sd_event_source_set_time_relative(source, TICK_MS * 1000);
 	return 0;
 }

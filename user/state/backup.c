@@ -257,7 +257,7 @@ static int write_files(const struct backup *backup, const char *config_path, con
 	if (r == 0)
 		r = state_save(state_dir, &backup->state, NULL);
 	if (r == 0)
-		r = posted_save(state_dir, backup->groups ?: none);
+		r = posted_save(state_dir, backup->groups ?: none, NULL);
 	return r == 0 ? write_denied(backup->denied, state_dir) : r;
 }
 

@@ -214,6 +214,11 @@ int events_sync(struct events *events, struct saver *saver)
 	return r;
 }
 
+void events_unsynced(struct events *events)
+{
+	events->unsynced = true;
+}
+
 /* events.jsonl.3 becomes .4, … , events.jsonl becomes .1. */
 static int rotate(struct events *events)
 {

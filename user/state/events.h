@@ -34,6 +34,7 @@ int events_add(struct events *events, const char *kind, const char *object, cons
 
 /* Has what was written put onto the disk; events_add leaves that to the kernel. Cheap when nothing is new. 0 | -errno. */
 int events_sync(struct events *events, struct saver *saver);
+void events_unsynced(struct events *events); /* something may be new */
 
 /*
  * Copies up to `max` events with an id above `since`, oldest first; returns how many. Strings are borrowed until the next

@@ -47,9 +47,9 @@ int posted_load(const char *state_dir, json_t **ret_groups)
 	return *ret_groups ? 0 : -ENOMEM;
 }
 
-int posted_save(const char *state_dir, const json_t *groups)
+int posted_save(const char *state_dir, const json_t *groups, struct saver *saver)
 {
-	_cleanup_(freep) char *path = path_join(state_dir, POSTED_FILE), *text = json_dumps(groups, JSON_INDENT(1));
+	_cleanup_(freep) char *path = path_join(state_dir, POSTED_FILE);
 
-	return path && text ? file_write_atomically(path, text, strlen(text), 0640) : -ENOMEM;
+	return path ? saver_write(saver, path, json_dumps(groups, JSON_INDENT(1)), 0640) : -ENOMEM;
 }

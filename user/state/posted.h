@@ -6,6 +6,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "loop/saver.h"
+
 #define POSTED_FILE "groups.json"
 
 /*
@@ -14,6 +16,6 @@
  */
 int posted_load(const char *state_dir, json_t **ret_groups);
 bool posted_is_list(const json_t *groups); /* of objects that have a name each */
-int posted_save(const char *state_dir, const json_t *groups); /* atomically; 0 | -errno */
+int posted_save(const char *state_dir, const json_t *groups, struct saver *saver); /* as state_save() */
 
 #endif
