@@ -28,17 +28,23 @@ def pieces(family, transport, number, *ranges, addresses=None):
                 nh=protocol, offset=start // 8, m=int(more), id=number) / Raw(whole[start:end])
 
 
+def in_fragments(mix, family, port, backend, number):
+    """UDP and TCP in three fragments each, with the numbers that follow."""
+    for kind, transport in ("UDP", udp(port) / data(1300)), ("TCP", tcp(port, "A") / data(1300)):
+        number += 1
+        flow = ip(family) / transport
+        first, middle, last = pieces(family, transport, number, (0, 800), (800, 1200), (1200, 4000))
+        forwards("%s, %s in fragments: the first" % (mix, kind), first, backend, flow=flow)
+        for words, packet in ("one in the middle", middle), ("the last", last):
+            forwards("%s, %s in fragments: %s" % (mix, kind, words), packet, backend, flow=flow,
+                     before=[frame(first)])
+
+
 def fragments():
     number = 0x100
     for mix, family, port, backend, _ in MIXES:
-        for kind, transport in ("UDP", udp(port) / data(1300)), ("TCP", tcp(port, "A") / data(1300)):
-            number += 1
-            flow = ip(family) / transport
-            first, middle, last = pieces(family, transport, number, (0, 800), (800, 1200), (1200, 4000))
-            forwards("%s, %s in fragments: the first" % (mix, kind), first, backend, flow=flow)
-            for words, packet in ("one in the middle", middle), ("the last", last):
-                forwards("%s, %s in fragments: %s" % (mix, kind, words), packet, backend, flow=flow,
-                         before=[frame(first)])
+        in_fragments(mix, family, port, backend, number)
+        number += 2
     for family in 4, 6:
         number += 1
         transport = udp(L2) / data(1000)

@@ -3,7 +3,7 @@
 
 from scapy.all import ICMPv6PacketTooBig, IPOption, IPOption_Router_Alert
 
-from cases_odd import ROUTER_ADDRESS, chain, dest, errors, hop, pieces, quoted
+from cases_odd import ROUTER_ADDRESS, chain, dest, errors, hop, in_fragments, pieces, quoted
 from generate import *
 
 GUE_MIXES = [("gue, 4 over 4", 4, GUE_TO_V4, V4, 32), ("gue, 4 over 6", 4, GUE_TO_V6, V6, 52),
@@ -32,13 +32,8 @@ def gue_of_the_unusual():
     """What few packets are, as cases_odd.py has it, in the same tunnel as the rest of its flow."""
     number = 0x6100
     for mix, family, port, backend, _ in GUE_MIXES:
-        for kind, transport in ("UDP", udp(port) / data(1300)), ("TCP", tcp(port, "A") / data(1300)):
-            number += 1
-            flow = ip(family) / transport
-            first, middle, last = pieces(family, transport, number, (0, 800), (800, 1200), (1200, 4000))
-            forwards("%s, %s in fragments: the first" % (mix, kind), first, backend, flow=flow)
-            for words, packet in ("one in the middle", middle), ("the last", last):
-                forwards("%s, %s in fragments: %s" % (mix, kind, words), packet, backend, flow=flow, before=[frame(first)])
+        in_fragments(mix, family, port, backend, number)
+        number += 2
         for words, error in errors(family):
             for kind, answer, flow in (("TCP", tcp(4000, "A", port), tcp(port, "A")), ("UDP", udp(4000, port), udp(port))):
                 forwards("%s, %s, about %s" % (mix, words, kind), ip(family, source=ROUTER_ADDRESS[family]) / error /

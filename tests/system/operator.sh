@@ -146,13 +146,18 @@ trace_shows_packets() {
 	note "$(grep -o 'trace: on, after .*' "$T/shuntd.log" | tail -1)"
 }
 
+# Both backends are taken out, and connections begun that find nobody.
+five_find_nobody() {
+	expect_exit 0 shunt maint b1
+	expect_exit 0 shunt maint b2
+	on client "$FLOWS" connect $VIP 80 --every 20ms --count 5 --timeout 100ms >/dev/null 2>&1 || true
+}
+
 trace_of_drops() {
 	start_system l2
 	watch_packets trace --json --reason no_backend
 	watch_packets other --json --reason settled
-	expect_exit 0 shunt maint b1
-	expect_exit 0 shunt maint b2
-	on client "$FLOWS" connect $VIP 80 --every 20ms --count 5 --timeout 100ms >/dev/null 2>&1 || true
+	five_find_nobody
 	wait_for 5 "drops are shown" has_lines trace 5
 	expect "$(jq -rs '[.[].verdict] | unique | join(" ")' "$T/trace.log")" = dropped "verdict"
 	expect "$(jq -rs '[.[] | .backend, .length_sent] | unique | map(tostring) | join(" ")' "$T/trace.log")" = "null 0" "a drop leaves nowhere"
@@ -192,9 +197,7 @@ trace_survives() {
 	expect_unbroken hold
 	# on_empty: reject is a reason of drops and of choices by one word.
 	watch_packets rejected --json --reason rejected
-	expect_exit 0 shunt maint b1
-	expect_exit 0 shunt maint b2
-	on client "$FLOWS" connect $VIP 80 --every 20ms --count 5 --timeout 100ms >/dev/null 2>&1 || true
+	five_find_nobody
 	wait_for 5 "rejected packets are shown" has_lines rejected 3
 	expect "$(jq -rs '[.[].reason] | unique | join(" ")' "$T/rejected.log")" = rejected "reasons"
 }

@@ -470,6 +470,8 @@ static void a_command_is_answered_when_it_is_saved(void **state)
 		assert_true(clock_monotonic_ms() - start < 10000);
 	assert_answer("a look", ask(fixture, NULL, "GET", "/api/v1/groups", NULL, NULL, 0), 200, NULL);
 	assert_answer("refused", ask(fixture, NULL, "POST", B "/drain", NULL, "{\"timeout\":1}", 13), 400, NULL);
+	assert_answer("HEAD", ask(fixture, NULL, "HEAD", B, NULL, NULL, 0), 200, NULL);
+	assert_int_equal(fixture->saves, 1); /* looks wait for nothing */
 	close(fd);
 	start = clock_monotonic_ms();
 	assert_answer("saved", ask(fixture, NULL, "POST", B "/drain", NULL, NULL, 0), 200, "ok");

@@ -11,18 +11,18 @@
 #include "base/cleanup.h"
 
 #define CONNECT_TIMEOUT_MS 3000L
-#define TIMEOUT_MS 30000L /* a reload of a large configuration takes seconds */
+#define TIMEOUT_MS 30000L      /* a reload of a large configuration takes seconds */
 #define ANSWER_MAX (256 << 20)
 #define READ_BYTES (256L << 10) /* at once: the status of 10,000 backends has 10 MB */
 
 struct client {
 	CURL *curl;
 	struct curl_slist *headers;
-	char *base; /* "http://shunt" or the URL without its last '/' */
+	char *base;                /* "http://shunt" or the URL without its last '/' */
 	char *answer;
-	size_t length, room; /* bytes of the last answer, and that it may have */
-	void (*take)(void *userdata, const char *bytes,
-		     size_t length); /* an answer with status 200, instead; NULL: it is kept */
+	size_t length, room;       /* bytes of the last answer, and that it may have */
+	/* Takes an answer with status 200, instead; NULL: it is kept. */
+	void (*take)(void *userdata, const char *bytes, size_t length);
 	void *take_userdata;
 	char reason[CURL_ERROR_SIZE];
 	long connect_errno;

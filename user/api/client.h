@@ -9,8 +9,8 @@ struct client;
 
 struct client_options {
 	const char *socket_path, *url; /* url, when given, is asked */
-	const char *token; /* NULL: none */
-	const char *ca_file; /* PEM: whose certificates are trusted; NULL: those that the system trusts */
+	const char *token;             /* NULL: none */
+	const char *ca_file;           /* PEM: whose certificates are trusted; NULL: those that the system trusts */
 };
 
 /* 0 | -ENOMEM | -EINVAL (not an http or https URL). */
@@ -37,7 +37,7 @@ int client_call(struct client *client, const char *method, const char *path, con
 int client_get(struct client *client, const char *path, void (*take)(void *userdata, const char *bytes, size_t length),
 	       void *userdata, long *ret_status, json_t **ret_document);
 
-const char *client_reason(const struct client *client); /* of the last failed call, for people */
-int client_errno(const struct client *client); /* of its connect(); 0: not known */
+const char *client_reason(const struct client *client);  /* of the last failed call, for people */
+int client_errno(const struct client *client);           /* of its connect(); 0: not known */
 
 #endif

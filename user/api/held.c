@@ -12,7 +12,6 @@
 #define PATIENCE_MS 5000
 
 struct held {
-	held_callback callback;
 	sd_event_source *timer;
 	struct held_answer *first;
 };
@@ -29,7 +28,7 @@ static void release_first(struct held *held, const char *problem)
 	struct held_answer *answer = held->first;
 
 	DL_DELETE(held->first, answer);
-	held->callback(answer, problem);
+	answer->end(answer->userdata, problem);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -46,14 +45,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-int held_new(sd_event *event, held_callback callback, struct held **ret_held)
+int held_new(sd_event *event, struct held **ret_held)
 {
 	struct held *held = calloc(1, sizeof(*held));
 	int r;
 
 	if (!held)
 		return -ENOMEM;
-	held->callback = callback;
 	r = sd_event_add_time(event, &held->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, held);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(held->timer, SD_EVENT_OFF);

@@ -12,17 +12,16 @@
 
 struct held;
 
-/* One that waits; all zero. */
+/* One that waits; all zero but the first two. */
 struct held_answer {
+	void (*end)(void *userdata, const char *problem); /* from the loop; why it is not saved, or NULL */
+	void *userdata;
 	uint64_t number;           /* what it waits for: see api_saved() */
 	uint64_t since_ms;
 	struct held_answer *prev, *next;
 };
 
-/* From the loop, with one that waits no more. `problem`: why it is not saved, or NULL. */
-typedef void (*held_callback)(struct held_answer *answer, const char *problem);
-
-int held_new(sd_event *event, held_callback callback, struct held **ret_held); /* `event` is borrowed. 0 | -errno */
+int held_new(sd_event *event, struct held **ret_held); /* `event` is borrowed. 0 | -errno */
 void held_add(struct held *held, struct held_answer *answer, uint64_t number);
 void held_saved(struct held *held, uint64_t number, const char *path, int r); /* as api_saved() */
 void held_cancel(struct held *held); /* nobody waits any more */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* One request between libmicrohttpd and api_route(). Decides who may come in and how much a body may be; must not know what is served. */
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -96,6 +95,16 @@ static enum MHD_Result send_response(struct listener *listener, struct MHD_Conne
 	return result;
 }
 
+static enum MHD_Result suspend(struct listener *listener, struct MHD_Connection *connection, struct upload *upload,
+			       const struct api_response *response)
+{
+	upload->listener = listener;
+	upload->connection = connection;
+	upload->response = *response;
+	MHD_suspend_connection(connection);
+	return MHD_YES;
+}
+
 /* It is taken again, to be answered. */
 static void resume(struct upload *upload)
 {
@@ -140,43 +149,34 @@ static void end_large(void *userdata, int r)
 static enum MHD_Result answer_later(struct listener *listener, struct MHD_Connection *connection, struct upload *upload,
 				    const struct api_response *response)
 {
-	upload->listener = listener;
-	upload->connection = connection;
-	upload->response = *response;
 	upload->job = (struct survey_job){.begin = begin_large, .go_on = go_on_with_large, .end = end_large, .userdata = upload};
 	survey_add(listener->api->survey, &upload->job);
-	MHD_suspend_connection(connection);
-	return MHD_YES;
+	return suspend(listener, connection, upload, response);
 }
 
 /* ---- answers to commands, which wait until what they changed is on the disk ---- */
 
 /* What the answer is to wait for; 0: nothing. */
-static uint64_t saving(const struct api *api, const char *method, const struct api_response *response)
+static uint64_t saving(const struct api *api, const struct api_response *response)
 {
-	if (strcmp(method, "GET") == 0 || response->status >= 300 || !api->handlers->saving)
-		return 0;
-	return api->handlers->saving(api->userdata);
+	return response->is_done && api->handlers->saving ? api->handlers->saving(api->userdata) : 0;
+}
+
+static void end_saving(void *userdata, const char *problem)
+{
+	struct upload *upload = userdata;
+
+	if (problem)
+		api_response_error(&upload->response, 500, "%s", problem);
+	resume(upload);
 }
 
 static enum MHD_Result answer_when_saved(struct listener *listener, struct MHD_Connection *connection, struct upload *upload,
 					 const struct api_response *response, uint64_t number)
 {
-	upload->listener = listener;
-	upload->connection = connection;
-	upload->response = *response;
+	upload->held = (struct held_answer){.end = end_saving, .userdata = upload};
 	held_add(listener->api->held, &upload->held, number);
-	MHD_suspend_connection(connection);
-	return MHD_YES;
-}
-
-void request_saved(struct held_answer *answer, const char *problem)
-{
-	struct upload *upload = (struct upload *)((char *)answer - offsetof(struct upload, held));
-
-	if (problem)
-		api_response_error(&upload->response, 500, "%s", problem);
-	resume(upload);
+	return suspend(listener, connection, upload, response);
 }
 
 static enum MHD_Result send_refusal(struct listener *listener, struct MHD_Connection *connection, unsigned status)
@@ -340,7 +340,7 @@ enum MHD_Result request_take(void *userdata, struct MHD_Connection *connection, 
 	now_it_does(connection, response.is_stream ? PATIENCE_STREAM : PATIENCE_ANSWER);
 	if (response.large)
 		return answer_later(listener, connection, upload, &response);
-	number = saving(listener->api, method, &response);
+	number = saving(listener->api, &response);
 	if (number)
 		return answer_when_saved(listener, connection, upload, &response, number);
 	return send_response(listener, connection, &response);

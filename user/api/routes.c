@@ -328,6 +328,7 @@ static void serve(struct call *call)
 				   call->request->path);
 	else if (reads || call_is_as_seen(call, etag_kind_of(call->request->path), call->name))
 		route->serve(call);
+	call->response->is_done = !reads && call->response->status < 300;
 }
 
 void api_route(const struct api_handlers *handlers, void *userdata, const struct api_request *request,

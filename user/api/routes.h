@@ -36,6 +36,7 @@ struct api_response {
 	const char *content_type;
 	char allow[64];            /* with 405, else "" */
 	char etag[ETAG_MAX];       /* of the one group or backend that is answered, else "" */
+	bool is_done;              /* a command: it is answered when what it changed is saved */
 	bool is_stream;            /* instead of a body, the stream … */
 	uint64_t stream_since;     /* … with the events behind this id first; UINT64_MAX: only what comes */
 	bool closes;               /* the connection, after it */

@@ -179,7 +179,7 @@ int api_open(sd_event *event, const struct api_options *options, const struct ap
 	api->event = sd_event_ref(event);
 	api->handlers = handlers;
 	api->userdata = userdata;
-	r = held_new(event, request_saved, &api->held);
+	r = held_new(event, &api->held);
 	if (r >= 0)
 		r = survey_new(event, handlers, userdata, &api->survey);
 	if (r >= 0)

@@ -322,9 +322,10 @@ struct controller {
 	sd_event_source *tick, *save;      /* save: once the loop has come round */
 	struct {
 		struct saver *saver;
-		char *failed;              /* path of what could not be saved last; NULL: all is */
+		char *failed;              /* path of what could not be saved first; NULL: all is */
 		int error;                 /* why not, -errno */
 		uint64_t seen, seen_ms;    /* what was done by then, and since when no more is */
+		bool fails;                /* something did since all was tried again */
 		bool hangs;
 		char problem[512];         /* in words, "" for none */
 	} kept;                            /* the state directory */

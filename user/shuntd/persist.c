@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "shuntd/controller.h"
-#include "state/names.h"
 
 _Static_assert((int)ADMIN_READY == (int)STATE_READY && (int)ADMIN_DRAIN == (int)STATE_DRAIN &&
 		       (int)ADMIN_MAINT == (int)STATE_MAINT, "the same words in the same order");
@@ -145,46 +144,43 @@ static void set_failed(struct controller *c, const char *path, int error)
 static void saved(void *userdata, const char *path, int r)
 {
 	struct controller *c = userdata;
-	const char *failed = c->kept.failed;
 
-	if (r < 0 && !failed)
+	c->kept.fails = c->kept.fails || r < 0;
+	if (r < 0 && !c->kept.failed)
 		set_failed(c, path, r);
-	else if (r >= 0 && failed && strcmp(failed, path) == 0)
-		set_failed(c, NULL, 0);
 	if (c->api)
 		api_saved(c->api, saver_done(c->kept.saver), path, r);
 }
 
+/* All there is: whoever fails by the disk has others fail, too. */
 static void try_again(struct controller *c)
 {
-	const char *name = strrchr(c->kept.failed, '/') + 1;
-
-	if (strcmp(name, POSTED_FILE) == 0)
-		posted_save(c->options.state_dir, c->posted, c->kept.saver);
-	else if (strcmp(name, DENIED_FILE) == 0)
-		denied_file_sync(c->denied_file, c->kept.saver);
-	else if (strcmp(name, NAMES_FILE) == 0)
-		discovery_save(c);
-	else if (strcmp(name, STATE_FILE) == 0)
-		persist_soon(c);
-	else
-		events_unsynced(c->events);
+	c->kept.fails = false;
+	persist_soon(c);
+	posted_save(c->options.state_dir, c->posted, c->kept.saver);
+	denied_file_sync(c->denied_file, c->kept.saver);
+	discovery_save(c);
+	events_unsynced(c->events);
 }
 
 void persist_watch(struct controller *c)
 {
 	uint64_t done = saver_done(c->kept.saver), now = clock_monotonic_ms();
-	bool hung = c->kept.hangs;
+	bool is_idle = saver_asked(c->kept.saver) == done, hung = c->kept.hangs;
 
-	if (done != c->kept.seen || saver_asked(c->kept.saver) == done) {
+	if (done != c->kept.seen || is_idle) {
 		c->kept.seen = done;
 		c->kept.seen_ms = now;
 	}
 	c->kept.hangs = now - c->kept.seen_ms >= HANGS_MS;
 	if (c->kept.hangs != hung)
 		describe(c);
-	if (c->kept.failed && !c->kept.hangs)
+	if (!c->kept.failed || !is_idle)
+		return;
+	if (c->kept.fails)
 		try_again(c);
+	else
+		set_failed(c, NULL, 0);
 }
 
 int persist_open(struct controller *c)
