@@ -19,17 +19,17 @@
 struct datapath;
 
 struct datapath_options {
-	const char *bpf_dir; /* where maps and program are pinned; made if missing */
+	const char *bpf_dir;            /* where maps and program are pinned; made if missing */
 	uint64_t hash_seed;
-	uint32_t table_size; /* slots in a group's table, a power of two ≥ SHUNT_SLOTS_PER_LINE */
-	uint32_t flow_table_size; /* flows, a power of two ≥ SHUNT_FLOWS_PER_LINE */
-	uint32_t flow_timeout_ms; /* an established flow idle for longer may lose its place to another; 0: never */
-	uint32_t groups; /* there must be room for so many */
-	uint32_t client_table_size; /* clients whose limits are kept, a power of two ≥ SHUNT_CLIENTS_PER_LINE */
-	uint32_t listed; /* prefixes of allow and of clients that are found fast; more are found slowly */
-	uint32_t features; /* enum shunt_features */
+	uint32_t table_size;            /* slots in a group's table, a power of two ≥ SHUNT_SLOTS_PER_LINE */
+	uint32_t flow_table_size;       /* flows, a power of two ≥ SHUNT_FLOWS_PER_LINE */
+	uint32_t flow_timeout_ms;       /* an established flow idle for longer may lose its place to another; 0: never */
+	uint32_t groups;                /* there must be room for so many */
+	uint32_t client_table_size;     /* clients whose limits are kept, a power of two ≥ SHUNT_CLIENTS_PER_LINE */
+	uint32_t listed;                /* prefixes of allow and of clients that are found fast; more are found slowly */
+	uint32_t features;              /* enum shunt_features */
 	__be32 source_entropy_ipv4;
-	bool fresh; /* do not adopt what is pinned: put empty maps in its place */
+	bool fresh;                     /* do not adopt what is pinned: put empty maps in its place */
 };
 
 /*
@@ -42,8 +42,8 @@ struct datapath_options {
 int datapath_open(const struct datapath_options *options, struct datapath **ret_datapath);
 /* Frees memory and descriptors; the data path stays pinned and attached. NULL is fine. */
 void datapath_close(struct datapath *datapath);
-bool datapath_adopted(const struct datapath *datapath); /* maps were there already */
-const char *datapath_error(void); /* why the last call failed, for people; "" when there is no more to say than errno */
+bool datapath_adopted(const struct datapath *datapath);  /* maps were there already */
+const char *datapath_error(void);                        /* why the last call failed, for people; "" when there is no more to say than errno */
 uint32_t datapath_features(const struct datapath *datapath); /* that it was opened with */
 uint32_t datapath_room(const struct datapath *datapath); /* groups that fit */
 uint32_t datapath_listed(const struct datapath *datapath); /* prefixes that it was opened for, or more */
@@ -53,7 +53,7 @@ struct datapath_attachment {
 	char name[IF_NAMESIZE];
 	int ifindex;
 	bool native, dispatcher;
-	uint32_t program_id; /* what we have attached, 0: what was there before us */
+	uint32_t program_id;            /* what we have attached, 0: what was there before us */
 };
 /* Attaches to an interface, in place of an older program of ours if there is one, without a gap. -EBUSY: another's program. */
 int datapath_attach(struct datapath *datapath, const char *interface, enum config_xdp_mode mode);
@@ -197,8 +197,8 @@ void datapath_trace_control(struct datapath *datapath, const struct shunt_trace_
 uint64_t datapath_trace_skipped(const struct datapath *datapath); /* since it was started */
 
 struct datapath_map {
-	const char *name, *path; /* path: where it is pinned; both hold until the next call or close */
-	const char *type; /* "array" | "percpu_array" | "hash" | "lru_hash" | "lpm_trie" */
+	const char *name, *path;        /* path: where it is pinned; both hold until the next call or close */
+	const char *type;               /* "array" | "percpu_array" | "hash" | "lru_hash" | "lpm_trie" */
 	uint32_t entries, key_bytes, value_bytes;
 	uint64_t memory_bytes;
 };

@@ -40,15 +40,15 @@ enum option_key {
 	OPTION_WATCH,
 	OPTION_WRITE = 'w',
 	OPTION_COUNT_OF = 'c',
-	OPTION_CONFIG = 'c', /* the short ones; what they mean is the command's */
+	OPTION_CONFIG = 'c',       /* the short ones; what they mean is the command's */
 	OPTION_COUNT = 128
 };
 
 struct cli {
-	struct client *client; /* NULL for commands that need no controller */
+	struct client *client;     /* NULL for commands that need no controller */
 	const char *socket_path, *url, *token_file, *ca_file;
-	bool json; /* print the API's own document */
-	struct style style; /* of stdout */
+	bool json;                 /* print the API's own document */
+	struct style style;        /* of stdout */
 	const char *positional[CLI_POSITIONAL_MAX];
 	size_t n_positional;
 	const char *option[OPTION_COUNT]; /* the argument, "" for a flag, NULL: not given */
@@ -57,13 +57,13 @@ struct cli {
 /* One row makes parser, help, manual page and completion. Words such as BACKEND say what is completed (complete.c). */
 struct command {
 	const char *name;
-	const char *arguments; /* "GROUP [BACKEND]", "" for none */
-	size_t min, max; /* positional arguments */
-	const char *summary; /* one line of the list of commands */
-	const char *help; /* more, of `shunt COMMAND --help`; or NULL */
+	const char *arguments;     /* "GROUP [BACKEND]", "" for none */
+	size_t min, max;           /* positional arguments */
+	const char *summary;       /* one line of the list of commands */
+	const char *help;          /* more, of `shunt COMMAND --help`; or NULL */
 	const char *examples; /* whole command lines, one a line; or NULL */
 	const struct argp_option *options; /* or NULL */
-	bool offline; /* needs no controller */
+	bool offline;              /* needs no controller */
 	int (*run)(struct cli *cli); /* returns the exit status */
 };
 
