@@ -185,7 +185,7 @@ static __always_inline bool choose_named(struct pick *p)
 {
 	__u32 fingerprint = shunt_fingerprint(p->hash), index = shunt_flow_line_index(p->hash, cfg.flow_lines);
 	struct shunt_flow_line *line = bpf_map_lookup_elem(&flows, &index);
-	__u16 now = shunt_coarse_time(bpf_ktime_get_coarse_ns());
+	__u16 now = shunt_coarse_time(coarse_ns());
 	struct shunt_flow flow = {};
 	struct shunt_flow *at;
 	int i;
@@ -227,7 +227,7 @@ static __always_inline bool choose_tracked(struct pick *p)
 {
 	__u32 fingerprint = shunt_fingerprint(p->hash), index = shunt_flow_line_index(p->hash, cfg.flow_lines);
 	struct shunt_flow_line *line = bpf_map_lookup_elem(&flows, &index);
-	__u16 now = shunt_coarse_time(bpf_ktime_get_coarse_ns());
+	__u16 now = shunt_coarse_time(coarse_ns());
 	int i;
 
 	if (!line)

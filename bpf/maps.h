@@ -164,6 +164,12 @@ struct {
 /* Constant once loaded, and folded by the verifier. */
 const volatile struct shunt_config cfg;
 
+/* CLOCK_MONOTONIC, up to two ticks behind (shunt/tick.h). */
+static __always_inline __u64 coarse_ns(void)
+{
+	return shunt_tick_time(bpf_jiffies64(), cfg.tick.length_ns, cfg.tick.start_ns);
+}
+
 /*
  * Whether something uses it (enum shunt_features, the name without its beginning): a number in the code, which user/datapath has
  * libbpf relocate. The verifier then removes the branch and what nobody uses, and nothing is looked up to know it.

@@ -9,6 +9,8 @@
 
 #include <linux/types.h>
 
+#include "tick.h"
+
 #define SHUNT_ABI_VERSION 8
 
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
@@ -382,6 +384,7 @@ enum shunt_features {
 
 struct shunt_config {
 	__u64 hash_key[4];           /* from hash_seed, shunt_hash_keys() */
+	struct shunt_tick tick;
 	__u32 table_size;
 	__u32 flow_lines;
 	__be32 source_entropy_ipv4;  /* host bits of the outer IPv4 source that the flow hash may set */

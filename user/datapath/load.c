@@ -14,6 +14,7 @@
 #include <xdp/libxdp.h>
 
 #include "base/log.h"
+#include "datapath/tick.h"
 #include "datapath/internal.h"
 
 static char last_error[512];
@@ -252,6 +253,13 @@ static struct datapath *datapath_new(const struct datapath_options *options)
 	return NULL;
 }
 
+static int find_tick(struct datapath *d)
+{
+	int r = tick_find(&d->cfg.tick);
+
+	return r < 0 ? datapath_fail(r, "the kernel's clocks cannot be read by a program: %s", strerror(-r)) : 0;
+}
+
 /* Loads with what is pinned, or with maps of its own, and pins all. */
 static int build(struct datapath *d, const struct datapath_options *options, const struct shunt_info *pinned)
 {
@@ -270,6 +278,8 @@ static int build(struct datapath *d, const struct datapath_options *options, con
 	if (r == 0 && pinned)
 		keep_clients(d);
 	configure_index(d, options);
+	if (r == 0)
+		r = find_tick(d);
 	memcpy((void *)(uintptr_t)&d->skeleton->rodata->cfg, &d->cfg, sizeof(d->cfg));
 	if (r == 0)
 		r = load(d);
