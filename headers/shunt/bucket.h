@@ -29,7 +29,7 @@ static inline __attribute__((always_inline)) __u64 shunt_bucket_next(__u64 ahead
 }
 
 /*
- * Whether the packet may come by a time that is perhaps behind (the coarse clock's, up to a tick). By that time a bucket looks
+ * Whether the packet may come by a time that is perhaps behind (coarse_ns(), up to two ticks). By that time a bucket looks
  * further ahead than it is, never less: what this lets pass the right time would, too; what it does not, the right time decides.
  */
 static inline __attribute__((always_inline)) int shunt_bucket_has_room(__u64 ahead, __u64 burst)
@@ -66,17 +66,29 @@ static inline __attribute__((always_inline)) __u32 shunt_client_least(const stru
 	return rank[0] & (SHUNT_CLIENTS_PER_LINE - 1);
 }
 
+/* Whether the bucket in this word is further ahead than that, though not further than any limit (`most`) can have put it. */
+static inline __attribute__((always_inline)) int shunt_client_is_ahead(__u64 word, __u64 now, __u64 by, __u64 most)
+{
+	return ((word - now - by - 1) & SHUNT_DUE_MASK) < most;
+}
+
 /*
  * Index of the client's bucket in its line, or of the one that it takes instead: the least ahead. Past is what is further ahead
- * than any limit (`most`) can have put it: what nobody has touched since the time wrapped, or ever.
+ * than any limit (`most`) can have put it: what nobody has touched since the time wrapped, or ever. Where the first that is
+ * looked at, another one for each client, remembers no more than one packet, as nearly all do in a flood, that one is as good:
+ * all cannot be compared in the time that a packet has.
  */
-static inline __attribute__((always_inline)) __u32 shunt_client_find(const struct shunt_client_line *line, __u32 client,
-								     __u64 now, __u64 most)
+static inline __attribute__((always_inline)) shunt_client_cell *
+shunt_client_find(struct shunt_client_line *line, __u32 client, __u64 now, __u64 interval, __u64 most)
 {
+	shunt_client_cell *bucket = (shunt_client_cell *)line->client, *any = &bucket[client / 2 & (SHUNT_CLIENTS_PER_LINE - 1)];
+
 	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++)
-		if (shunt_client_word_at(line, i) >> SHUNT_DUE_BITS == client)
-			return i;
-	return shunt_client_least(line, now, most);
+		if (*(volatile shunt_client_cell *)&bucket[i] >> SHUNT_DUE_BITS == client)
+			return &bucket[i];
+	if (!shunt_client_is_ahead(*(volatile shunt_client_cell *)any, now, interval, most))
+		return any;
+	return &bucket[shunt_client_least(line, now, most)];
 }
 
 static inline __attribute__((always_inline)) __u64 shunt_client_word(__u32 client, __u64 due)

@@ -2,6 +2,7 @@
 /* Who is denied, who is allowed, and how many new flows a service and each of its clients may begin. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #include "../lib/packet_odd.h"
 #include "../lib/world.h"
+#include "datapath/internal.h"
 #include "net/address.h"
 
 #define FEATURES (SHUNT_FEATURE_ANY_PORT | SHUNT_FEATURE_DENY | SHUNT_FEATURE_ALLOW | SHUNT_FEATURE_LIMIT)
@@ -290,6 +292,42 @@ static void set_limit(struct guarded_world *g, struct shunt_limit limit)
 	}
 }
 
+static int64_t coarse_clock_ns(void)
+{
+	struct timespec now;
+
+	assert_return_code(clock_gettime(CLOCK_MONOTONIC_COARSE, &now), errno);
+	return now.tv_sec * (int64_t)NS_PER_S + now.tv_nsec;
+}
+
+/* By the bucket that the packet sets anew. The kernel's coarse clock is now and then one tick ahead of its own number of ticks. */
+static void the_time_of_a_packet_is_that_of_the_last_tick(void **state)
+{
+	struct guarded_world *g = *state;
+	struct datapath *d = g->w.f.datapath;
+	struct timespec tick;
+	int64_t behind_most = INT64_MIN, ahead_most = INT64_MIN;
+
+	assert_return_code(clock_getres(CLOCK_MONOTONIC_COARSE, &tick), errno);
+	set_limit(g, (struct shunt_limit){.interval_ns = NS_PER_S});
+	for (int i = 0; i < 40; i++) {
+		const struct packet_case syn[] = {goes(g, "begins a flow", tcp(CLIENT, VIP(GUARDED), SYN), g->guarded[0])};
+		int64_t before, time, after;
+
+		d->limits[g->guarded[0]].due_ns = 0;
+		before = coarse_clock_ns();
+		check_cases(&g->w, syn, 1);
+		after = coarse_clock_ns();
+		time = d->limits[g->guarded[0]].due_ns - NS_PER_S;
+		behind_most = before - time > behind_most ? before - time : behind_most;
+		ahead_most = time - after > ahead_most ? time - after : ahead_most;
+		(void)nanosleep(&(struct timespec){.tv_nsec = tick.tv_nsec * 7 / 10}, NULL);
+	}
+	print_message("  a tick is %.1f ms; packets are behind the coarse clock by %.3f ms at most, ahead by %.3f\n", tick.tv_nsec / 1e6,
+		      behind_most / 1e6, ahead_most / 1e6);
+	assert_true(behind_most < tick.tv_nsec * 3 / 2 && ahead_most < tick.tv_nsec * 3 / 2);
+}
+
 /* So slow that no new flow is due again within the test. */
 static void over_its_limit_a_service_begins_no_more_flows(void **state)
 {
@@ -563,6 +601,7 @@ int main(void)
 		test(a_hundred_thousand_prefixes_deny_exactly_their_own, setup),
 		test(a_service_with_a_list_serves_nobody_else, setup_allowing),
 		test(a_list_of_all_services_keeps_everybody_else_out, setup_allowing_all),
+		test(the_time_of_a_packet_is_that_of_the_last_tick, setup_limiting),
 		test(over_its_limit_a_service_begins_no_more_flows, setup_limiting),
 		test(over_its_limit_a_client_begins_no_more_flows_while_others_do, setup_limiting),
 		test(a_limited_client_does_not_use_up_what_the_service_has_for_others, setup_limiting),

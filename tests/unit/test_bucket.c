@@ -83,6 +83,11 @@ static void put(struct shunt_client_line *line, uint32_t at, uint64_t word)
 	memcpy(&line->client[at], &word, sizeof(word));
 }
 
+static uint32_t find(struct shunt_client_line *line, uint32_t client, uint64_t now, uint64_t interval, uint64_t most)
+{
+	return shunt_client_find(line, client, now, interval, most) - (shunt_client_cell *)line->client;
+}
+
 /* In every part of the time's period: nobody ever came to the other places. */
 static void a_place_never_taken_goes_before_one_that_is_ahead(void **state)
 {
@@ -94,8 +99,8 @@ static void a_place_never_taken_goes_before_one_that_is_ahead(void **state)
 			struct shunt_client_line line = {0};
 
 			put(&line, busy, shunt_client_word(7, now + 5));
-			assert_int_not_equal(shunt_client_find(&line, 9, now, most), busy);
-			assert_int_equal(shunt_client_find(&line, 7, now, most), busy);
+			assert_int_not_equal(find(&line, 9, now, 0, most), busy);
+			assert_int_equal(find(&line, 7, now, 0, most), busy);
 		}
 }
 
@@ -114,9 +119,33 @@ static void a_new_client_takes_the_place_that_is_the_least_ahead(void **state)
 			put(&line, at, shunt_client_word(at + 1, now + ahead[at]));
 			least = ahead[at] < ahead[least] ? at : least;
 		}
-		found = shunt_client_find(&line, 99, now, most);
+		found = find(&line, 99, now, 0, most);
 		assert_int_equal(ahead[found], ahead[least]);
 	}
+}
+
+/* Whoever has used more than one packet's worth stays, as long as somebody has not. */
+static void newcomers_take_the_place_of_nobody_who_is_further_ahead_than_they(void **state)
+{
+	const uint64_t most = 1000, interval = 100;
+	uint32_t taken[SHUNT_CLIENTS_PER_LINE] = {0};
+
+	(void)state;
+	for (int i = 0; i < 100000; i++) {
+		uint64_t now = any(1ULL << 50), ahead[SHUNT_CLIENTS_PER_LINE];
+		uint32_t meek = any(SHUNT_CLIENTS_PER_LINE), found; /* one of them, at least */
+		struct shunt_client_line line;
+
+		for (uint32_t at = 0; at < SHUNT_CLIENTS_PER_LINE; at++) {
+			ahead[at] = at == meek || !any(2) ? any(interval + 1) : interval + 1 + any(most - interval);
+			put(&line, at, shunt_client_word(at + 1, now + ahead[at]));
+		}
+		found = find(&line, 99 + any(1000), now, interval, most);
+		assert_true(ahead[found] <= interval);
+		taken[found]++;
+	}
+	for (uint32_t at = 0; at < SHUNT_CLIENTS_PER_LINE; at++) /* and in a flood no place is spared */
+		assert_true(taken[at] > 100000 / SHUNT_CLIENTS_PER_LINE / 2);
 }
 
 int main(void)
@@ -125,6 +154,7 @@ int main(void)
 		cmocka_unit_test(the_clock_that_ticks_refuses_nobody_and_admits_a_tick_more_at_most),
 		cmocka_unit_test(a_place_never_taken_goes_before_one_that_is_ahead),
 		cmocka_unit_test(a_new_client_takes_the_place_that_is_the_least_ahead),
+		cmocka_unit_test(newcomers_take_the_place_of_nobody_who_is_further_ahead_than_they),
 	};
 	const char *given = getenv("SHUNT_SEED");
 
