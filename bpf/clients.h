@@ -35,39 +35,23 @@ __noinline __u64 find_client_in_trie(__u64 high, __u64 low, __u32 service)
 	return found ? placement_word(found->group, found->was_group, found->state) : 0;
 }
 
-/*
- * Changes the placement when the client has one of its own. Global, too: where it is asked more than once the verifier would
- * go on along each way of each.
- */
-__noinline int place_client(struct placement *placement, __u64 high, __u64 low, __u32 service)
-{
-	__u32 step = index_root(high, low, SHUNT_INDEX_CLIENTS, service);
-	struct shunt_index_found found;
-	__u64 word;
-
-	if (!placement)
-		return false;
-	word = likely(step != SHUNT_INDEX_ASK_TRIE) ? index_find(high, low, step) : find_client_in_trie(high, low, service);
-	/* A branch, unlike index_find(): the processor goes on with the service's group, and need not wait for what was found. */
-	if (!word)
-		return true;
-	found = index_found(word);
-	placement->group = found.group;
-	placement->was_group = found.was_group;
-	placement->state = found.state;
-	return true;
-}
-
+/* Asked once for a packet: where it is asked more often the verifier goes on along each way of each. */
 stage struct placement placement_of(const struct packet *p)
 {
 	const struct placement placement = {p->service->group, p->service->was_group, p->service->group_state};
-	struct placement own;
+	__u64 high = shunt_addr_half(&p->source, 0), low = shunt_addr_half(&p->source, 1), word;
+	struct shunt_index_found found;
+	__u32 step;
 
 	if (!feature(CLIENTS) || likely(!(p->service->flags & SHUNT_SERVICE_CLIENTS)))
 		return placement;
-	own = placement; /* that one stays in registers */
-	place_client(&own, shunt_addr_half(&p->source, 0), shunt_addr_half(&p->source, 1), p->service->id);
-	return own;
+	step = index_root(p->family, SHUNT_INDEX_CLIENTS, p->service->id);
+	word = likely(step != SHUNT_INDEX_ASK_TRIE) ? index_find(high, low, step) : find_client_in_trie(high, low, p->service->id);
+	/* A branch, unlike index_find(): the processor goes on with the service's group, and need not wait for what was found. */
+	if (!word)
+		return placement;
+	found = index_found(word);
+	return (struct placement){found.group, found.was_group, found.state};
 }
 
 #endif

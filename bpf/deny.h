@@ -55,14 +55,26 @@ __noinline int may_be_denied(__u64 high, __u64 low)
 	return filter_has(shunt_filter_48(&address)) || filter_has(shunt_filter_32(shunt_byte_word(address.byte)));
 }
 
-/* Whether the client is on the list of who is allowed of a service, 0: of all services. */
-__noinline int is_allowed(__u64 high, __u64 low, __u32 service)
+/* Whether the client is on the list of who is allowed of a service, 0: of all services. `quickly`: without a call, but larger. */
+stage bool is_listed(const struct packet *p, __u32 service, bool quickly)
 {
-	__u32 step = index_root(high, low, SHUNT_INDEX_ALLOW, service);
+	__u64 high = shunt_addr_half(&p->source, 0), low = shunt_addr_half(&p->source, 1);
+	__u32 step = index_root(p->family, SHUNT_INDEX_ALLOW, service);
 
 	if (unlikely(step == SHUNT_INDEX_ASK_TRIE))
 		return list_has(high, low, service, LIST_ALLOW, false);
-	return index_found(index_find(high, low, step)).is_listed;
+	return index_found(quickly ? index_find(high, low, step) : index_look_on(high, low, 0, step)).is_listed;
+}
+
+/* Services with a list of their own beside that of all are few: for the second list the program does not grow again. */
+stage bool is_allowed(const struct packet *p)
+{
+	const struct shunt_service *service = p->service;
+	bool has_own = feature(ALLOW) && service && service->flags & SHUNT_SERVICE_ALLOW;
+
+	if ((feature(ALLOW_ALL) || has_own) && !is_listed(p, feature(ALLOW_ALL) ? 0 : service->id, true))
+		return false;
+	return !feature(ALLOW_ALL) || !has_own || is_listed(p, service->id, false);
 }
 
 stage int deny_client(struct packet *p)
@@ -70,16 +82,11 @@ stage int deny_client(struct packet *p)
 	const struct shunt_service *service = p->service;
 	__u64 high = shunt_addr_half(&p->source, 0), low = shunt_addr_half(&p->source, 1);
 
-	if (!feature(DENY) && !feature(ALLOW) && !feature(ALLOW_ALL))
-		return SHUNT_NEXT; /* nothing of what follows is in the program then */
 	if (feature(DENY) && unlikely(may_be_denied(high, low)) &&
 	    (list_has(high, low, 0, LIST_DENY, !p->dry) ||
 	     (service && service->flags & SHUNT_SERVICE_DENY && list_has(high, low, service->id, LIST_DENY, !p->dry))))
 		return drop(p, SHUNT_DROP_DENIED);
-	if (feature(ALLOW_ALL) && unlikely(!is_allowed(high, low, 0)))
-		return drop(p, SHUNT_DROP_NOT_ALLOWED);
-	if (feature(ALLOW) && service && service->flags & SHUNT_SERVICE_ALLOW &&
-	    unlikely(!is_allowed(high, low, service->id)))
+	if ((feature(ALLOW) || feature(ALLOW_ALL)) && unlikely(!is_allowed(p)))
 		return drop(p, SHUNT_DROP_NOT_ALLOWED);
 	return SHUNT_NEXT;
 }

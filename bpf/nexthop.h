@@ -27,12 +27,14 @@ struct exit {
 	__u32 link;                      /* index into tx_ports, 0: redirect by ifindex */
 };
 
-/* Asks the kernel for the way to the backend. */
-static __always_inline bool exit_by_fib(struct packet *p, struct exit *exit)
+/* Asks the kernel for the way to the backend. A function of its own, for its stack. */
+__noinline int ask_fib(struct xdp_md *ctx, struct exit *exit, __u32 backend_id, __u32 protocol)
 {
-	struct bpf_fib_lookup fib = {.ifindex = p->ctx->ingress_ifindex, .l4_protocol = p->protocol};
-	const struct shunt_backend *backend = p->backend;
+	const struct shunt_backend *backend = bpf_map_lookup_elem(&backends, &backend_id);
+	struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex, .l4_protocol = protocol};
 
+	if (!exit || !backend)
+		return false;
 	if (shunt_addr_is_ipv4(&backend->address)) {
 		fib.family = FIB_AF_INET;
 		fib.ipv4_src = shunt_addr_word(&backend->source, 3);
@@ -42,7 +44,7 @@ static __always_inline bool exit_by_fib(struct packet *p, struct exit *exit)
 		__builtin_memcpy(fib.ipv6_src, backend->source.byte, 16);
 		__builtin_memcpy(fib.ipv6_dst, backend->address.byte, 16);
 	}
-	if (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return false;
 	__builtin_memcpy(&exit->addresses.destination, fib.dmac, 4);
 	__builtin_memcpy(&exit->addresses.destination_rest, fib.dmac + 4, 2);
@@ -50,6 +52,16 @@ static __always_inline bool exit_by_fib(struct packet *p, struct exit *exit)
 	__builtin_memcpy(&exit->addresses.source_rest, fib.smac + 2, 4);
 	exit->ifindex = fib.ifindex;
 	exit->link = 0;
+	return true;
+}
+
+stage bool exit_by_fib(const struct packet *p, struct exit *exit)
+{
+	struct exit found = {}; /* the other stays in registers */
+
+	if (!ask_fib(p->ctx, &found, p->backend_id, p->protocol))
+		return false;
+	*exit = found;
 	return true;
 }
 

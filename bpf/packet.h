@@ -42,6 +42,7 @@ struct unusual {
 	};
 	__be32 fragment_id;
 	__u32 remembered_backend;        /* where the first fragment went */
+	__u32 group;                     /* whose slot was read, for those who explain and trace */
 };
 
 struct packet {
@@ -72,7 +73,7 @@ struct packet {
 			__u32 is_icmp_error : 1; /* addresses, ports and protocol are those of the client's flow it is about */
 			__u32 has_ports : 1;     /* they are known: of TCP or UDP, not truncated */
 			__u32 starts_flow : 1;   /* TCP SYN without ACK, Initial packet of QUIC */
-			__u32 is_reset : 1;      /* TCP RST */
+			__u32 tcp_flags : 8;     /* as its header has them, TCP_FIN and so on; 0: not TCP */
 		};
 		__u32 facts;
 	};

@@ -73,7 +73,7 @@ stage bool parse_tcp(struct packet *p, __u32 l4_len)
 	p->source_port = tcp->source;
 	p->destination_port = tcp->dest;
 	p->starts_flow = is_zero((flags & (TCP_SYN | TCP_ACK)) ^ TCP_SYN);
-	p->is_reset = (flags & TCP_RST) != 0;
+	p->tcp_flags = flags;
 	p->has_ports = true;
 	if (unlikely(!tcp_flags_are_possible(flags))) {
 		p->fault = SHUNT_DROP_TCP_FLAGS;

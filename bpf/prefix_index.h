@@ -8,6 +8,8 @@
 
 #include "packet.h"
 
+#define LOOKS_AT_ONCE 2 /* enough for a list of up to three lengths; a call costs as much as two looks */
+
 /* All bits when it is zero, else none, without a branch. */
 stage __u64 all_bits_if_zero(__u64 number)
 {
@@ -17,15 +19,15 @@ stage __u64 all_bits_if_zero(__u64 number)
 	return is_other - 1;
 }
 
-/* Where to begin with the client (halves of its address), SHUNT_INDEX_ASK_TRIE: not here. */
-stage __u32 index_root(__u64 high, __u64 low, enum shunt_index_list list, __u32 service)
+/* Where to begin with a client of this family, SHUNT_INDEX_ASK_TRIE: not here. */
+stage __u32 index_root(__u32 family, enum shunt_index_list list, __u32 service)
 {
 	__u32 index = shunt_index_root(list, service);
 	const struct shunt_index_root *root = bpf_map_lookup_elem(&prefix_roots, &index);
 
 	if (!root)
 		return SHUNT_INDEX_ASK_TRIE;
-	return *(const volatile __u32 *)&root->step[!shunt_halves_are_ipv4(high, low)];
+	return *(const volatile __u32 *)&root->step[family == ETH_P_IPV6];
 }
 
 stage struct shunt_index_found index_found(__u64 word)
@@ -49,36 +51,59 @@ stage const struct shunt_index_entry *index_place(__u64 high, __u64 low, __u64 l
 	return bpf_map_lookup_elem(&prefix_entries, &line);
 }
 
+/* What looks have found so far. 64 bits: what the compiler keeps on the stack as 32 the verifier forgets. */
+struct index_search {
+	__u64 best;                      /* the prefix that holds, struct shunt_index_found in one word; 0: none */
+	__u64 step;                      /* where to look next, 0: nowhere */
+};
+
 /*
- * A struct shunt_index_found in one word, 0: no prefix holds. `high`, `low`: halves of the client's address. Without branches
- * where some clients are found and some are not: who comes next nobody can foresee. Global, as list_has().
+ * One look. `high`, `low`: halves of the client's address. Without branches where some clients are found and some
+ * are not: who comes next nobody can foresee.
  */
-__noinline __u64 index_find(__u64 high, __u64 low, __u32 step)
+stage struct index_search index_look(__u64 high, __u64 low, struct index_search search)
 {
-	__u64 best = 0;
+	const struct index_search never = {};
+	__u32 step = search.step;
+	const struct shunt_index_step *at = bpf_map_lookup_elem(&prefix_steps, &step);
+	const struct shunt_index_entry *entry;
+	__u64 a, b, other, is_there, is_last;
 
-	high = bpf_be64_to_cpu(high);
-	low = bpf_be64_to_cpu(low);
-	/* 64 bits: what the compiler keeps on the stack as 32 the verifier forgets, and so that the loop ends. */
-	for (__u64 i = 0; i < SHUNT_INDEX_DEPTH && step; i++) {
-		const struct shunt_index_step *at = bpf_map_lookup_elem(&prefix_steps, &step);
-		const struct shunt_index_entry *entry;
-		__u64 a, b, other, is_there, is_last;
+	if (!at)
+		return never;
+	a = bpf_be64_to_cpu(high) & at->mask[0];
+	b = bpf_be64_to_cpu(low) & at->mask[1];
+	entry = index_place(a, b, at->mask[1], at->rest);
+	if (!entry)
+		return never;
+	other = (entry->address[0] ^ a) | (entry->address[1] ^ b) | (entry->rest ^ at->rest);
+	is_there = all_bits_if_zero(other);
+	is_last = is_there & ((__u64)entry->found.has_longer - 1);
+	search.best ^= (search.best ^ *(const __u64 *)&entry->found) & is_there;
+	search.step = at->next[is_there & 1] & ~is_last;
+	return search;
+}
 
-		if (!at)
-			break;
-		a = high & at->mask[0];
-		b = low & at->mask[1];
-		entry = index_place(a, b, at->mask[1], at->rest);
-		if (!entry)
-			break;
-		other = (entry->address[0] ^ a) | (entry->address[1] ^ b) | (entry->rest ^ at->rest);
-		is_there = all_bits_if_zero(other);
-		best ^= (best ^ *(const __u64 *)&entry->found) & is_there;
-		is_last = is_there & ((__u64)entry->found.has_longer - 1);
-		step = at->next[is_there & 1] & ~is_last;
-	}
-	return best;
+/* Looks until nothing is left to look for. Global, as list_has(). */
+__noinline __u64 index_look_on(__u64 high, __u64 low, __u64 best, __u32 step)
+{
+	struct index_search search = {best, step};
+
+	for (__u64 i = 0; i < SHUNT_INDEX_DEPTH && search.step; i++)
+		search = index_look(high, low, search);
+	return search.best;
+}
+
+/* The client's prefix as a struct shunt_index_found in one word, 0: no prefix holds. Begins at `step`. */
+stage __u64 index_find(__u64 high, __u64 low, __u32 step)
+{
+	struct index_search search = {.step = step};
+
+#pragma unroll
+	for (int i = 0; i < LOOKS_AT_ONCE; i++)
+		if (search.step)
+			search = index_look(high, low, search);
+	return unlikely(search.step) ? index_look_on(high, low, search.best, search.step) : search.best;
 }
 
 #endif

@@ -94,8 +94,9 @@ stage int follow_connection(struct packet *p)
 		return SHUNT_NEXT;
 	found = read_quic(p->ctx, start, l3_offset(p) + p->ip_len, service->id,
 			  (__u32)service->server_id_offset << 8 | service->server_id_len);
-	p->starts_flow = found == QUIC_STARTS_FLOW;
-	p->named_backend = p->starts_flow ? 0 : found;
+	p->starts_flow = is_zero(found ^ QUIC_STARTS_FLOW);
+	p->named_backend = found & ((__u32)p->starts_flow - 1);
+	join_ways(p);
 	return SHUNT_NEXT;
 }
 

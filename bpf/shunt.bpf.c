@@ -23,7 +23,7 @@ stage void count_signs(const struct packet *p)
 		return;
 	signs->tcp++;
 	signs->syns += p->starts_flow;
-	signs->resets += p->is_reset;
+	signs->resets += (p->tcp_flags & TCP_RST) != 0;
 }
 
 /* Counts what leaves towards a backend. */
@@ -70,7 +70,8 @@ stage int find_flow(struct packet *p)
  * it gives back a scalar, not a pointer. What a stage finds out goes into a bit of `facts` (packet.h), and join_ways() behind
  * the stage lets the verifier forget on which way. Loops choose without branches (shunt/least.h). To keep it cheap to run:
  * no byte-wise copies (addresses by shunt_addr_half() and _word()), nothing read back that was just written in smaller
- * pieces, one branch for what is rare; `make bench` says what it costs.
+ * pieces, one branch for what is rare, no call where many packets come: of a global function or of the kernel (coarse_ns() is
+ * none), its return costs up to 7 ns (shunt/tick.h). `make bench` says what it costs.
  */
 stage int run_stages(struct packet *p)
 {
@@ -112,7 +113,7 @@ int xdp_explain(struct xdp_md *ctx)
 		.verdict = verdict,
 		.reason = p.reason,
 		.service = p.service ? p.service->id : 0,
-		.group = p.service ? placement_of(&p).group : 0,
+		.group = unusual.group,
 		.slot = p.slot_index,
 		.word = p.slot,
 		.backend = p.backend_id,
@@ -136,7 +137,7 @@ int xdp_shunt_trace(struct xdp_md *ctx)
 	if (p.service && p.backend && verdict != XDP_DROP)
 		count(&p);
 	if (p.service)
-		trace_end(ctx, verdict, p.reason);
+		trace_end(ctx, verdict, p.reason, unusual.group);
 	return verdict;
 }
 

@@ -23,38 +23,22 @@ stage bool starts_or_may(const struct packet *p)
 	return p->starts_flow || (p->protocol != IPPROTO_TCP && !p->is_icmp_error);
 }
 
-/* FIN or RST (RFC 9293 section 3.6), of the TCP header there. Global, so that its branch ends in it. */
-__noinline int tcp_ends(struct xdp_md *ctx, __u32 tcp_offset)
-{
-	const __u8 *tcp = (void *)(long)ctx->data + (tcp_offset & FRAME_OFFSET_MAX);
-
-	if ((void *)tcp + sizeof(struct tcphdr) > (void *)(long)ctx->data_end)
-		return 0;
-	return tcp[TCP_FLAGS_AT] & (TCP_FIN | TCP_RST);
-}
-
-/* Read from the packet, and only here: few come this way. */
-stage bool ends_flow(const struct packet *p)
-{
-	return p->protocol == IPPROTO_TCP && !is_unusual(p) && tcp_ends(p->ctx, p->l4_offset);
-}
-
 /* The rare ways: the slot is not settled, flows are always tracked, or the slot's backend is down. */
-stage int pick_unsettled(struct packet *p, const struct shunt_group *group, __u32 table, __u32 placement_state)
+stage int pick_unsettled(struct packet *p, const struct shunt_group *group, __u32 table, struct placement placement)
 {
 	struct pick pick = {
 		.hash = shunt_flow_hash_of_class(p->hash, p->service->flow_class),
 		.table = table,
 		.reserve = *(const volatile __u16 *)&group->reserve,
-		.was_group = placement_state ? placement_of(p).was_group : 0,
-		.group_state = placement_state,
+		.was_group = placement.was_group,
+		.group_state = placement.state,
 		.named = p->named_backend,
 		.slot_index = p->slot_index,
 		.slot = p->slot,
 		.service = p->service->id,
 		.scheduler = starts_or_may(p) ? p->service->scheduler : 0,
 		.starts_flow = p->starts_flow,
-		.ends_flow = ends_flow(p),
+		.ends_flow = (p->tcp_flags & (TCP_FIN | TCP_RST)) != 0, /* RFC 9293 section 3.6 */
 		.tracked = is_tracked(p),
 		.always = p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS,
 		.dry = p->dry || p->is_icmp_error,
@@ -80,9 +64,11 @@ stage bool is_named_elsewhere(const struct packet *p)
 stage int pick_backend(struct packet *p)
 {
 	struct placement placement = placement_of(p);
-	__u32 group_index = placement.group, table;
-	const struct shunt_group *group = bpf_map_lookup_elem(&groups, &group_index);
+	const struct shunt_group *group = bpf_map_lookup_elem(&groups, &placement.group);
+	__u32 table;
 
+	if (p->dry || p->traced)
+		p->unusual->group = placement.group;
 	if (unlikely(!group))
 		return drop(p, SHUNT_DROP_INTERNAL);
 	table = *(const volatile __u32 *)&group->table;
@@ -107,7 +93,7 @@ stage int pick_backend(struct packet *p)
 	p->backend = NULL;
 	p->backend_id = 0;
 	p->choice = SHUNT_CHOICE_NONE;
-	return pick_unsettled(p, group, table, placement.state);
+	return pick_unsettled(p, group, table, placement);
 }
 
 #endif

@@ -60,7 +60,6 @@ stage int trace_flow(const struct packet *p)
 	scratch->event.protocol = p->protocol;
 	__builtin_memset(&scratch->event.what, 0, sizeof(scratch->event.what)); /* in place: Linux 6.1's stack is used up */
 	scratch->event.what.service = p->service->id;
-	scratch->event.what.group = placement_of(p).group;
 	scratch->event.what.forward = p->service->forward;
 	return SHUNT_NEXT;
 }
@@ -81,7 +80,7 @@ stage int trace_choice(const struct packet *p)
 }
 
 /* Hands it over, with what the stages have written into the scratch. */
-__noinline int trace_end(struct xdp_md *ctx, __u32 verdict, __u32 reason)
+__noinline int trace_end(struct xdp_md *ctx, __u32 verdict, __u32 reason, __u32 group)
 {
 	__u32 first = 0;
 	struct shunt_trace_control *control = bpf_map_lookup_elem(&trace_control, &first);
@@ -93,6 +92,7 @@ __noinline int trace_end(struct xdp_md *ctx, __u32 verdict, __u32 reason)
 	event = &scratch->event;
 	event->what.verdict = verdict;
 	event->what.reason = reason;
+	event->what.group = group;
 	if (!shunt_trace_wanted(&control->filter, event))
 		return 0;
 	if (scratch->over_rate) {

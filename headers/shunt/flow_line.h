@@ -60,13 +60,21 @@ static inline __attribute__((always_inline)) int shunt_flow_swap(struct shunt_fl
 	return __sync_val_compare_and_swap((shunt_flow_cell *)at, expected, shunt_flow_word(new)) == expected;
 }
 
-/* Index of the entry with this fingerprint, or -1. */
+/*
+ * Index of the entry with this fingerprint, or -1. Without branches: which one it is nobody can foresee, and while the line comes
+ * from memory the processor goes on with what follows.
+ */
 static inline __attribute__((always_inline)) int shunt_flow_find(const struct shunt_flow_line *line, __u32 fingerprint)
 {
-	for (int i = 0; i < SHUNT_FLOWS_PER_LINE; i++)
-		if (line->flow[i].fingerprint == fingerprint)
-			return i;
-	return -1;
+	__u64 found = 0;
+
+	for (__u64 i = 0; i < SHUNT_FLOWS_PER_LINE; i++) {
+		__u64 less_one = (__u64)(line->flow[i].fingerprint ^ fingerprint) - 1;
+
+		__asm__ volatile("" : "+r"(less_one)); /* see shunt_least() */
+		found |= (i + 1) & -(less_one >> 63);
+	}
+	return (int)found - 1;
 }
 
 /* Index of the first free entry, or -1. Without branches: which one it is nobody can foresee. */
