@@ -43,12 +43,12 @@ stage bool take_of_client(const struct shunt_limit *limit, __u64 hash, __u64 now
 	__u32 index = (__u32)hash & (cfg.client_lines - 1), client = (hash >> 40) | 1;
 	struct shunt_client_line *line = bpf_map_lookup_elem(&clients, &index);
 	__u64 now = now_ns >> SHUNT_DUE_SHIFT, word, ahead, next;
-	shunt_client_cell *bucket;
+	volatile shunt_client_cell *bucket;
 
 	if (!line)
 		return true;
 	bucket = shunt_client_find(line, client, now, limit->client_interval, limit->client_most);
-	word = *(volatile shunt_client_cell *)bucket;
+	word = *bucket;
 	ahead = word >> SHUNT_DUE_BITS == client ? shunt_client_ahead(word, now) : 0;
 	if (unlikely(!shunt_bucket_has_room(ahead, limit->client_burst))) {
 		now = bpf_ktime_get_ns() >> SHUNT_DUE_SHIFT;
@@ -60,7 +60,7 @@ stage bool take_of_client(const struct shunt_limit *limit, __u64 hash, __u64 now
 	if (dry)
 		return true;
 	if (next == limit->client_interval) /* a store: packets of one client seldom meet, and in a flood each would pay for more */
-		*(volatile shunt_client_cell *)bucket = shunt_client_word(client, now + next);
+		*bucket = shunt_client_word(client, now + next);
 	else
 		__sync_fetch_and_add(bucket, limit->client_interval);
 	return true;

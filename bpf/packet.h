@@ -42,7 +42,7 @@ struct unusual {
 	};
 	__be32 fragment_id;
 	__u32 remembered_backend;        /* where the first fragment went */
-	__u32 group;                     /* whose slot was read, for those who explain and trace */
+	__u32 group;                     /* see note_group() */
 };
 
 struct packet {
@@ -101,6 +101,13 @@ static __always_inline int drop(struct packet *p, enum shunt_drop_reason reason)
 	if (!p->dry && (stats = bpf_map_lookup_elem(&drop_stats, &key)))
 		stats->packets++;
 	return XDP_DROP;
+}
+
+/* For explain and trace; who only forwards need not know it any more. */
+stage void note_group(struct packet *p, __u32 group)
+{
+	if (p->dry || p->traced)
+		p->unusual->group = group;
 }
 
 static __always_inline void *frame_start(const struct packet *p)

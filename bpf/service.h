@@ -76,8 +76,8 @@ stage int find_service(struct packet *p)
 /* Judges what parse() noted. From here on the packet is for one of our addresses. */
 stage int admit(struct packet *p)
 {
-	if ((p->dry || p->traced) && p->service)
-		p->unusual->group = p->service->group; /* until its clients are asked for theirs */
+	if (p->service)
+		note_group(p, p->service->group); /* until its clients are asked for theirs */
 	if (unlikely(p->fault))
 		return drop(p, p->fault);
 	if (unlikely(source_is_martian(p)))

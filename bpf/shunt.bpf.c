@@ -71,7 +71,7 @@ stage int find_flow(struct packet *p)
  * the stage lets the verifier forget on which way. Loops choose without branches (shunt/least.h). To keep it cheap to run:
  * no byte-wise copies (addresses by shunt_addr_half() and _word()), nothing read back that was just written in smaller
  * pieces, one branch for what is rare, no call where many packets come: of a global function or of the kernel (coarse_ns() is
- * none), its return costs up to 7 ns (shunt/tick.h). `make bench` says what it costs.
+ * none), its return costs up to 7 ns (maps.h). `make bench` says what it costs.
  */
 stage int run_stages(struct packet *p)
 {

@@ -67,8 +67,7 @@ stage int pick_backend(struct packet *p)
 	const struct shunt_group *group = bpf_map_lookup_elem(&groups, &placement.group);
 	__u32 table;
 
-	if (p->dry || p->traced)
-		p->unusual->group = placement.group;
+	note_group(p, placement.group);
 	if (unlikely(!group))
 		return drop(p, SHUNT_DROP_INTERNAL);
 	table = *(const volatile __u32 *)&group->table;

@@ -9,8 +9,6 @@
 
 #include <linux/types.h>
 
-#include "tick.h"
-
 #define SHUNT_ABI_VERSION 8
 
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
@@ -380,6 +378,12 @@ enum shunt_features {
 	SHUNT_FEATURE_SCHEDULERS = 1 << 18,   /* some service has one */
 	SHUNT_FEATURE_PREFIXES = 1 << 19,     /* some service has a whole prefix */
 	SHUNT_FEATURE_PASSIVE = 1 << 24,      /* some group judges backends by what clients send */
+};
+
+/* How the number of the kernel's ticks (jiffies) becomes CLOCK_MONOTONIC. The kernel counts them by it: this stays as it is. */
+struct shunt_tick {
+	__u64 length_ns;
+	__u64 start_ns;              /* the time of tick 0, modulo 2^64: the kernel does not begin with that one */
 };
 
 struct shunt_config {

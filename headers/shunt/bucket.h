@@ -78,17 +78,16 @@ static inline __attribute__((always_inline)) int shunt_client_is_ahead(__u64 wor
  * looked at, another one for each client, remembers no more than one packet, as nearly all do in a flood, that one is as good:
  * all cannot be compared in the time that a packet has.
  */
-static inline __attribute__((always_inline)) shunt_client_cell *
+static inline __attribute__((always_inline)) volatile shunt_client_cell *
 shunt_client_find(struct shunt_client_line *line, __u32 client, __u64 now, __u64 interval, __u64 most)
 {
-	shunt_client_cell *bucket = (shunt_client_cell *)line->client, *any = &bucket[client / 2 & (SHUNT_CLIENTS_PER_LINE - 1)];
+	volatile shunt_client_cell *bucket = (shunt_client_cell *)line->client;
+	volatile shunt_client_cell *any = &bucket[client / 2 & (SHUNT_CLIENTS_PER_LINE - 1)];
 
 	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++)
-		if (*(volatile shunt_client_cell *)&bucket[i] >> SHUNT_DUE_BITS == client)
+		if (bucket[i] >> SHUNT_DUE_BITS == client)
 			return &bucket[i];
-	if (!shunt_client_is_ahead(*(volatile shunt_client_cell *)any, now, interval, most))
-		return any;
-	return &bucket[shunt_client_least(line, now, most)];
+	return shunt_client_is_ahead(*any, now, interval, most) ? &bucket[shunt_client_least(line, now, most)] : any;
 }
 
 static inline __attribute__((always_inline)) __u64 shunt_client_word(__u32 client, __u64 due)

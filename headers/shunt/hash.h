@@ -65,17 +65,6 @@ static inline __attribute__((always_inline)) __u64 shunt_mapped_half(__be32 ipv4
 	return low.half;
 }
 
-/* Of an address in two halves. */
-static inline __attribute__((always_inline)) int shunt_halves_are_ipv4(__u64 high, __u64 low)
-{
-	const union {
-		__u32 word[2];
-		__u64 half;
-	} mapped = {.word = {__builtin_bswap32(0x0000ffff), 0}}, ones = {.word = {~0U, 0}};
-
-	return high == 0 && (low & ones.half) == mapped.half;
-}
-
 static inline __attribute__((always_inline)) int shunt_addr_is_ipv4(const struct shunt_addr *address)
 {
 	return shunt_addr_half(address, 0) == 0 && shunt_addr_word(address, 2) == __builtin_bswap32(0x0000ffff);

@@ -14,8 +14,8 @@
 #include <xdp/libxdp.h>
 
 #include "base/log.h"
-#include "datapath/tick.h"
 #include "datapath/internal.h"
+#include "datapath/tick.h"
 
 static char last_error[512];
 

@@ -39,12 +39,14 @@ static int measure(const struct tick_bpf *skeleton, struct shunt_tick *ret_tick)
 		return -errno;
 	length_ns = length.tv_sec * 1000000000ULL + length.tv_nsec;
 	for (int i = 0; i < SAMPLES; i++) {
-		int r = read_clocks(skeleton);
+		int r;
 
+		if (i > 0)
+			(void)nanosleep(&length, NULL);
+		r = read_clocks(skeleton);
 		if (r < 0)
 			return r;
 		start_ns[i] = skeleton->bss->coarse_ns - skeleton->bss->ticks * length_ns;
-		(void)nanosleep(&length, NULL);
 	}
 	qsort(start_ns, SAMPLES, sizeof(start_ns[0]), by_start);
 	*ret_tick = (struct shunt_tick){.length_ns = length_ns, .start_ns = start_ns[SAMPLES / 2]};

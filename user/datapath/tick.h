@@ -3,9 +3,9 @@
 #ifndef SHUNT_DATAPATH_TICK_H
 #define SHUNT_DATAPATH_TICK_H
 
-#include <shunt/tick.h>
+#include <shunt/abi.h>
 
-/* What holds as long as this machine is up; found out once, which takes five ticks (5 to 50 ms). 0 or -errno. */
+/* What holds as long as this machine is up; found out once, which takes four ticks (4 to 40 ms). 0 or -errno. */
 int tick_find(struct shunt_tick *ret_tick);
 
 #endif
