@@ -37,13 +37,13 @@ stage bool answer_equals(const struct shunt_answer *answer, const struct shunt_s
 stage int answer_line(const struct shunt_service_key *key)
 {
 	__u64 hash = shunt_service_hash(cfg.hash_key, &key->address, key->port, key->protocol);
-	__u32 bucket = shunt_bucket(hash, SHUNT_ANSWER_BUCKETS), line;
-	const struct shunt_service_seed *seed = bpf_map_lookup_elem(&answer_seeds, &bucket);
+	__u32 bucket = shunt_bucket(hash, SHUNT_ANSWER_BUCKETS), line = bucket / SHUNT_ANSWER_SEEDS_PER_LINE;
+	const struct shunt_answer_seeds *seeds = bpf_map_lookup_elem(&answer_seeds, &line);
 	const struct shunt_answer *answer;
 
-	if (!seed)
+	if (!seeds)
 		return -1;
-	line = shunt_line(hash, seed->seed, SHUNT_ANSWER_LINES);
+	line = shunt_line(hash, seeds->seed[bucket % SHUNT_ANSWER_SEEDS_PER_LINE], SHUNT_ANSWER_LINES);
 	answer = bpf_map_lookup_elem(&answers, &line);
 	return answer && answer_equals(answer, key) ? (int)line : -1;
 }

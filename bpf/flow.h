@@ -106,28 +106,16 @@ stage void flow_refresh(struct pick *p, struct shunt_flow *at, struct shunt_flow
 		shunt_flow_swap(at, flow, fresh); /* who was faster has refreshed it as well */
 }
 
-/* The classes whose share of the flow table is used up. */
-stage __u16 crowded_classes(void)
-{
-	__u32 first = 0;
-	const struct shunt_flow_shares *shares = bpf_map_lookup_elem(&flow_shares, &first);
-
-	return shares ? shares->crowded : 0;
-}
-
 /*
- * Where in the line a flow is, or may be put; -1: nowhere. Global for the verifier's sake, as pick_slowly(). The third
- * argument is the time, and above it the crowded classes: they are looked up by the caller, since this is the deepest of the
- * calls, and Linux 6.1 counts their stacks in steps of 32 bytes.
- */
-__noinline int flow_place(const struct shunt_flow_line *line, __u32 fingerprint, __u32 now_and_crowded)
+ * Where in the line a flow is, or may be put; -1: nowhere. Global for the verifier's sake, as pick_slowly(). */
+__noinline int flow_place(const struct shunt_flow_line *line, __u32 fingerprint, __u32 now)
 {
 	int found;
 
 	if (!line)
 		return -1;
 	found = shunt_flow_find(line, fingerprint);
-	return found >= 0 ? found : shunt_flow_victim(line, cfg.flow_timeout, (__u16)now_and_crowded, fingerprint, now_and_crowded >> 16);
+	return found >= 0 ? found : shunt_flow_victim(line, cfg.flow_timeout, now, fingerprint, direct.crowded);
 }
 
 /*
@@ -149,7 +137,7 @@ static __always_inline bool flow_pin(struct pick *p, struct shunt_flow_line *lin
 		struct shunt_flow *at;
 
 		if (place < 0)
-			place = flow_place(line, flow.fingerprint, (__u32)crowded_classes() << 16 | now);
+			place = flow_place(line, flow.fingerprint, now);
 		if (place < 0)
 			return false;
 		if (p->dry)

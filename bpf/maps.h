@@ -45,9 +45,14 @@
 /* Controller writes once at creation; adopters read. */
 SHUNT_ARRAY(info, struct shunt_info, 1, BPF_F_MMAPABLE);
 
-/* Controller writes a line nobody looks at, then switches the bucket's seed; packets read. */
+/*
+ * Controller writes; packets read. A variable is a map of one element whose
+ * address the kernel puts into the code: no key on the stack, no check that it was found, a third of the instructions of a look-up.
+ */
+struct shunt_direct direct;
+
+/* Controller writes a line nobody looks at, then switches the bucket's seed (direct.service_seeds); packets read. */
 SHUNT_ARRAY(services, struct shunt_service, SHUNT_SERVICE_LINES, BPF_F_MMAPABLE);
-SHUNT_ARRAY(service_seeds, struct shunt_service_seed, SHUNT_SERVICE_BUCKETS, BPF_F_MMAPABLE);
 
 /* Controller writes whole elements; packets read, when a service has a prefix. Not pinned: filled before attaching. */
 struct {
@@ -60,7 +65,7 @@ struct {
 
 /* The same for the answers of nat backends. One entry when no service needs it. */
 SHUNT_ARRAY(answers, struct shunt_answer, SHUNT_ANSWER_LINES, BPF_F_MMAPABLE);
-SHUNT_ARRAY(answer_seeds, struct shunt_service_seed, SHUNT_ANSWER_BUCKETS, BPF_F_MMAPABLE);
+SHUNT_ARRAY(answer_seeds, struct shunt_answer_seeds, SHUNT_ANSWER_BUCKETS / SHUNT_ANSWER_SEEDS_PER_LINE, BPF_F_MMAPABLE);
 
 /* Packets write, the controller has the kernel resolve them. Not pinned. */
 struct {
@@ -74,13 +79,9 @@ SHUNT_ARRAY(slots, struct shunt_slot_line, 1, BPF_F_MMAPABLE);
 
 /* Controller writes; packets read. */
 SHUNT_ARRAY(backends, struct shunt_backend, SHUNT_MAX_BACKENDS, BPF_F_MMAPABLE);
-SHUNT_ARRAY(links, struct shunt_link, SHUNT_MAX_LINKS, BPF_F_MMAPABLE);
 
 /* Packets insert and refresh, controller counts and ages, all by compare-and-swap. Entries at load. */
 SHUNT_ARRAY(flows, struct shunt_flow_line, 1, BPF_F_MMAPABLE);
-
-/* Controller writes; packets that want a place in a line read. Not pinned: half a second later it is known again. */
-SHUNT_ARRAY(flow_shares, struct shunt_flow_shares, 1, 0);
 
 /* Packets write and read, fragments only; the kernel forgets the oldest. */
 struct {
@@ -153,7 +154,7 @@ struct {
 	__uint(max_entries, SHUNT_TRACE_RING);
 } trace_ring SEC(".maps");
 
-/* Where a packet leaves by another interface than it came by; same index as links. Not pinned: filled before attaching. */
+/* Where a packet leaves by another interface than it came by; same index as direct.links. Not pinned: filled before attaching. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
 	__type(key, __u32);

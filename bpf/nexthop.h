@@ -75,10 +75,10 @@ stage bool known_exit(struct packet *p, struct exit *exit)
 		};
 		__u64 word;
 	} next_hop = {.word = *(const volatile __u64 *)&p->backend->next_hop};
-	const struct shunt_link *link;
-	__u32 index = next_hop.link;
+	__u32 index = next_hop.link & (SHUNT_MAX_LINKS - 1);
+	const struct shunt_link *link = &direct.links[index];
 
-	if (unlikely(!index) || !(link = bpf_map_lookup_elem(&links, &index)))
+	if (unlikely(!index))
 		return false;
 	exit->addresses.destination = next_hop.destination;
 	exit->addresses.destination_rest = next_hop.destination_rest;

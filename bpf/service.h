@@ -24,10 +24,8 @@ stage bool key_equals(const struct shunt_service_key *key, const struct shunt_ad
 stage __u32 line_number(const struct shunt_addr *address, __be16 port, __u8 protocol, __u8 prefix)
 {
 	__u64 hash = shunt_prefix_hash(cfg.hash_key, address, port, protocol, prefix);
-	__u32 bucket = shunt_service_bucket(hash);
-	const struct shunt_service_seed *seed = bpf_map_lookup_elem(&service_seeds, &bucket);
 
-	return seed ? shunt_service_line(hash, seed->seed) : 0;
+	return shunt_service_line(hash, *(const volatile __u32 *)&direct.service_seeds[shunt_service_bucket(hash)]);
 }
 
 stage const struct shunt_service *service_line(const struct shunt_addr *address, __be16 port, __u8 protocol, __u8 prefix)

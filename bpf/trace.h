@@ -45,12 +45,14 @@ __noinline int trace_begin(struct xdp_md *ctx)
 	return 0;
 }
 
-/* Notes whose packet it is, as soon as that is known: nothing of it need be carried on. */
-stage int trace_flow(const struct packet *p)
+/* Notes whose packet it is, as soon as that is known: nothing of it need be carried on. Where more is noted more ways must join. */
+stage int trace_flow(struct packet *p)
 {
 	struct shunt_trace_scratch *scratch;
 	__u32 first = 0;
 
+	if (p->dry || p->traced)
+		join_ways(p);
 	if (!p->traced || !p->service || !(scratch = bpf_map_lookup_elem(&trace_scratch, &first)))
 		return SHUNT_NEXT;
 	scratch->event.source = p->source;

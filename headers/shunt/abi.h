@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define SHUNT_ABI_VERSION 8
+#define SHUNT_ABI_VERSION 9
 
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
 #define SHUNT_MAX_GROUPS 4096
@@ -111,12 +111,13 @@ struct shunt_client_group {
 	__u32 state;                 /* enum shunt_slot_state */
 };
 
-struct shunt_service_seed {
-	__u32 seed;                  /* displacement of the keys of this bucket */
-	__u32 pad;
-};
-
 /* ---- answers: which service a nat backend answers for; lines as of services ---- */
+
+/* Displacements of the keys of two buckets: an array map rounds its elements up to 8 bytes. */
+#define SHUNT_ANSWER_SEEDS_PER_LINE 2
+struct shunt_answer_seeds {
+	__u32 seed[SHUNT_ANSWER_SEEDS_PER_LINE];
+};
 
 struct shunt_answer {
 	struct shunt_service_key key; /* the backend's address, port (0: every port) and protocol; ICMP: the address alone, the rest 0 */
@@ -202,13 +203,8 @@ struct shunt_flow {
 	__u32 seen : 15;             /* time of the last packet, shunt_coarse_time() */
 } __attribute__((aligned(8)));
 
-/* Which classes have more than their share of the table while it is full: bits. Their flows make room for others'. */
 #define SHUNT_FLOW_CLASSES 16
 #define SHUNT_FLOW_CLASS_SHIFT 28
-struct shunt_flow_shares {
-	__u32 crowded;
-	__u32 pad;
-};
 
 struct shunt_flow_line {
 	struct shunt_flow flow[SHUNT_FLOWS_PER_LINE];
@@ -314,6 +310,14 @@ struct shunt_client {
 struct shunt_client_line {
 	struct shunt_client client[SHUNT_CLIENTS_PER_LINE];
 } __attribute__((aligned(32)));
+
+/* ---- what packets read at an address that is in the code: of a fixed size, so that nothing need be looked up ---- */
+
+struct shunt_direct {
+	__u32 service_seeds[SHUNT_SERVICE_BUCKETS]; /* displacements of the keys of each bucket of services */
+	struct shunt_link links[SHUNT_MAX_LINKS];
+	__u32 crowded;               /* classes of flows with more than their share of the table while it is full: bits. They make room */
+} __attribute__((aligned(64)));
 
 /* ---- counters, per CPU; what every packet counts stands apart: of ten thousand backends it is to stay in the caches ---- */
 
@@ -481,7 +485,7 @@ _Static_assert(sizeof(struct shunt_slot_line) == 64, "a line of slots is one cac
 _Static_assert(sizeof(struct shunt_next_hop) == 8, "a next hop changes by one store");
 _Static_assert(sizeof(struct shunt_backend) == 64, "a backend is one cache line");
 /* An array map rounds its elements up to 8 bytes: values that the controller sees through mmap must be of that size. */
-_Static_assert(sizeof(struct shunt_service_seed) == 8, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(sizeof(struct shunt_answer_seeds) == 8, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_link) == 16, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_info) == 24, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_list_key) == 24, "ABI: bump SHUNT_ABI_VERSION");
@@ -490,6 +494,7 @@ _Static_assert(sizeof(struct shunt_index_found) == 8, "a function of BPF gives i
 _Static_assert(sizeof(struct shunt_index_step) == 32, "two steps are a cache line");
 _Static_assert(sizeof(struct shunt_index_entry) == 32, "no entry is in two cache lines");
 _Static_assert(sizeof(struct shunt_limit) == 64, "limits are one cache line");
+_Static_assert((SHUNT_MAX_LINKS & (SHUNT_MAX_LINKS - 1)) == 0, "an index is masked");
 _Static_assert(sizeof(struct shunt_client) == 8, "a bucket changes by one compare-and-swap");
 _Static_assert(sizeof(struct shunt_client_line) == 32, "no line of clients is in two cache lines");
 _Static_assert(sizeof(struct shunt_flow) == 8, "a flow changes by one compare-and-swap");

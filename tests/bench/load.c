@@ -64,10 +64,10 @@ static void copy_configuration(struct bpf_map *map, const struct bpf_object *fro
 /* The conventional design has the maps and the configuration of a balancer of ours. */
 static void share_map(struct bpf_map *map, const struct bpf_object *with)
 {
-	const char *name = bpf_map__name(map);
+	const char *name = bpf_map__is_internal(map) ? strchr(bpf_map__name(map), '.') : bpf_map__name(map);
 	const struct bpf_map *ours = bpf_object__find_map_by_name(with, name);
 
-	if (bpf_map__is_internal(map) && strstr(name, ".rodata"))
+	if (!strcmp(name, ".rodata"))
 		copy_configuration(map, with);
 	else if (ours && bpf_map__fd(ours) < 0)
 		bpf_map__set_autocreate(map, false);

@@ -102,7 +102,7 @@ uint32_t slot_of(const struct fixture *f, const struct frame *in, uint32_t servi
 /* The index of the link a backend was published with. */
 static const uint8_t *exit_mac(const struct fixture *f, const struct shunt_backend *backend)
 {
-	return f->datapath->links[backend->next_hop.link].mac;
+	return f->datapath->direct->links[backend->next_hop.link].mac;
 }
 
 struct frame *sent(const struct fixture *f, const struct frame *in, uint32_t service_id, uint32_t backend_id)

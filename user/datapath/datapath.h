@@ -164,7 +164,7 @@ void datapath_drop_stats(struct datapath *datapath, uint64_t ret_drops[SHUNT_DRO
  */
 uint64_t datapath_scan_flows(struct datapath *datapath, uint32_t timeout_ms,
 			     void (*live)(void *userdata, struct shunt_flow flow), void *userdata);
-/* Bits of classes of flows (struct shunt_flow_shares). */
+/* Bits of classes of flows (struct shunt_direct). */
 void datapath_set_crowded(struct datapath *datapath, uint32_t classes);
 /* Frees all entries of a backend. */
 void datapath_forget_flows(struct datapath *datapath, uint32_t backend);

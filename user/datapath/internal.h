@@ -16,7 +16,7 @@
 #include <shunt/names.h>
 
 #define ATTACHMENTS_MAX 64
-#define PINNED_MAPS 23
+#define PINNED_MAPS 22
 
 /* Where the backend with this identity is. */
 struct backend_index {
@@ -46,14 +46,14 @@ struct datapath {
 	bool fresh;                           /* whatever xdp_shunt is attached is ours to replace */
 	uint32_t tables;                      /* tables in `slots` */
 
-	struct mapped info_map, services_map, seeds_map, answers_map, answer_seeds_map;
-	struct mapped groups_map, slots_map, backends_map, links_map, flows_map;
+	struct mapped info_map, services_map, answers_map, answer_seeds_map;
+	struct mapped groups_map, slots_map, backends_map, flows_map;
+	struct shunt_direct *direct;          /* the skeleton's own mapping */
 	struct shunt_info *info;
 	struct lines services, answers;
 	struct shunt_group *groups;
 	struct shunt_slot_line *slots;
 	struct shunt_backend *backends;
-	struct shunt_link *links;
 	struct shunt_flow_line *flows;
 
 	struct ring_buffer *neighbours;       /* of neighbours_wanted */
@@ -85,9 +85,9 @@ static inline uint32_t coarse_units(uint32_t ms)
 	return (uint32_t)(((uint64_t)ms * 1000000) >> SHUNT_COARSE_TIME_SHIFT) + 1;
 }
 
-
 /* pins.c; paths are those of maps and program in `bpf_dir`. 0 or -errno, with datapath_error(), where it is not said otherwise. */
 void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[PINNED_MAPS]);
+const char *pin_name(const struct bpf_map *map); /* the program's variables are a map as well, which libbpf names by file and section */
 void pins_path(const char *bpf_dir, const char *name, char path[256]);
 int pins_make_folder(const char *bpf_dir);
 int pins_read_info(const char *bpf_dir, struct shunt_info *ret_info); /* 1 when a data path is pinned, 0 when none is */

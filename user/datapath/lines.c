@@ -44,7 +44,7 @@ static uint32_t line_of(const struct lines *lines, const struct shunt_service_ke
 
 const void *lines_find(const struct lines *lines, const struct shunt_service_key *key)
 {
-	uint32_t line = line_of(lines, key, lines->seeds[bucket_of(lines, key)].seed);
+	uint32_t line = line_of(lines, key, lines->seeds[bucket_of(lines, key)]);
 
 	return memcmp(key_at(lines, line), key, sizeof(*key)) ? NULL : line_at(lines, line);
 }
@@ -180,7 +180,7 @@ static bool seed_fits(const struct lines *lines, const struct present *present, 
 static int bucket_change(struct lines *lines, struct present *present, uint32_t bucket, const struct wanted *wanted,
 			 size_t n, const char *noun)
 {
-	uint32_t seed = lines->seeds[bucket].seed;
+	uint32_t seed = lines->seeds[bucket];
 	int tries = 0;
 
 	while (!seed_fits(lines, present, bucket, wanted, n, ++seed))
@@ -193,7 +193,7 @@ static int bucket_change(struct lines *lines, struct present *present, uint32_t 
 		present->used[line] = 1;
 		present->n_used++;
 	}
-	__atomic_store_n(&lines->seeds[bucket].seed, seed, __ATOMIC_RELEASE);
+	__atomic_store_n(&lines->seeds[bucket], seed, __ATOMIC_RELEASE);
 	for (uint32_t line = present->head[bucket]; line != NO_LINE; line = present->next[line])
 		lines->retired[lines->n_retired++] = line;
 	return 0;

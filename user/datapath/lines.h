@@ -15,7 +15,7 @@
 
 struct lines {
 	uint8_t *start;                 /* n_lines of them, a map's memory */
-	struct shunt_service_seed *seeds; /* n_buckets of them, likewise */
+	__u32 *seeds;                   /* n_buckets of them, likewise */
 	uint32_t n_lines, n_buckets;    /* powers of two */
 	const __u64 *hash_key;          /* shunt_hash_keys() */
 	uint32_t *retired;              /* switched away from, cleared at the next change */

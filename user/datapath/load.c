@@ -194,6 +194,7 @@ static int load(struct datapath *d)
 		return datapath_fail(r, "the kernel does not load the program: %s%s", strerror(-r),
 				     r == -EPERM ? " (root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)" :
 						   " (--log-level debug shows the verifier's words)");
+	d->direct = &d->skeleton->bss->direct;
 	d->cpus = libbpf_num_possible_cpus();
 	d->neighbours = ring_buffer__new(bpf_map__fd(d->skeleton->maps.neighbours_wanted), neighbour_wanted, d, NULL);
 	if (!d->neighbours)
@@ -218,9 +219,10 @@ static int services_adopt(struct datapath *d)
 	int r;
 
 	d->services.n_lines = bpf_map__max_entries(s->maps.services);
-	d->services.n_buckets = bpf_map__max_entries(s->maps.service_seeds);
+	d->services.seeds = d->direct->service_seeds;
+	d->services.n_buckets = SHUNT_SERVICE_BUCKETS;
 	d->answers.n_lines = bpf_map__max_entries(s->maps.answers);
-	d->answers.n_buckets = bpf_map__max_entries(s->maps.answer_seeds);
+	d->answers.n_buckets = bpf_map__max_entries(s->maps.answer_seeds) * SHUNT_ANSWER_SEEDS_PER_LINE;
 	d->services.hash_key = d->answers.hash_key = d->cfg.hash_key;
 	r = lines_adopt(&d->services);
 	return r == 0 ? lines_adopt(&d->answers) : r;
@@ -388,7 +390,7 @@ struct shunt_bpf *skeleton_sharing_maps(const struct datapath *d)
 	skeleton_use_trace(copy, d->tracing);
 	bpf_object__for_each_map(from, attached_skeleton(d)->obj) {
 		to = bpf_object__find_map_by_name(copy->obj, bpf_map__name(from));
-		if (!to || bpf_map__is_internal(from) || bpf_map__fd(from) < 0)
+		if (!to || to == copy->maps.rodata || bpf_map__fd(from) < 0)
 			continue;
 		if (bpf_map__reuse_fd(to, bpf_map__fd(from)) < 0) {
 			shunt_bpf__destroy(copy);

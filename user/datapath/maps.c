@@ -34,13 +34,11 @@ int maps_open(struct datapath *d)
 	} all[] = {
 		{s->maps.info, &d->info_map, &d->info},
 		{s->maps.services, &d->services_map, &d->services.start},
-		{s->maps.service_seeds, &d->seeds_map, &d->services.seeds},
 		{s->maps.answers, &d->answers_map, &d->answers.start},
 		{s->maps.answer_seeds, &d->answer_seeds_map, &d->answers.seeds},
 		{s->maps.groups, &d->groups_map, &d->groups},
 		{s->maps.slots, &d->slots_map, &d->slots},
 		{s->maps.backends, &d->backends_map, &d->backends},
-		{s->maps.links, &d->links_map, &d->links},
 		{s->maps.flows, &d->flows_map, &d->flows},
 		{s->maps.deny_filter, &d->filter_map, &d->filter},
 		{s->maps.limits, &d->limits_map, &d->limits},
@@ -58,8 +56,8 @@ int maps_open(struct datapath *d)
 
 void maps_close(struct datapath *d)
 {
-	struct mapped *all[] = {&d->info_map, &d->services_map, &d->seeds_map, &d->answers_map, &d->answer_seeds_map, &d->groups_map,
-				&d->slots_map, &d->backends_map, &d->links_map, &d->flows_map,
+	struct mapped *all[] = {&d->info_map, &d->services_map, &d->answers_map, &d->answer_seeds_map, &d->groups_map,
+				&d->slots_map, &d->backends_map, &d->flows_map,
 				&d->filter_map, &d->limits_map, &d->roots_map, &d->steps_map, &d->prefix_seeds_map,
 				&d->entries_map};
 
@@ -118,9 +116,9 @@ size_t datapath_maps(struct datapath *d, struct datapath_map *ret_maps, size_t m
 
 	pinned_maps_of(d->skeleton, maps);
 	for (int i = 0; i < PINNED_MAPS && n < max; i++, n++) {
-		pins_path(d->bpf_dir, bpf_map__name(maps[i]), d->paths[i]);
+		pins_path(d->bpf_dir, pin_name(maps[i]), d->paths[i]);
 		ret_maps[n] = (struct datapath_map){
-			.name = bpf_map__name(maps[i]),
+			.name = pin_name(maps[i]),
 			.path = d->paths[i],
 			.type = map_type_name(maps[i]),
 			.entries = bpf_map__max_entries(maps[i]),

@@ -45,7 +45,7 @@ static uint32_t tag_of(const char *bpf_dir)
 
 /* ---- loading ---- */
 
-/* Backends and links are the data path's own; of the other maps in bpf/maps.h it has no use. */
+/* Backends and variables, the links among them, are the data path's own; of the other maps in bpf/maps.h it has no use. */
 static int share_maps(struct probe_bpf *skeleton, const struct datapath *d, const struct paths *old)
 {
 	const struct {
@@ -53,7 +53,7 @@ static int share_maps(struct probe_bpf *skeleton, const struct datapath *d, cons
 		const struct bpf_map *from;
 	} shared[] = {
 		{skeleton->maps.backends, d->skeleton->maps.backends},
-		{skeleton->maps.links, d->skeleton->maps.links},
+		{skeleton->maps.bss, d->skeleton->maps.bss},
 		{skeleton->maps.probe_paths, old ? old->skeleton->maps.probe_paths : NULL},
 		{skeleton->maps.probe_flows, old ? old->skeleton->maps.probe_flows : NULL},
 	};

@@ -17,8 +17,8 @@
 void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[PINNED_MAPS])
 {
 	struct bpf_map *maps[PINNED_MAPS] = {
-		skeleton->maps.info,	 skeleton->maps.services, skeleton->maps.service_seeds, skeleton->maps.groups,
-		skeleton->maps.slots,	 skeleton->maps.backends, skeleton->maps.links,		skeleton->maps.flows,
+		skeleton->maps.info,	 skeleton->maps.bss,	  skeleton->maps.services, skeleton->maps.groups,
+		skeleton->maps.slots,	 skeleton->maps.backends, skeleton->maps.flows,
 		skeleton->maps.service_stats, skeleton->maps.backend_stats, skeleton->maps.drop_stats,
 		skeleton->maps.service_answers, skeleton->maps.backend_answers, skeleton->maps.backend_signs,
 		skeleton->maps.fragments,
@@ -28,6 +28,11 @@ void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[P
 	};
 
 	memcpy(ret_maps, maps, sizeof(maps));
+}
+
+const char *pin_name(const struct bpf_map *map)
+{
+	return bpf_map__is_internal(map) ? SHUNT_MAP_DIRECT : bpf_map__name(map);
 }
 
 void pins_path(const char *bpf_dir, const char *name, char path[256])
@@ -79,7 +84,7 @@ int pins_put(struct datapath *datapath)
 
 	pinned_maps_of(datapath->skeleton, maps);
 	for (int i = 0; i < PINNED_MAPS && r == 0; i++)
-		r = pin_fd(bpf_map__fd(maps[i]), datapath->bpf_dir, bpf_map__name(maps[i]));
+		r = pin_fd(bpf_map__fd(maps[i]), datapath->bpf_dir, pin_name(maps[i]));
 	if (r == 0)
 		r = pin_fd(bpf_program__fd(datapath->skeleton->progs.xdp_shunt), datapath->bpf_dir, SHUNT_PROGRAM);
 	return r;
@@ -92,7 +97,7 @@ void pins_remove(const char *bpf_dir, const struct shunt_bpf *skeleton)
 
 	pinned_maps_of(skeleton, maps);
 	for (int i = 0; i < PINNED_MAPS; i++) {
-		pins_path(bpf_dir, bpf_map__name(maps[i]), path);
+		pins_path(bpf_dir, pin_name(maps[i]), path);
 		unlink(path);
 	}
 	pins_path(bpf_dir, SHUNT_PROGRAM, path);
@@ -143,7 +148,7 @@ int pins_reuse(struct datapath *d, bool with_slots)
 
 		if (maps[i] == d->skeleton->maps.slots && !with_slots)
 			continue;
-		pins_path(d->bpf_dir, bpf_map__name(maps[i]), path);
+		pins_path(d->bpf_dir, pin_name(maps[i]), path);
 		fd = bpf_obj_get(path);
 		if (fd < 0 && errno == ENOENT)
 			continue; /* killed before all were pinned: this one is made */

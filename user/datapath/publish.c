@@ -206,7 +206,7 @@ void datapath_backend_load(struct datapath *d, uint32_t id, uint32_t flows, uint
 
 static int open_port(struct datapath *d, uint32_t link)
 {
-	uint32_t ifindex = d->links[link].ifindex;
+	uint32_t ifindex = d->direct->links[link].ifindex;
 
 	return bpf_map_update_elem(bpf_map__fd(d->skeleton->maps.tx_ports), &link, &ifindex, BPF_ANY);
 }
@@ -215,7 +215,7 @@ static int open_port(struct datapath *d, uint32_t link)
 void links_restore(struct datapath *d)
 {
 	for (uint32_t link = 1; link < SHUNT_MAX_LINKS; link++)
-		if (d->links[link].ifindex)
+		if (d->direct->links[link].ifindex)
 			open_port(d, link);
 }
 
@@ -230,15 +230,15 @@ static uint32_t link_index(struct datapath *d, int ifindex, const uint8_t mac[6]
 	uint32_t empty = 0;
 
 	for (uint32_t link = 1; link < SHUNT_MAX_LINKS; link++) {
-		if (link_is(&d->links[link], ifindex, mac))
+		if (link_is(&d->direct->links[link], ifindex, mac))
 			return link;
-		if (!d->links[link].ifindex && !empty)
+		if (!d->direct->links[link].ifindex && !empty)
 			empty = link;
 	}
 	if (!empty)
 		return 0; /* packets ask the kernel instead */
-	d->links[empty].ifindex = ifindex;
-	memcpy(d->links[empty].mac, mac, 6);
+	d->direct->links[empty].ifindex = ifindex;
+	memcpy(d->direct->links[empty].mac, mac, 6);
 	open_port(d, empty);
 	return empty;
 }

@@ -58,10 +58,7 @@ uint64_t datapath_scan_flows(struct datapath *d, uint32_t timeout_ms,
 
 void datapath_set_crowded(struct datapath *d, uint32_t classes)
 {
-	struct shunt_flow_shares shares = {.crowded = classes};
-	uint32_t first = 0;
-
-	bpf_map_update_elem(bpf_map__fd(d->skeleton->maps.flow_shares), &first, &shares, BPF_ANY);
+	__atomic_store_n(&d->direct->crowded, classes, __ATOMIC_RELAXED);
 }
 
 void datapath_forget_flows(struct datapath *d, uint32_t backend)
