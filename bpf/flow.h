@@ -97,11 +97,8 @@ stage bool choose_by_probing(struct pick *p)
 
 stage void flow_refresh(struct pick *p, struct shunt_flow *at, struct shunt_flow flow, __u16 now)
 {
-	struct shunt_flow fresh = flow;
+	struct shunt_flow fresh = shunt_flow_refreshed(flow, now, cfg.flow_lag, p->starts_flow, p->ends_flow);
 
-	fresh.seen = now;
-	fresh.established |= !p->starts_flow;
-	fresh.closing |= p->ends_flow;
 	if (!p->dry && shunt_flow_word(fresh) != shunt_flow_word(flow))
 		shunt_flow_swap(at, flow, fresh); /* who was faster has refreshed it as well */
 }

@@ -200,7 +200,7 @@ struct shunt_flow {
 	__u32 backend : 15;
 	__u32 established : 1;       /* more than its first packet was seen */
 	__u32 closing : 1;           /* TCP: its client sent FIN or RST; its next SYN begins another flow */
-	__u32 seen : 15;             /* time of the last packet, shunt_coarse_time() */
+	__u32 seen : 15;             /* time of the last packet, or up to flow_lag earlier; shunt_coarse_time() */
 } __attribute__((aligned(8)));
 
 #define SHUNT_FLOW_CLASSES 16
@@ -396,7 +396,8 @@ struct shunt_config {
 	__u32 table_size;
 	__u32 flow_lines;
 	__be32 source_entropy_ipv4;  /* host bits of the outer IPv4 source that the flow hash may set */
-	__u32 flow_timeout;          /* coarse units, shunt_coarse_time(): an established entry may go when it is older */
+	__u32 flow_timeout;          /* coarse units, shunt_coarse_time(): an established entry may go when it is older, flow_lag included */
+	__u32 flow_lag;              /* coarse units: packets leave the time of an entry alone while it is no older */
 	__u32 client_lines;          /* lines in clients, a power of two */
 	__u32 index_entries, index_buckets; /* of prefix_entries and prefix_seeds; powers of two */
 };

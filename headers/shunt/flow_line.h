@@ -148,6 +148,20 @@ static inline __attribute__((always_inline)) int shunt_flow_goes_on(struct shunt
 	return flow.fingerprint == fingerprint && !(starts_flow && flow.closing);
 }
 
+/*
+ * The entry after one more packet. Its time may fall behind by `lag` (coarse units): a flow that is busy then writes to its line
+ * every `lag` and not with each tick, and the line can stay in several caches.
+ */
+static inline __attribute__((always_inline)) struct shunt_flow shunt_flow_refreshed(struct shunt_flow flow, __u16 now, __u32 lag,
+										    int starts_flow, int ends_flow)
+{
+	if (shunt_flow_age(flow, now) > lag)
+		flow.seen = now;
+	flow.established |= !starts_flow;
+	flow.closing |= ends_flow;
+	return flow;
+}
+
 /* ---- the three states of a slot (DESIGN: "Track only what moved") ---- */
 
 /* Which backend takes a packet whose flow is not pinned: `starts_flow` is a SYN and the like. */

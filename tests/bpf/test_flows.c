@@ -15,6 +15,7 @@
 
 #include "../lib/fixture.h"
 #include "base/clock.h"
+#include "datapath/internal.h"
 
 #define VIP "192.0.2.10:80"
 #define CLIENT "198.51.100.7:4000"
@@ -160,6 +161,31 @@ static void a_packet_refreshes_the_time_of_its_entry(void **state)
 	assert_int_equal(line->flow[7].established, 1);
 	assert_int_equal(line->flow[7].backend, OTHER);
 	assert_int_equal(fixture_flows_used(f), 1);
+}
+
+/* A line that is only read stays in the caches of all processors. */
+static void a_busy_flow_seldom_writes_to_its_entry(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t service = publish_moving(f);
+	struct frame *in = tcp(CLIENT, VIP, ACK);
+	uint64_t hash = hash_of(f, in, service);
+	struct shunt_flow_line *line = fixture_flow_line(f, hash);
+	uint16_t lag = f->datapath->cfg.flow_lag, seen;
+
+	assert_true(lag > 2);
+	seen = coarse_now() - lag + 2;
+	line->flow[0] = (struct shunt_flow){
+		.fingerprint = shunt_fingerprint(hash), .backend = OTHER, .established = 1, .seen = seen};
+	assert_int_equal(backend_of(f, fixture_run(f, in).frame), OTHER);
+	assert_int_equal(line->flow[0].seen, seen);
+	line->flow[0].seen = coarse_now() - lag - 1;
+	assert_int_equal(backend_of(f, fixture_run(f, in).frame), OTHER);
+	assert_true(shunt_flow_age(line->flow[0], coarse_now()) <= 1);
+	/* What else the packet says is noted at once. */
+	line->flow[0].seen = seen = coarse_now() - lag + 2;
+	assert_int_equal(backend_of(f, fixture_run(f, tcp(CLIENT, VIP, FIN | ACK)).frame), OTHER);
+	assert_int_equal(line->flow[0].closing, 1);
 }
 
 /* A backend drains, and a client comes back on the port that it has just used. */
@@ -320,6 +346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(the_oldest_flow_that_never_was_established_makes_way),
 		test(a_packet_refreshes_the_time_of_its_entry),
+		test(a_busy_flow_seldom_writes_to_its_entry),
 		test(whoever_uses_a_port_again_begins_another_flow),
 		test(flows_of_different_slots_never_share_a_fingerprint),
 		test(a_syn_flood_pushes_no_established_flow_out),

@@ -39,6 +39,7 @@
 enum mutation {
 	NO_MUTATION,
 	RESOLVE_EARLY, /* before flow_timeout */
+	LAG_FORGOTTEN, /* an entry whose time may be behind is freed as if it were not */
 	SETTLE_EARLY, /* without looking at the pinned flows */
 	SETTLE_OVER_DEAD, /* … at those pinned to dead backends */
 	NO_PINS, /* moving slots do not pin */
@@ -68,7 +69,7 @@ struct simulation {
 	uint64_t random;
 	enum mutation mutation;
 	bool crashes;
-	uint32_t size, flow_timeout, event_interval, now, coarse_offset;
+	uint32_t size, flow_timeout, flow_lag, event_interval, now, coarse_offset;
 	struct shunt_slot tables[2][SLOTS_MAX];
 	uint32_t table; /* in use */
 	uint32_t moved_at[SLOTS_MAX];
@@ -143,10 +144,7 @@ static uint32_t choose_backend(struct simulation *s, uint64_t hash, bool starts_
 	place = shunt_flow_find(line, fingerprint);
 	flow = place >= 0 ? shunt_flow_load(&line->flow[place]) : (struct shunt_flow){0};
 	if (shunt_flow_goes_on(flow, fingerprint, starts_flow) && is_alive(s, flow.backend)) {
-		flow.seen = coarse(s);
-		flow.established |= !starts_flow;
-		flow.closing |= ends_flow;
-		put_flow(&line->flow[place], flow);
+		put_flow(&line->flow[place], shunt_flow_refreshed(flow, coarse(s), s->flow_lag, starts_flow, ends_flow));
 		return flow.backend;
 	}
 	stale = place >= 0 && s->mutation != KEEP_DEAD_PINS;
@@ -384,7 +382,7 @@ static void let_time_pass(struct simulation *s)
 	for (uint32_t i = 0; i < LINES * SHUNT_FLOWS_PER_LINE; i++) {
 		struct shunt_flow *flow = &s->lines[i / SHUNT_FLOWS_PER_LINE].flow[i % SHUNT_FLOWS_PER_LINE];
 
-		if (flow->fingerprint && shunt_flow_age(shunt_flow_load(flow), coarse(s)) > s->flow_timeout)
+		if (flow->fingerprint && shunt_flow_age(shunt_flow_load(flow), coarse(s)) > s->flow_timeout + (s->mutation == LAG_FORGOTTEN ? 0 : s->flow_lag))
 			put_flow(flow, (struct shunt_flow){0});
 	}
 	for (uint32_t i = 0; i < s->size; i++) {
@@ -461,6 +459,7 @@ static void begin(struct simulation *s, uint64_t seed, enum mutation mutation, b
 	s->crashes = crashes;
 	s->size = 16U << roll(s, 3);
 	s->flow_timeout = 40 + roll(s, 120);
+	s->flow_lag = roll(s, s->flow_timeout / 8);
 	s->event_interval = (uint32_t[]){7, 7, 30, 200}[roll(s, 4)];
 	s->coarse_offset = roll(s, 65536);
 	s->now = 1000;
@@ -533,6 +532,7 @@ static void each_rule_is_needed(void **state)
 		bool crashes;
 	} rows[] = {
 		{"a moving slot resolves before flow_timeout", RESOLVE_EARLY, false},
+		{"an entry is freed as if its time were never behind", LAG_FORGOTTEN, false},
 		{"a slot settles while flows are pinned elsewhere", SETTLE_EARLY, false},
 		{"a slot settles while flows are pinned to dead backends", SETTLE_OVER_DEAD, false},
 		{"moving slots do not pin", NO_PINS, false},

@@ -160,7 +160,7 @@ void datapath_drop_stats(struct datapath *datapath, uint64_t ret_drops[SHUNT_DRO
 
 /*
  * Walks the flow table: frees entries older than timeout_ms, calls `live` for the others. Returns how many live ones
- * there are. Ages are known to a quarter of a second.
+ * there are. Ages are known to two seconds (flow_lag of struct shunt_config).
  */
 uint64_t datapath_scan_flows(struct datapath *datapath, uint32_t timeout_ms,
 			     void (*live)(void *userdata, struct shunt_flow flow), void *userdata);

@@ -85,6 +85,14 @@ static inline uint32_t coarse_units(uint32_t ms)
 	return (uint32_t)(((uint64_t)ms * 1000000) >> SHUNT_COARSE_TIME_SHIFT) + 1;
 }
 
+/* Of struct shunt_config: two seconds, or an eighth of a timeout that is shorter than sixteen. */
+static inline uint32_t flow_lag(uint32_t timeout_ms)
+{
+	uint32_t most = 7, eighth = coarse_units(timeout_ms) / 8;
+
+	return eighth < most ? eighth : most;
+}
+
 /* pins.c; paths are those of maps and program in `bpf_dir`. 0 or -errno, with datapath_error(), where it is not said otherwise. */
 void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[PINNED_MAPS]);
 const char *pin_name(const struct bpf_map *map); /* the program's variables are a map as well, which libbpf names by file and section */

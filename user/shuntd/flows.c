@@ -9,7 +9,7 @@
 
 #include <shunt/flow_line.h>
 
-static const uint32_t idle_limits_s[] = {1, 5, 30, 60, 300};
+static const uint32_t idle_limits_s[] = {5, 30, 60, 300};
 #define N_IDLE (sizeof(idle_limits_s) / sizeof(*idle_limits_s) + 1)
 #define N_STATES 3
 
