@@ -95,11 +95,13 @@ stage bool choose_by_probing(struct pick *p)
 
 #include "schedule.h"
 
-stage void flow_refresh(struct pick *p, struct shunt_flow *at, struct shunt_flow flow, __u16 now)
+/* The entry has seen one more packet. */
+stage void flow_refresh(struct shunt_flow *at, struct shunt_flow flow, bool starts_flow, bool ends_flow)
 {
-	struct shunt_flow fresh = shunt_flow_refreshed(flow, now, cfg.flow_lag, p->starts_flow, p->ends_flow);
+	__u16 now = shunt_coarse_time(coarse_ns());
+	struct shunt_flow fresh = shunt_flow_refreshed(flow, now, cfg.flow_lag, starts_flow, ends_flow);
 
-	if (!p->dry && shunt_flow_word(fresh) != shunt_flow_word(flow))
+	if (shunt_flow_word(fresh) != shunt_flow_word(flow))
 		shunt_flow_swap(at, flow, fresh); /* who was faster has refreshed it as well */
 }
 
@@ -186,8 +188,8 @@ static __always_inline bool choose_named(struct pick *p)
 	p->starts_flow = flow.fingerprint != fingerprint || flow.backend != p->named;
 	if (p->starts_flow)
 		flow_pin(p, line, i, now);
-	else
-		flow_refresh(p, at, flow, now);
+	else if (!p->dry)
+		flow_refresh(at, flow, p->starts_flow, p->ends_flow);
 	return true;
 }
 
@@ -223,7 +225,8 @@ static __always_inline bool choose_tracked(struct pick *p)
 		struct shunt_flow flow = shunt_flow_load(at);
 
 		if (shunt_flow_goes_on(flow, fingerprint, p->starts_flow) && choose(p, flow.backend, SHUNT_CHOICE_PINNED)) {
-			flow_refresh(p, at, flow, now);
+			if (!p->dry)
+				flow_refresh(at, flow, p->starts_flow, p->ends_flow);
 			return true;
 		}
 	}

@@ -23,6 +23,38 @@ stage bool starts_or_may(const struct packet *p)
 	return p->starts_flow || (p->protocol != IPPROTO_TCP && !p->is_icmp_error);
 }
 
+/*
+ * The way of nearly every packet whose flow is remembered: without a call. What else there may be to a flow pick_slowly() knows,
+ * and looks again.
+ */
+stage bool find_pinned(struct packet *p)
+{
+	__u64 hash = shunt_flow_hash_of_class(p->hash, p->service->flow_class);
+	__u32 index = shunt_flow_line_index(hash, cfg.flow_lines);
+	struct shunt_flow_line *line = bpf_map_lookup_elem(&flows, &index);
+	struct shunt_flow *at;
+	struct shunt_flow flow;
+	int i;
+
+	if (!line || (i = shunt_flow_find(line, shunt_fingerprint(hash))) < 0)
+		return false;
+	at = &line->flow[i & (SHUNT_FLOWS_PER_LINE - 1)];
+	flow = shunt_flow_load(at);
+	p->backend_id = flow.backend;
+	p->backend = backend_lookup(p->backend_id);
+	if (unlikely(flow.fingerprint != shunt_fingerprint(hash) || !backend_is_alive(p->backend)))
+		return false;
+	p->choice = SHUNT_CHOICE_PINNED;
+	flow_refresh(at, flow, false, (p->tcp_flags & (TCP_FIN | TCP_RST)) != 0);
+	return true;
+}
+
+/* Explain is asked for more than where the flow is, and an ICMP error does not belong to it. */
+stage bool may_be_pinned(const struct packet *p)
+{
+	return !p->dry && is_tracked(p) && !p->starts_flow && !p->is_icmp_error && !p->named_backend;
+}
+
 /* The rare ways: the slot is not settled, flows are always tracked, or the slot's backend is down. */
 stage int pick_unsettled(struct packet *p, const struct shunt_group *group, __u32 table, struct placement placement)
 {
@@ -89,6 +121,8 @@ stage int pick_backend(struct packet *p)
 		if (likely(backend_is_alive(p->backend) && !is_named_elsewhere(p)))
 			return SHUNT_NEXT;
 	}
+	if (may_be_pinned(p) && find_pinned(p))
+		return SHUNT_NEXT;
 	p->backend = NULL;
 	p->backend_id = 0;
 	p->choice = SHUNT_CHOICE_NONE;

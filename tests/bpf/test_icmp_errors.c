@@ -190,6 +190,7 @@ static void an_error_finds_the_backend_that_the_flow_is_pinned_to_and_pins_nothi
 	struct frame *data = tcp(CLIENT, "192.0.2.30:80", ACK),
 		     *answer = payload(tcp("192.0.2.30:80", CLIENT, ACK), 100);
 	struct frame *trouble = icmp_error(ROUTER, "192.0.2.30", 3, 4, 1400, answer, 60);
+	struct shunt_flow_line *line;
 	struct shunt_flow *before;
 	size_t bytes;
 	const void *flows = fixture_flows(&w->f, &bytes);
@@ -202,6 +203,9 @@ static void an_error_finds_the_backend_that_the_flow_is_pinned_to_and_pins_nothi
 	assert_int_equal(backend_of(&w->f, fixture_run(&w->f, data).frame), w->v4);
 	assert_int_equal(flow_entry(&w->f, hash_of(&w->f, data, service)).backend, w->v4);
 	fixture_slots(&w->f, group, resolving(w->v4_out));
+	line = fixture_flow_line(&w->f, hash_of(&w->f, data, service));
+	line->flow[0].seen -= 1000; /* else there would be nothing to write */
+	line->flow[0].established = 0;
 	before = fixture_flows_copy(&w->f);
 	assert_int_equal(backend_of(&w->f, fixture_run(&w->f, trouble).frame), w->v4);
 	assert_memory_equal(before, flows, bytes);
