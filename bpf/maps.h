@@ -46,8 +46,8 @@
 SHUNT_ARRAY(info, struct shunt_info, 1, BPF_F_MMAPABLE);
 
 /*
- * Controller writes; packets read. A variable is a map of one element whose
- * address the kernel puts into the code: no key on the stack, no check that it was found, a third of the instructions of a look-up.
+ * Controller writes; packets read. A variable is a map of one element whose address the kernel puts into the code: no key on the
+ * stack, no check that it was found, a third of the instructions of a look-up.
  */
 struct shunt_direct direct;
 

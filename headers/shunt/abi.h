@@ -488,6 +488,7 @@ _Static_assert(sizeof(struct shunt_backend) == 64, "a backend is one cache line"
 /* An array map rounds its elements up to 8 bytes: values that the controller sees through mmap must be of that size. */
 _Static_assert(sizeof(struct shunt_answer_seeds) == 8, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_link) == 16, "ABI: bump SHUNT_ABI_VERSION");
+_Static_assert(sizeof(struct shunt_direct) == 17472, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_info) == 24, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(sizeof(struct shunt_list_key) == 24, "ABI: bump SHUNT_ABI_VERSION");
 _Static_assert(SHUNT_MAX_SERVICES <= 1 << 16, "a service id fits a prefix key");

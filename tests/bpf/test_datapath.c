@@ -174,8 +174,12 @@ static void maps_are_pinned_by_name_and_go_with_the_data_path(void **state)
 	fixture_open(&f, &fixture_defaults);
 	n = datapath_maps(f.datapath, maps, N(maps));
 	assert_true(n >= 8);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(access(maps[i].path, F_OK), 0);
+		/* Any other variable of the program would be in it as well, and whoever adopts it would know nothing of that. */
+		if (!strcmp(maps[i].name, SHUNT_MAP_DIRECT))
+			assert_int_equal(maps[i].value_bytes, sizeof(struct shunt_direct));
+	}
 	assert_int_equal(access(program, F_OK), 0);
 	fixture_close(&f);
 	assert_int_not_equal(access(FIXTURE_BPF_DIR, F_OK), 0);
