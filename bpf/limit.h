@@ -47,9 +47,14 @@ stage bool take_of_client(const struct shunt_limit *limit, __u64 hash, __u64 now
 
 	if (!line)
 		return true;
-	bucket = shunt_client_find(line, client, now, limit->client_interval, limit->client_most);
-	word = *bucket;
-	ahead = word >> SHUNT_DUE_BITS == client ? shunt_client_ahead(word, now) : 0;
+	bucket = shunt_client_find(line, client, &word);
+	if (!bucket) { /* one has room for its first packet, whatever the limit */
+		if (!dry)
+			*shunt_client_place(line, client, now, limit->client_interval, limit->client_most) =
+				shunt_client_word(client, now + limit->client_interval);
+		return true;
+	}
+	ahead = shunt_client_ahead(word, now);
 	if (unlikely(!shunt_bucket_has_room(ahead, limit->client_burst))) {
 		now = bpf_ktime_get_ns() >> SHUNT_DUE_SHIFT;
 		ahead = shunt_client_ahead(word, now);

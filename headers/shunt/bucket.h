@@ -72,21 +72,32 @@ static inline __attribute__((always_inline)) int shunt_client_is_ahead(__u64 wor
 	return ((word - now - by - 1) & SHUNT_DUE_MASK) < most;
 }
 
+/* The client's bucket in its line and what is in it, NULL: it has none. */
+static inline __attribute__((always_inline)) volatile shunt_client_cell *
+shunt_client_find(struct shunt_client_line *line, __u32 client, __u64 *ret_word)
+{
+	volatile shunt_client_cell *bucket = (shunt_client_cell *)line->client;
+
+	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++) {
+		*ret_word = bucket[i];
+		if (*ret_word >> SHUNT_DUE_BITS == client)
+			return &bucket[i];
+	}
+	return 0;
+}
+
 /*
- * Index of the client's bucket in its line, or of the one that it takes instead: the least ahead. Past is what is further ahead
- * than any limit (`most`) can have put it: what nobody has touched since the time wrapped, or ever. Where the first that is
- * looked at, another one for each client, remembers no more than one packet, as nearly all do in a flood, that one is as good:
- * all cannot be compared in the time that a packet has.
+ * The bucket that a new client takes: the least ahead. Past is what is further ahead than any limit (`most`) can have put it:
+ * what nobody has touched since the time wrapped, or ever. Where the first that is looked at, another one for each client,
+ * remembers no more than one packet, as nearly all do in a flood, that one is as good: all cannot be compared in the time that a
+ * packet has.
  */
 static inline __attribute__((always_inline)) volatile shunt_client_cell *
-shunt_client_find(struct shunt_client_line *line, __u32 client, __u64 now, __u64 interval, __u64 most)
+shunt_client_place(struct shunt_client_line *line, __u32 client, __u64 now, __u64 interval, __u64 most)
 {
 	volatile shunt_client_cell *bucket = (shunt_client_cell *)line->client;
 	volatile shunt_client_cell *any = &bucket[client / 2 & (SHUNT_CLIENTS_PER_LINE - 1)];
 
-	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++)
-		if (bucket[i] >> SHUNT_DUE_BITS == client)
-			return &bucket[i];
 	return shunt_client_is_ahead(*any, now, interval, most) ? &bucket[shunt_client_least(line, now, most)] : any;
 }
 

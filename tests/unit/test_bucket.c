@@ -85,7 +85,11 @@ static void put(struct shunt_client_line *line, uint32_t at, uint64_t word)
 
 static uint32_t find(struct shunt_client_line *line, uint32_t client, uint64_t now, uint64_t interval, uint64_t most)
 {
-	return shunt_client_find(line, client, now, interval, most) - (shunt_client_cell *)line->client;
+	__u64 word;
+	volatile shunt_client_cell *bucket = shunt_client_find(line, client, &word);
+
+	assert_true(!bucket || *bucket == word);
+	return (bucket ?: shunt_client_place(line, client, now, interval, most)) - (shunt_client_cell *)line->client;
 }
 
 /* In every part of the time's period: nobody ever came to the other places. */
