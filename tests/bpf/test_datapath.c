@@ -14,6 +14,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -185,6 +186,22 @@ static void maps_are_pinned_by_name_and_go_with_the_data_path(void **state)
 	assert_int_not_equal(access(FIXTURE_BPF_DIR, F_OK), 0);
 }
 
+/* Of a data path that --fresh replaces. */
+static void what_an_earlier_layout_pinned_goes_with_it(void **state)
+{
+	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "links", 4, 16, 64, NULL);
+	struct fixture f;
+
+	(void)state;
+	mkdir(FIXTURE_BPF_DIR, 0700);
+	assert_return_code(bpf_obj_pin(map, FIXTURE_BPF_DIR "/links"), errno);
+	fixture_open(&f, &fixture_defaults);
+	assert_int_not_equal(access(FIXTURE_BPF_DIR "/links", F_OK), 0);
+	fixture_close(&f);
+	assert_int_not_equal(access(FIXTURE_BPF_DIR, F_OK), 0);
+	close(map);
+}
+
 /* Kernels give up at a million instructions, old ones earlier; and what takes long to load takes long to replace. */
 static void the_verifier_has_little_to_do(void **state)
 {
@@ -310,6 +327,7 @@ int main(void)
 		test(what_was_laid_out_otherwise_is_refused_with_a_reason),
 		cmocka_unit_test(a_folder_that_is_not_on_bpffs_is_refused_with_a_remedy),
 		cmocka_unit_test(maps_are_pinned_by_name_and_go_with_the_data_path),
+		cmocka_unit_test(what_an_earlier_layout_pinned_goes_with_it),
 		test(the_verifier_has_little_to_do),
 		test(frames_leave_by_the_link_of_their_backend),
 		test(a_new_program_takes_the_place_of_the_old_one),

@@ -77,6 +77,18 @@ static int pin_fd(int fd, const char *bpf_dir, const char *name)
 	return r;
 }
 
+/* What earlier layouts pinned and this one does not: it would stay, and the folder with it, when such a data path was replaced. */
+static void remove_retired(const char *bpf_dir)
+{
+	static const char *const names[] = {"links", "service_seeds"}; /* until version 8 */
+	char path[256];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		pins_path(bpf_dir, names[i], path);
+		unlink(path);
+	}
+}
+
 int pins_put(struct datapath *datapath)
 {
 	struct bpf_map *maps[PINNED_MAPS];
@@ -87,6 +99,8 @@ int pins_put(struct datapath *datapath)
 		r = pin_fd(bpf_map__fd(maps[i]), datapath->bpf_dir, pin_name(maps[i]));
 	if (r == 0)
 		r = pin_fd(bpf_program__fd(datapath->skeleton->progs.xdp_shunt), datapath->bpf_dir, SHUNT_PROGRAM);
+	if (r == 0)
+		remove_retired(datapath->bpf_dir);
 	return r;
 }
 
