@@ -105,8 +105,7 @@ stage void flow_refresh(struct shunt_flow *at, struct shunt_flow flow, bool star
 		shunt_flow_swap(at, flow, fresh); /* who was faster has refreshed it as well */
 }
 
-/*
- * Where in the line a flow is, or may be put; -1: nowhere. Global for the verifier's sake, as pick_slowly(). */
+/* Where in the line a flow is, or may be put; -1: nowhere. Global for the verifier's sake, as pick_slowly(). */
 __noinline int flow_place(const struct shunt_flow_line *line, __u32 fingerprint, __u32 now)
 {
 	int found;

@@ -23,6 +23,12 @@ stage bool starts_or_may(const struct packet *p)
 	return p->starts_flow || (p->protocol != IPPROTO_TCP && !p->is_icmp_error);
 }
 
+/* RFC 9293 section 3.6. */
+stage bool ends_flow(const struct packet *p)
+{
+	return (p->tcp_flags & (TCP_FIN | TCP_RST)) != 0;
+}
+
 /*
  * The way of nearly every packet whose flow is remembered: without a call. What else there may be to a flow pick_slowly() knows,
  * and looks again.
@@ -45,7 +51,7 @@ stage bool find_pinned(struct packet *p)
 	if (unlikely(flow.fingerprint != shunt_fingerprint(hash) || !backend_is_alive(p->backend)))
 		return false;
 	p->choice = SHUNT_CHOICE_PINNED;
-	flow_refresh(at, flow, false, (p->tcp_flags & (TCP_FIN | TCP_RST)) != 0);
+	flow_refresh(at, flow, false, ends_flow(p));
 	return true;
 }
 
@@ -70,7 +76,7 @@ stage int pick_unsettled(struct packet *p, const struct shunt_group *group, __u3
 		.service = p->service->id,
 		.scheduler = starts_or_may(p) ? p->service->scheduler : 0,
 		.starts_flow = p->starts_flow,
-		.ends_flow = (p->tcp_flags & (TCP_FIN | TCP_RST)) != 0, /* RFC 9293 section 3.6 */
+		.ends_flow = ends_flow(p),
 		.tracked = is_tracked(p),
 		.always = p->service->flags & SHUNT_SERVICE_TRACK_ALWAYS,
 		.dry = p->dry || p->is_icmp_error,

@@ -378,11 +378,12 @@ static void remove_drained(struct simulation *s)
 static void let_time_pass(struct simulation *s)
 {
 	struct shunt_slot *table = s->tables[s->table];
+	uint32_t age_limit = s->flow_timeout + (s->mutation == LAG_FORGOTTEN ? 0 : s->flow_lag);
 
 	for (uint32_t i = 0; i < LINES * SHUNT_FLOWS_PER_LINE; i++) {
 		struct shunt_flow *flow = &s->lines[i / SHUNT_FLOWS_PER_LINE].flow[i % SHUNT_FLOWS_PER_LINE];
 
-		if (flow->fingerprint && shunt_flow_age(shunt_flow_load(flow), coarse(s)) > s->flow_timeout + (s->mutation == LAG_FORGOTTEN ? 0 : s->flow_lag))
+		if (flow->fingerprint && shunt_flow_age(shunt_flow_load(flow), coarse(s)) > age_limit)
 			put_flow(flow, (struct shunt_flow){0});
 	}
 	for (uint32_t i = 0; i < s->size; i++) {

@@ -93,6 +93,12 @@ static inline uint32_t flow_lag(uint32_t timeout_ms)
 	return eighth < most ? eighth : most;
 }
 
+/* How old the time of an entry may be, coarse units: beyond it nobody has used the flow for longer than its timeout. */
+static inline uint32_t flow_age_limit(uint32_t timeout_ms)
+{
+	return coarse_units(timeout_ms) + flow_lag(timeout_ms);
+}
+
 /* pins.c; paths are those of maps and program in `bpf_dir`. 0 or -errno, with datapath_error(), where it is not said otherwise. */
 void pinned_maps_of(const struct shunt_bpf *skeleton, struct bpf_map *ret_maps[PINNED_MAPS]);
 const char *pin_name(const struct bpf_map *map); /* the program's variables are a map as well, which libbpf names by file and section */

@@ -105,7 +105,7 @@ static void configure(struct datapath *d, const struct datapath_options *options
 	d->feature_bits = options->features;
 	d->cfg.source_entropy_ipv4 = options->source_entropy_ipv4;
 	d->cfg.flow_lag = flow_lag(options->flow_timeout_ms);
-	d->cfg.flow_timeout = options->flow_timeout_ms ? coarse_units(options->flow_timeout_ms) + d->cfg.flow_lag : UINT16_MAX;
+	d->cfg.flow_timeout = options->flow_timeout_ms ? flow_age_limit(options->flow_timeout_ms) : UINT16_MAX;
 	d->cfg.client_lines = client_lines(options);
 	bpf_map__set_max_entries(d->skeleton->maps.slots, d->tables * (options->table_size / SHUNT_SLOTS_PER_LINE));
 	bpf_map__set_max_entries(d->skeleton->maps.flows, d->cfg.flow_lines);

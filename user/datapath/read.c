@@ -33,7 +33,7 @@ uint64_t datapath_scan_flows(struct datapath *d, uint32_t timeout_ms,
 			     void (*live)(void *userdata, struct shunt_flow flow), void *userdata)
 {
 	uint16_t now = shunt_coarse_time(clock_monotonic_ns());
-	uint32_t limit = coarse_units(timeout_ms) + flow_lag(timeout_ms);
+	uint32_t limit = flow_age_limit(timeout_ms);
 	struct shunt_flow *at = d->flows->flow, *end = at + datapath_flow_capacity(d);
 	uint64_t count = 0;
 
