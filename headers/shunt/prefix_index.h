@@ -16,7 +16,7 @@
 
 enum shunt_index_list { SHUNT_INDEX_ALLOW = 0, SHUNT_INDEX_CLIENTS = 1, SHUNT_INDEX_LISTS = 2 };
 
-#define SHUNT_INDEX_SIBLING_BITS 4
+#define SHUNT_INDEX_SIBLING_BITS 6
 
 /*
  * What an entry must equal beside its address; never 0, so that a free entry equals nothing. With the length, of all 128 bits,
@@ -33,8 +33,8 @@ static inline __attribute__((always_inline)) __u32 shunt_index_length(__u64 rest
 }
 
 /*
- * Where an entry is looked for. Sixteen prefixes side by side (of those longer than 64 bits) share hash and seed, and stand
- * side by side: so clients of one neighbourhood share cache lines and pages. Which of the sixteen is turned about by the
+ * Where an entry is looked for. Sixty-four prefixes side by side (of those longer than 64 bits) share hash and seed, and stand
+ * side by side: so clients of one neighbourhood share seeds, cache lines and pages. Which of the sixty-four is turned about by the
  * hash, since many lists have multiples of something.
  */
 struct shunt_index_place {

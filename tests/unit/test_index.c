@@ -244,6 +244,44 @@ static void a_hundred_thousand_prefixes_have_room_and_are_found(void **state)
 	free(prefixes);
 }
 
+/* As many as the index is made for, of one length: dense, with gaps, in clusters that fill less or more than half of their siblings. */
+static uint32_t number_of(uint32_t pattern, uint32_t i)
+{
+	static const uint32_t cluster[] = {1, 2, 17, 33, 48, 63};
+
+	if (pattern == 0)
+		return i * 2654435761U & 0xffffff;
+	return i / cluster[pattern - 1] * 64 + i % cluster[pattern - 1];
+}
+
+static void a_full_list_of_any_pattern_has_room(void **state)
+{
+	enum { ENTRIES = 1 << 17, N = ENTRIES / 2, PATTERNS = 7 };
+	struct index_prefix *prefixes = calloc(N, sizeof(*prefixes));
+
+	(void)state;
+	assert_non_null(prefixes);
+	assert_int_equal(index_prefixes_in(ENTRIES), N);
+	for (uint32_t pattern = 0; pattern < PATTERNS; pattern++) {
+		struct rig rig;
+
+		for (uint32_t i = 0; i < N; i++) {
+			struct shunt_addr address = {.byte = {[10] = 0xff, [11] = 0xff}};
+			uint32_t network = htobe32(number_of(pattern, i) << 8);
+
+			memcpy(address.byte + 12, &network, 4);
+			prefixes[i] = (struct index_prefix){.found = {.group = 1, .is_listed = 1}};
+			prefixes[i].key = datapath_prefix_key(&address, 24, 0);
+		}
+		rig_open(&rig, N);
+		assert_int_equal(rig.index.n_entries, ENTRIES);
+		if (index_build(&rig.index, prefixes, N) < 0)
+			fail_msg("pattern %u does not fit", pattern);
+		rig_close(&rig);
+	}
+	free(prefixes);
+}
+
 static void what_has_no_room_is_left_to_the_tries(void **state)
 {
 	enum { MANY = 2000, FEW = 25 };
@@ -267,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_search_finds_the_longest_prefix),
 		cmocka_unit_test(a_hundred_thousand_prefixes_have_room_and_are_found),
+		cmocka_unit_test(a_full_list_of_any_pattern_has_room),
 		cmocka_unit_test(what_has_no_room_is_left_to_the_tries),
 	};
 
