@@ -37,13 +37,13 @@ stage bool answer_equals(const struct shunt_answer *answer, const struct shunt_s
 stage int answer_line(const struct shunt_service_key *key)
 {
 	__u64 hash = shunt_service_hash(cfg.hash_key, &key->address, key->port, key->protocol);
-	__u32 bucket = shunt_bucket(hash, SHUNT_ANSWER_BUCKETS), line = bucket / SHUNT_ANSWER_SEEDS_PER_LINE;
+	__u32 bucket = shunt_bucket(hash, SHUNT_ANSWER_BUCKETS), line = bucket / SHUNT_ANSWER_BUCKETS_PER_LINE;
 	const struct shunt_answer_seeds *seeds = bpf_map_lookup_elem(&answer_seeds, &line);
 	const struct shunt_answer *answer;
 
 	if (!seeds)
 		return -1;
-	line = shunt_line(hash, seeds->seed[bucket % SHUNT_ANSWER_SEEDS_PER_LINE], SHUNT_ANSWER_LINES);
+	line = shunt_line(hash, seeds->bucket[bucket % SHUNT_ANSWER_BUCKETS_PER_LINE].seed, SHUNT_ANSWER_LINES);
 	answer = bpf_map_lookup_elem(&answers, &line);
 	return answer && answer_equals(answer, key) ? (int)line : -1;
 }
@@ -323,7 +323,7 @@ stage int send_fragment_of_backend(struct packet *p)
 stage int send_answer(struct packet *p)
 {
 	union answer_query query = {
-		.destination_port = p->destination_port,
+		.destination_port = destination_port(p),
 		.ip_len = p->ip_len,
 		.fault = p->fault,
 		.tos = p->traffic_class & TOS_OF_ROUTES,
@@ -331,8 +331,8 @@ stage int send_answer(struct packet *p)
 	};
 	int verdict;
 
-	verdict = p->has_ports ? answer_onwards(p->ctx, nat_place_of(p).word, nat_change_of(p, p->source_port).word, query.word)
-			       : XDP_PASS;
+	verdict = p->no_ports ? XDP_PASS
+			      : answer_onwards(p->ctx, nat_place_of(p).word, nat_change_of(p, source_port(p)).word, query.word);
 	if (verdict == XDP_PASS)
 		return unlikely(p->is_fragment && !p->dry) ? send_fragment_of_backend(p) : XDP_PASS;
 	p->choice = SHUNT_CHOICE_ANSWER;

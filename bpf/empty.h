@@ -190,12 +190,11 @@ stage int grow_front(struct packet *p, __u32 quoted, __u32 room)
 	if (bpf_xdp_adjust_head(p->ctx, -(int)room))
 		return drop(p, SHUNT_DROP_NO_HEADROOM);
 	eth = frame_start(p);
-	if ((void *)(eth + 1) + VLAN_TAGS_MAX * sizeof(struct vlan_tag) > frame_end(p))
+	if ((void *)(eth + 1) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL); /* never: what was there is longer */
 	*eth = before;
-	write_tags(p, eth);
-	type = frame_type(p);
-	if ((void *)(type + 1) > frame_end(p))
+	type = write_tags(p, eth);
+	if (!type || (void *)(type + 1) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL);
 	*type = bpf_htons(p->family);
 	return SHUNT_NEXT;

@@ -30,13 +30,11 @@ stage int encapsulate(struct packet *p, const struct exit *exit, __u32 outer_len
 	if (unlikely(bpf_xdp_adjust_head(p->ctx, -outer_len)))
 		return drop(p, SHUNT_DROP_NO_HEADROOM);
 	eth = frame_start(p);
-	type = frame_type(p);
-	at = type + 1;
-	if ((void *)(eth + 1) + VLAN_TAGS_MAX * sizeof(struct vlan_tag) > frame_end(p) ||
-	    at + sizeof(struct ipv6hdr) > frame_end(p))
+	if ((void *)(eth + 1) > frame_end(p) || !(type = write_tags(p, eth)) ||
+	    (void *)(type + 1) + sizeof(struct ipv6hdr) > frame_end(p))
 		return drop(p, SHUNT_DROP_INTERNAL); /* never: what was there is longer */
+	at = type + 1;
 	write_ethernet(eth, exit);
-	write_tags(p, eth);
 	if (to_ipv4) {
 		*type = bpf_htons(ETH_P_IP);
 		write_outer_ipv4(p, at);
@@ -70,10 +68,9 @@ stage int rewrite_l2(struct packet *p, const struct exit *exit)
  */
 stage bool is_on_its_way(const struct packet *p, const struct exit *exit)
 {
-	const struct frame_addresses *is = frame_start(p);
+	const struct frame_addresses *is = frame_start(p), to = exit_addresses(exit);
 
-	return (void *)(is + 1) <= frame_end(p) && is->destination == exit->addresses.destination &&
-	       is->destination_rest == exit->addresses.destination_rest;
+	return (void *)(is + 1) <= frame_end(p) && is->destination == to.destination && is->destination_rest == to.destination_rest;
 }
 
 /* It is none of ours, and does not count. */
@@ -91,7 +88,7 @@ stage int send_by_l2(struct packet *p, const struct exit *exit)
 /* A service for every port keeps the client's, whatever port the backend has. */
 stage int translate_destination(struct packet *p, const struct exit *exit)
 {
-	__be16 port = p->service->key.port && p->backend->port ? p->backend->port : p->destination_port;
+	__be16 port = p->service->key.port && p->backend->port ? p->backend->port : destination_port(p);
 	int reason = translate(p->ctx, &p->backend->address, nat_place_of(p).word, nat_change_of(p, port).word);
 
 	return unlikely(reason) ? refuse(p, reason, 0, NULL) : rewrite_l2(p, exit);
@@ -105,13 +102,14 @@ stage bool is_translated(const struct packet *p)
 stage int send_on(struct packet *p)
 {
 	bool tunnelled = p->service->forward == SHUNT_FORWARD_IPIP || p->service->forward == SHUNT_FORWARD_GUE;
-	struct exit exit;
+	struct fib_exit fib;
+	struct exit exit = {.fib = &fib};
 	__u32 outer_len;
 	int verdict;
 
 	if (unlikely(!find_exit(p, &exit)))
 		return drop(p, SHUNT_DROP_NO_NEXT_HOP);
-	outer_len = tunnelled ? outer_ip_len(p) + layer_len(p) : 0;
+	outer_len = forget(p, tunnelled ? outer_ip_len(p) + layer_len(p) : 0);
 	if (unlikely(!fits(p, outer_len)))
 		return refuse_too_big(p, outer_len);
 	if (p->dry)
@@ -121,7 +119,7 @@ stage int send_on(struct packet *p)
 	if (is_translated(p))
 		verdict = translate_destination(p, &exit);
 	else
-		verdict = tunnelled ? encapsulate(p, &exit, outer_len) : send_by_l2(p, &exit);
+		verdict = outer_len ? encapsulate(p, &exit, outer_len) : send_by_l2(p, &exit);
 	return verdict ?: leave(p, &exit);
 }
 

@@ -9,8 +9,8 @@
 
 stage __u64 flow_hash(const struct packet *p)
 {
-	__u32 ports = (__u32)p->source_port << 16 | p->destination_port;
-	__u64 salt = p->service->salt;
+	__u64 salt = p->salt;
+	__u32 ports = p->ports;
 
 	if (p->service->flags & SHUNT_SERVICE_SOURCE_IP)
 		ports = 0;

@@ -53,11 +53,10 @@ static __always_inline void recall(struct packet *p)
 	if (p->unusual->fragment_offset < first->len)
 		p->fault = SHUNT_DROP_FRAGMENT;
 	p->protocol = first->protocol;
-	p->source_port = first->source_port;
-	p->destination_port = first->destination_port;
+	p->ports = join_ports(first->source_port, first->destination_port);
 	p->unusual->remembered_backend = first->backend;
 	p->is_remembered = true;
-	p->has_ports = true;
+	p->no_ports = false;
 }
 
 stage void recall_fragment(struct packet *p)
@@ -71,8 +70,8 @@ static __always_inline void remember(const struct packet *p)
 {
 	struct shunt_fragment_key key = fragment_key(p);
 	struct shunt_fragment first = {
-		.source_port = p->source_port,
-		.destination_port = p->destination_port,
+		.source_port = source_port(p),
+		.destination_port = destination_port(p),
 		.backend = p->backend_id,
 		.len = p->unusual->fragment_len,
 		.protocol = p->protocol,

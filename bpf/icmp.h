@@ -80,7 +80,10 @@ stage int answer_echo_ipv6(struct packet *p)
 /* ICMP to a service address that is not about a service's flow: echo requests are answered, the rest is the kernel's. */
 stage int answer_icmp(struct packet *p)
 {
-	if (likely(p->service))
+	const struct shunt_service *service = p->service;
+
+	barrier_var(service); /* or the compiler carries on whether there is one as a number beside it */
+	if (likely(service))
 		return SHUNT_NEXT;
 	if (p->protocol == IPPROTO_ICMP && p->family == ETH_P_IP && p->icmp_type == ICMP_ECHO_REQUEST)
 		return answer_echo_ipv4(p);

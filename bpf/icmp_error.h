@@ -121,10 +121,9 @@ static __always_inline void follow(struct packet *p)
 		return;
 	}
 	p->source = quoted.destination;
-	p->source_port = quoted.destination_port;
-	p->destination_port = quoted.source_port;
+	p->ports = join_ports(quoted.destination_port, quoted.source_port);
 	p->protocol = quoted.protocol;
-	p->has_ports = true;
+	p->no_ports = false;
 	p->is_icmp_error = true;
 }
 

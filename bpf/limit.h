@@ -74,7 +74,7 @@ stage bool take_of_client(const struct shunt_limit *limit, __u64 hash, __u64 now
 stage __u64 client_hash(const struct packet *p, const struct shunt_limit *limit)
 {
 	return shunt_placed_hash(cfg.hash_key, shunt_addr_half(&p->source, 0) & limit->client_mask[0],
-				 shunt_addr_half(&p->source, 1) & limit->client_mask[1], p->service->salt);
+				 shunt_addr_half(&p->source, 1) & limit->client_mask[1], p->salt);
 }
 
 stage int limit_flows(struct packet *p)

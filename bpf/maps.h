@@ -51,7 +51,7 @@ SHUNT_ARRAY(info, struct shunt_info, 1, BPF_F_MMAPABLE);
  */
 struct shunt_direct direct;
 
-/* Controller writes a line nobody looks at, then switches the bucket's seed (direct.service_seeds); packets read. */
+/* Controller writes a line nobody looks at, then switches its bucket (direct.service_buckets); packets read. */
 SHUNT_ARRAY(services, struct shunt_service, SHUNT_SERVICE_LINES, BPF_F_MMAPABLE);
 
 /* Controller writes whole elements; packets read, when a service has a prefix. Not pinned: filled before attaching. */
@@ -65,7 +65,7 @@ struct {
 
 /* The same for the answers of nat backends. One entry when no service needs it. */
 SHUNT_ARRAY(answers, struct shunt_answer, SHUNT_ANSWER_LINES, BPF_F_MMAPABLE);
-SHUNT_ARRAY(answer_seeds, struct shunt_answer_seeds, SHUNT_ANSWER_BUCKETS / SHUNT_ANSWER_SEEDS_PER_LINE, BPF_F_MMAPABLE);
+SHUNT_ARRAY(answer_seeds, struct shunt_answer_seeds, SHUNT_ANSWER_BUCKETS / SHUNT_ANSWER_BUCKETS_PER_LINE, BPF_F_MMAPABLE);
 
 /* Packets write, the controller has the kernel resolve them. Not pinned. */
 struct {

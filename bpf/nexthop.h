@@ -20,15 +20,24 @@ struct frame_addresses {
 	__u32 source_rest;
 } __attribute__((may_alias));
 
-/* The frame's addresses and the interface it leaves by. */
-struct exit {
+/* What the kernel's tables said. */
+struct fib_exit {
 	struct frame_addresses addresses;
 	__u32 ifindex;
-	__u32 link;                      /* index into tx_ports, 0: redirect by ifindex */
+};
+
+/*
+ * Where the frame leaves. Of what the controller knows only a word, which changes at once: the rest is read where it is written,
+ * and need not be kept meanwhile.
+ */
+struct exit {
+	__u64 next_hop;                  /* struct shunt_next_hop */
+	__u64 link;                      /* its link, 0: not known. 64 bits: of what is kept on the stack as 32 the verifier forgets it */
+	struct fib_exit *fib;            /* when it is not known: in memory of its own, so that the rest stays in registers */
 };
 
 /* Asks the kernel for the way to the backend. A function of its own, for its stack. */
-__noinline int ask_fib(struct xdp_md *ctx, struct exit *exit, __u32 backend_id, __u32 protocol)
+__noinline int ask_fib(struct xdp_md *ctx, struct fib_exit *exit, __u32 backend_id, __u32 protocol)
 {
 	const struct shunt_backend *backend = bpf_map_lookup_elem(&backends, &backend_id);
 	struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex, .l4_protocol = protocol};
@@ -51,43 +60,23 @@ __noinline int ask_fib(struct xdp_md *ctx, struct exit *exit, __u32 backend_id, 
 	__builtin_memcpy(&exit->addresses.source, fib.smac, 2);
 	__builtin_memcpy(&exit->addresses.source_rest, fib.smac + 2, 4);
 	exit->ifindex = fib.ifindex;
-	exit->link = 0;
 	return true;
 }
 
 stage bool exit_by_fib(const struct packet *p, struct exit *exit)
 {
-	struct exit found = {}; /* the other stays in registers */
-
-	if (!ask_fib(p->ctx, &found, p->backend_id, p->protocol))
-		return false;
-	*exit = found;
-	return true;
+	*exit->fib = (struct fib_exit){};
+	exit->link = 0;
+	return ask_fib(p->ctx, exit->fib, p->backend_id, p->protocol);
 }
 
 /* What the controller knows of it. */
 stage bool known_exit(struct packet *p, struct exit *exit)
 {
-	union {
-		struct {
-			__u32 destination;
-			__u16 destination_rest, link;
-		};
-		__u64 word;
-	} next_hop = {.word = *(const volatile __u64 *)&p->backend->next_hop};
-	__u32 index = next_hop.link & (SHUNT_MAX_LINKS - 1);
-	const struct shunt_link *link = &direct.links[index];
-
-	if (unlikely(!index))
-		return false;
-	exit->addresses.destination = next_hop.destination;
-	exit->addresses.destination_rest = next_hop.destination_rest;
-	exit->addresses.source = ((const struct frame_addresses *)link)->source;
-	exit->addresses.source_rest = ((const struct frame_addresses *)link)->source_rest;
-	exit->ifindex = link->ifindex;
-	exit->link = index;
-	p->link = index;
-	return true;
+	exit->next_hop = *(const volatile __u64 *)&p->backend->next_hop;
+	exit->link = exit->next_hop >> 48 & (SHUNT_MAX_LINKS - 1);
+	p->link = exit->link;
+	return exit->link;
 }
 
 stage bool find_exit(struct packet *p, struct exit *exit)
@@ -95,13 +84,34 @@ stage bool find_exit(struct packet *p, struct exit *exit)
 	return likely(known_exit(p, exit)) || exit_by_fib(p, exit);
 }
 
+stage struct frame_addresses exit_addresses(const struct exit *exit)
+{
+	const struct frame_addresses *link = (const void *)&direct.links[exit->link];
+
+	if (unlikely(!exit->link))
+		return exit->fib->addresses;
+	return (struct frame_addresses){
+		.destination = exit->next_hop,
+		.destination_rest = exit->next_hop >> 32,
+		.source = link->source,
+		.source_rest = link->source_rest,
+	};
+}
+
+stage __u32 exit_ifindex(const struct exit *exit)
+{
+	return likely(exit->link) ? direct.links[exit->link].ifindex : exit->fib->ifindex;
+}
+
 stage int leave(const struct packet *p, const struct exit *exit)
 {
-	if (exit->ifindex == p->ctx->ingress_ifindex)
+	__u32 ifindex = exit_ifindex(exit);
+
+	if (ifindex == p->ctx->ingress_ifindex)
 		return XDP_TX;
 	if (exit->link && bpf_redirect_map(&tx_ports, exit->link, XDP_ABORTED) == XDP_REDIRECT)
 		return XDP_REDIRECT;
-	return bpf_redirect(exit->ifindex, 0);
+	return bpf_redirect(ifindex, 0);
 }
 
 #endif

@@ -15,12 +15,7 @@
 
 stage void write_ethernet(struct ethhdr *eth, const struct exit *exit)
 {
-	struct frame_addresses *addresses = (void *)eth;
-
-	addresses->destination = exit->addresses.destination;
-	addresses->destination_rest = exit->addresses.destination_rest;
-	addresses->source = exit->addresses.source;
-	addresses->source_rest = exit->addresses.source_rest;
+	*(struct frame_addresses *)eth = exit_addresses(exit);
 }
 
 /* What goes in front of the packet: an outer IP header and, for gue, a layer between the two. Worked out where it is needed. */

@@ -40,9 +40,10 @@ struct unusual {
 		__u16 fragment_len;      /* bytes */
 		__u16 quoted_l4_offset;  /* of an ICMP error: where the transport header is of the packet that it quotes */
 	};
-	__be32 fragment_id;
-	__u32 remembered_backend;        /* where the first fragment went */
-	__u32 group;                     /* see note_group() */
+	union {                          /* a later fragment: by the id it is found where the first one went */
+		__be32 fragment_id;
+		__u32 remembered_backend;
+	};
 };
 
 struct packet {
@@ -54,8 +55,8 @@ struct packet {
 	/* parse */
 	void *start, *end;               /* of the frame, as received */
 	struct shunt_addr source, destination;
+	__u32 ports;                     /* of source and destination, as they stand in the packet: join_ports() */
 	/* What is smaller than a register is masked again wherever it is used; of some the verifier would tell the ways apart else. */
-	__u32 source_port, destination_port; /* as they stand in the packet */
 	__u32 ip_len;                    /* length of the IP packet as its header says, bytes */
 	__u16 l4_offset;                 /* from the start of the frame */
 	__u32 frame_len;                 /* as received, bytes */
@@ -71,7 +72,7 @@ struct packet {
 			__u32 is_fragment : 1;   /* and not the whole of its datagram */
 			__u32 is_remembered : 1; /* a later fragment whose first one is known */
 			__u32 is_icmp_error : 1; /* addresses, ports and protocol are those of the client's flow it is about */
-			__u32 has_ports : 1;     /* they are known: of TCP or UDP, not truncated */
+			__u32 no_ports : 1;      /* they are not known: neither TCP nor UDP, or truncated */
 			__u32 starts_flow : 1;   /* TCP SYN without ACK, Initial packet of QUIC */
 			__u32 tcp_flags : 8;     /* as its header has them, TCP_FIN and so on; 0: not TCP */
 		};
@@ -81,6 +82,8 @@ struct packet {
 
 	/* service, slot, backend */
 	const struct shunt_service *service;
+	__u64 salt;                      /* of the service's flows, shunt_service_salt() */
+	__u32 likely_group;              /* the service's, as its bucket says: a guess */
 	__u32 named_backend;             /* by the server id in a connection id of QUIC; 0: none */
 	__u64 hash;                      /* of the flow */
 	__u32 slot_index;
@@ -103,13 +106,6 @@ static __always_inline int drop(struct packet *p, enum shunt_drop_reason reason)
 	return XDP_DROP;
 }
 
-/* For explain and trace; who only forwards need not know it any more. */
-stage void note_group(struct packet *p, __u32 group)
-{
-	if (p->dry || p->traced)
-		p->unusual->group = group;
-}
-
 static __always_inline void *frame_start(const struct packet *p)
 {
 	return (void *)(long)p->ctx->data;
@@ -118,6 +114,35 @@ static __always_inline void *frame_start(const struct packet *p)
 static __always_inline void *frame_end(const struct packet *p)
 {
 	return (void *)(long)p->ctx->data_end;
+}
+
+/* Both ports in a register, which they stay in from the packet to the hash; one alone is needed less often. */
+union ports {
+	struct {
+		__be16 source, destination;
+	};
+	__u32 word;
+};
+
+stage __u32 join_ports(__be16 source, __be16 destination)
+{
+	const union ports ports = {{source, destination}};
+
+	return ports.word;
+}
+
+stage __be16 source_port(const struct packet *p)
+{
+	const union ports ports = {.word = p->ports};
+
+	return ports.source;
+}
+
+stage __be16 destination_port(const struct packet *p)
+{
+	const union ports ports = {.word = p->ports};
+
+	return ports.destination;
 }
 
 /* Where the IP header is, from the start of the frame. */
@@ -138,7 +163,7 @@ stage __u32 is_zero(__u32 number)
 /* One branch for all that few packets have. */
 stage bool is_unusual(const struct packet *p)
 {
-	const struct packet any = {.fault = 0xff, .icmp_type = 0xff, .is_fragment = 1};
+	const struct packet any = {.fault = 0xff, .icmp_type = 0xff, .is_fragment = 1, .no_ports = 1};
 
 	return unlikely(p->facts & any.facts);
 }
@@ -148,13 +173,18 @@ stage bool is_unusual(const struct packet *p)
  * with what it knows on that way; where the facts differ it goes through all the rest again, and ways multiply from stage to
  * stage. A number that it does not know, put in and taken out again, makes it forget: ways that meet here become one.
  */
+stage __u32 forget(const struct packet *p, __u32 number)
+{
+	__u32 any = p->frame_len;
+
+	number ^= any;
+	barrier_var(number);
+	return number ^ any;
+}
+
 stage void join_ways(struct packet *p)
 {
-	__u32 facts = p->facts, any = p->frame_len;
-
-	facts ^= any;
-	barrier_var(facts);
-	p->facts = facts ^ any;
+	p->facts = forget(p, p->facts);
 }
 
 #endif

@@ -17,6 +17,7 @@
 #define IPV4_WITHOUT_OPTIONS 0x45 /* version and words of the header: its first byte */
 #define IPV4_WORDS_MIN 5
 #define IPV4_WORDS_MAX 15
+#define PLAIN_MIN_LEN (ETH_HLEN + sizeof(struct ipv6hdr)) /* which is as long as IPv4 and TCP */
 #define ICMP_MIN_LEN 8 /* RFC 792, 4443: every message has as much */
 
 /* One branch for all: before each the compiler writes to the stack what it knows of the packet by then. */
@@ -70,11 +71,10 @@ stage bool parse_tcp(struct packet *p, __u32 l4_len)
 		return false;
 	}
 	flags = ((const __u8 *)tcp)[TCP_FLAGS_AT];
-	p->source_port = tcp->source;
-	p->destination_port = tcp->dest;
+	p->ports = *(const __u32 *)tcp;
 	p->starts_flow = is_zero((flags & (TCP_SYN | TCP_ACK)) ^ TCP_SYN);
 	p->tcp_flags = flags;
-	p->has_ports = true;
+	p->no_ports = false;
 	if (unlikely(!tcp_flags_are_possible(flags))) {
 		p->fault = SHUNT_DROP_TCP_FLAGS;
 		return false;
@@ -92,9 +92,8 @@ stage bool parse_udp(struct packet *p, __u32 l4_len)
 		too_short(p);
 		return false;
 	}
-	p->source_port = udp->source;
-	p->destination_port = udp->dest;
-	p->has_ports = true;
+	p->ports = *(const __u32 *)udp;
+	p->no_ports = false;
 	return true;
 }
 
@@ -248,12 +247,12 @@ stage bool has_transport(const struct packet *p)
 	       !(p->is_fragment && p->unusual->fragment_offset);
 }
 
-/* The type of the frame; false: there is not as much as an Ethernet header. */
-stage bool parse_ethernet(struct packet *p)
+/* The type of the frame; false: there are not as many bytes as it is to have at the least. */
+stage bool parse_ethernet(struct packet *p, __u32 min_len)
 {
 	p->start = frame_start(p);
 	p->end = frame_end(p);
-	if (p->start + ETH_HLEN > p->end)
+	if (p->start + min_len > p->end)
 		return false;
 	p->frame_len = p->end - p->start;
 	p->family = bpf_ntohs(*(__be16 *)(p->start + ETHERNET_ADDRESSES_LEN));
@@ -272,21 +271,24 @@ stage bool parse_plain_ports(struct packet *p)
 }
 
 /*
- * Nearly every packet is of this kind: TCP or UDP behind a header without options, whole, without tags, nothing wrong with it.
- * All places are constants then. Of any other what was noted so far does not count.
+ * Nearly every packet is of this kind: TCP or UDP behind a header without options, whole, without tags, nothing wrong with it,
+ * and of PLAIN_MIN_LEN, which all have by Ethernet's padding. All places are constants then. Of any other what was noted so far
+ * does not count.
  */
 stage bool parse_plain(struct packet *p)
 {
 	const struct ipv6hdr *ipv6 = p->start + ETH_HLEN;
 	const struct iphdr *ipv4 = p->start + ETH_HLEN;
+	__u32 family = p->family;
 
-	if (p->family == ETH_P_IP) {
-		if ((void *)(ipv4 + 1) > p->end || *(const __u8 *)ipv4 != IPV4_WITHOUT_OPTIONS)
+	barrier_var(family); /* or the compiler carries on a constant of each way, in place of the one number */
+	if (family == ETH_P_IP) {
+		if (*(const __u8 *)ipv4 != IPV4_WITHOUT_OPTIONS)
 			return false;
 		read_ipv4(p, ipv4, sizeof(*ipv4));
 		return is_plain_ipv4(p, ipv4) && parse_plain_ports(p);
 	}
-	if (p->family != ETH_P_IPV6 || (void *)(ipv6 + 1) > p->end)
+	if (family != ETH_P_IPV6)
 		return false;
 	read_ipv6(p, ipv6);
 	return is_plain_ipv6(p, ipv6) && !shunt_addr_is_ipv4(&p->destination) && parse_plain_ports(p);
@@ -334,7 +336,7 @@ __noinline int parse_headers(struct xdp_md *ctx, struct headers *ret)
 		return XDP_ABORTED;
 	ret->unusual = (struct unusual){};
 	p.unusual = &ret->unusual;
-	if (!parse_ethernet(&p))
+	if (!parse_ethernet(&p, ETH_HLEN))
 		return XDP_PASS;
 	if (is_vlan(p.family))
 		parse_tags(&p);
@@ -386,9 +388,11 @@ static __always_inline int parse_slowly(struct packet *p)
 
 	if (verdict || !found)
 		return verdict;
+	parse_ethernet(p, ETH_HLEN);
 	take_headers(p, found);
 	if (p->family == ETH_P_IPV6 && has_transport(p) && is_extension(p->protocol))
 		parse_extensions(p);
+	p->no_ports = true;
 	join_ways(p);
 	if (has_transport(p))
 		parse_transport(p);
@@ -397,13 +401,10 @@ static __always_inline int parse_slowly(struct packet *p)
 
 stage int parse(struct packet *p)
 {
-	struct packet plain;
+	struct packet plain = *p;
 	int verdict;
 
-	if (!parse_ethernet(p))
-		return XDP_PASS;
-	plain = *p;
-	if (likely(parse_plain(&plain)))
+	if (likely(parse_ethernet(&plain, PLAIN_MIN_LEN) && parse_plain(&plain)))
 		*p = plain;
 	else if ((verdict = parse_slowly(p)))
 		return verdict;

@@ -38,32 +38,47 @@ __noinline int find_prefix(struct shunt_prefix_key *key)
 	return true;
 }
 
+/* Where the service is with the key's address and protocol, if there is one. */
+stage __u32 key_line(const struct shunt_prefix_key *key, __be16 port, __u8 prefix)
+{
+	__u64 hash = shunt_prefix_hash(cfg.hash_key, &key->address, port, key->protocol, prefix);
+
+	return shunt_service_line(hash, service_bucket(hash).seed);
+}
+
 /*
  * The line of the service that takes the key's address though none has address and port: one for every port of it, else one
  * for the longest prefix. -1: none. Global for the verifier's sake: what comes after is judged once for all these ways.
  */
 __noinline int line_otherwise(struct shunt_prefix_key *key)
 {
+	int line;
+
 	if (!key)
 		return -1;
-	if (feature(ANY_PORT) && service_line(&key->address, 0, key->protocol, 0))
-		return line_number(&key->address, 0, key->protocol, 0);
-	if (!find_prefix(key) || !service_line(&key->address, key->port, key->protocol, key->prefixlen))
+	line = key_line(key, 0, 0);
+	if (feature(ANY_PORT) && service_line(line, &key->address, 0, key->protocol, 0))
+		return line;
+	if (!find_prefix(key))
 		return -1;
-	return line_number(&key->address, key->port, key->protocol, key->prefixlen);
+	line = key_line(key, key->port, key->prefixlen);
+	return service_line(line, &key->address, key->port, key->protocol, key->prefixlen) ? line : -1;
 }
 
-stage const struct shunt_service *service_otherwise(const struct packet *p)
+stage const struct shunt_service *service_otherwise(struct packet *p)
 {
 	struct shunt_prefix_key key = {
-		.port = p->destination_port,
+		.port = destination_port(p),
 		.protocol = p->protocol,
 		.is_ipv4 = p->family == ETH_P_IP,
 		.address = p->destination,
 	};
 	int line = line_otherwise(&key);
+	const struct shunt_service *service = line < 0 ? NULL : bpf_map_lookup_elem(&services, &line);
 
-	return line < 0 ? NULL : bpf_map_lookup_elem(&services, &line);
+	if (service)
+		p->salt = shunt_service_salt(cfg.hash_key, &service->key);
+	return service;
 }
 
 stage bool has_prefix(const struct packet *p)

@@ -95,8 +95,7 @@ stage bool read_packet(struct __sk_buff *skb, struct packet *p)
 	if ((p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP) ||
 	    bpf_skb_load_bytes(skb, p->l4_offset, port, sizeof(port)))
 		return false;
-	p->source_port = port[0];
-	p->destination_port = port[1];
+	p->ports = join_ports(port[0], port[1]);
 	return true;
 }
 
@@ -179,8 +178,8 @@ stage void remember(const struct packet *p, const struct shunt_probe_path *path)
 	const struct shunt_probe_flow flow = {
 		.service = path->service.key.address,
 		.local = p->source,
-		.service_port = p->destination_port,
-		.local_port = p->source_port,
+		.service_port = destination_port(p),
+		.local_port = source_port(p),
 		.protocol = p->protocol,
 	};
 
@@ -224,7 +223,7 @@ stage long put_outer(struct __sk_buff *skb, const struct packet *p)
  */
 stage int leave_as_traffic(struct __sk_buff *skb, struct packet *p, const struct shunt_probe_path *path)
 {
-	struct exit exit;
+	struct exit exit = {};
 	struct ethhdr eth __attribute__((aligned(4)));
 
 	skb->mark = 0;
@@ -237,7 +236,7 @@ stage int leave_as_traffic(struct __sk_buff *skb, struct packet *p, const struct
 	write_ethernet(&eth, &exit);
 	if (bpf_skb_store_bytes(skb, 0, &eth, offsetof(struct ethhdr, h_proto), 0))
 		return TC_ACT_SHOT;
-	return exit.ifindex == skb->ifindex ? TC_ACT_OK : bpf_redirect(exit.ifindex, 0);
+	return exit_ifindex(&exit) == skb->ifindex ? TC_ACT_OK : bpf_redirect(exit_ifindex(&exit), 0);
 }
 
 stage long readdress(struct __sk_buff *skb, struct packet *p, const struct shunt_probe_path *path)
@@ -272,6 +271,7 @@ int probe_egress(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	if (kind == SHUNT_PROBE_PADDED && pad(skb, &p, path->largest))
 		return TC_ACT_SHOT;
+	p.salt = shunt_service_salt(cfg.hash_key, &path->service.key);
 	p.hash = flow_hash(&p);
 	if ((path->service.forward == SHUNT_FORWARD_IPIP || path->service.forward == SHUNT_FORWARD_GUE) && put_outer(skb, &p))
 		return TC_ACT_SHOT;
@@ -291,8 +291,8 @@ int probe_ingress(struct __sk_buff *skb)
 	flow = (struct shunt_probe_flow){
 		.service = p.source,
 		.local = p.destination,
-		.service_port = p.source_port,
-		.local_port = p.destination_port,
+		.service_port = source_port(&p),
+		.local_port = destination_port(&p),
 		.protocol = p.protocol,
 	};
 	found = bpf_map_lookup_elem(&probe_flows, &flow);

@@ -9,6 +9,7 @@
 #include <shunt/hash.h>
 
 #include "answer.h"
+#include "note.h"
 #include "packet.h"
 #include "sanity.h"
 
@@ -20,17 +21,20 @@ stage bool key_equals(const struct shunt_service_key *key, const struct shunt_ad
 	       *(const shunt_addr_halves *)&key->port == shunt_key_word(port, protocol, prefix);
 }
 
-/* Where the service with this key is, if there is one. */
-stage __u32 line_number(const struct shunt_addr *address, __be16 port, __u8 protocol, __u8 prefix)
+/* Of the service with the key of this hash, if there is one. */
+stage struct shunt_key_bucket service_bucket(__u64 hash)
 {
-	__u64 hash = shunt_prefix_hash(cfg.hash_key, address, port, protocol, prefix);
+	__u32 word = *(const volatile __u32 *)&direct.service_buckets[shunt_service_bucket(hash)];
+	struct shunt_key_bucket bucket;
 
-	return shunt_service_line(hash, *(const volatile __u32 *)&direct.service_seeds[shunt_service_bucket(hash)]);
+	__builtin_memcpy(&bucket, &word, sizeof(bucket));
+	return bucket;
 }
 
-stage const struct shunt_service *service_line(const struct shunt_addr *address, __be16 port, __u8 protocol, __u8 prefix)
+/* The service in that line, when it has the key. */
+stage const struct shunt_service *service_line(__u32 line, const struct shunt_addr *address, __be16 port, __u8 protocol,
+					       __u8 prefix)
 {
-	__u32 line = line_number(address, port, protocol, prefix);
 	const struct shunt_service *service = bpf_map_lookup_elem(&services, &line);
 
 	return service && key_equals(&service->key, address, port, protocol, prefix) ? service : NULL;
@@ -38,13 +42,22 @@ stage const struct shunt_service *service_line(const struct shunt_addr *address,
 
 #include "prefix.h"
 
-stage const struct shunt_service *service_lookup(const struct packet *p, __be16 port, __u8 protocol)
+/*
+ * Besides the service, what is known of it before its line has come from memory: the salt, which is of the key, and the group
+ * that it has in all likelihood.
+ */
+stage const struct shunt_service *service_lookup(struct packet *p, __be16 port, __u8 protocol)
 {
-	return service_line(&p->destination, port, protocol, 0);
+	__u64 hash = shunt_service_hash(cfg.hash_key, &p->destination, port, protocol);
+	struct shunt_key_bucket bucket = service_bucket(hash);
+
+	p->salt = hash;
+	p->likely_group = bucket.hint;
+	return service_line(shunt_service_line(hash, bucket.seed), &p->destination, port, protocol, 0);
 }
 
 /* Every service's address or prefix has an entry of its own, by which echo requests and what has no ports are recognised. */
-stage bool is_service_address(const struct packet *p)
+stage bool is_service_address(struct packet *p)
 {
 	return service_lookup(p, 0, p->family == ETH_P_IP ? IPPROTO_ICMP : IPPROTO_ICMPV6) ||
 	       (feature(PREFIXES) && has_prefix(p));
@@ -52,8 +65,8 @@ stage bool is_service_address(const struct packet *p)
 
 stage int find_service(struct packet *p)
 {
-	if (likely(p->has_ports)) {
-		p->service = service_lookup(p, p->destination_port, p->protocol);
+	if (likely(!p->no_ports)) {
+		p->service = service_lookup(p, destination_port(p), p->protocol);
 		if (!p->service && feature(PREFIXES))
 			p->service = service_otherwise(p);
 		else if (!p->service && feature(ANY_PORT))

@@ -11,6 +11,7 @@
 #include "quic.h"
 #include "slot.h"
 #include "encap.h"
+#include "note.h"
 #include "trace.h"
 
 /* What passive detection goes by. */
@@ -77,10 +78,10 @@ stage int run_stages(struct packet *p)
 {
 	int verdict;
 
-	(verdict = parse(p)) || (verdict = find_flow(p)) || (verdict = find_service(p)) || (verdict = trace_flow(p)) ||
+	(verdict = parse(p)) || (verdict = find_flow(p)) || (verdict = find_service(p)) || (verdict = note_flow(p)) ||
 		(verdict = admit(p)) || (verdict = deny_client(p)) || (verdict = limit_flows(p)) ||
 		(verdict = answer_icmp(p)) || (verdict = follow_connection(p)) || (verdict = pick_backend(p)) ||
-		(verdict = trace_choice(p)) || (verdict = remember_fragment(p)) || (verdict = send_on(p));
+		(verdict = note_choice(p)) || (verdict = remember_fragment(p)) || (verdict = send_on(p));
 	return verdict;
 }
 
@@ -102,25 +103,21 @@ int xdp_explain(struct xdp_md *ctx)
 {
 	struct unusual unusual = {};
 	struct packet p = {.ctx = ctx, .dry = true, .unusual = in_memory(&unusual)};
-	__u32 verdict, first = 0;
-	struct shunt_explanation *answer = bpf_map_lookup_elem(&explanation, &first);
+	struct shunt_explanation *answer = notes(&p);
+	int verdict;
 
 	if (!answer)
 		return XDP_ABORTED;
 	p.unknown = answer->unknown;
+	__builtin_memset(answer, 0, sizeof(*answer)); /* in place: Linux 6.1's stack is used up */
 	verdict = run_stages(&p);
-	*answer = (struct shunt_explanation){
-		.verdict = verdict,
-		.reason = p.reason,
-		.service = p.service ? p.service->id : 0,
-		.group = unusual.group,
-		.slot = p.slot_index,
-		.word = p.slot,
-		.backend = p.backend_id,
-		.choice = p.choice,
-		.forward = p.service ? p.service->forward : 0,
-		.link = p.link,
-	};
+	note_choice(&p); /* also of what has no backend */
+	answer = notes(&p);
+	if (!answer)
+		return XDP_ABORTED;
+	answer->verdict = verdict;
+	answer->reason = p.reason;
+	answer->link = p.link;
 	return verdict;
 }
 
@@ -137,7 +134,7 @@ int xdp_shunt_trace(struct xdp_md *ctx)
 	if (p.service && p.backend && verdict != XDP_DROP)
 		count(&p);
 	if (p.service)
-		trace_end(ctx, verdict, p.reason, unusual.group);
+		trace_end(ctx, verdict, p.reason);
 	return verdict;
 }
 

@@ -8,6 +8,7 @@
 #include "extensions.h"
 #include "flow.h"
 #include "flow_hash.h"
+#include "note.h"
 #include "sanity.h"
 
 /* Only TCP and QUIC say where a flow begins; other protocols move with their slot unless the service asks for more. */
@@ -90,6 +91,7 @@ stage int pick_unsettled(struct packet *p, const struct shunt_group *group, __u3
 	p->choice = pick.choice;
 	p->slot_index = pick.slot_index;
 	p->slot = pick.slot;
+	note_slot(p);
 	return p->backend ? SHUNT_NEXT : drop(p, SHUNT_DROP_INTERNAL);
 }
 
@@ -99,11 +101,23 @@ stage bool is_named_elsewhere(const struct packet *p)
 	return feature(QUIC) && p->named_backend && p->named_backend != p->slot.now;
 }
 
+/*
+ * The group, which is nearly always the one that the service's bucket says. By the branch the processor goes on with that one,
+ * while the service's line, which says it for certain, is still on its way from memory.
+ */
+stage __u32 expect_likely_group(const struct packet *p, __u32 group)
+{
+	__u32 likely = p->likely_group;
+
+	barrier_var(likely); /* or the compiler knows them equal and takes the one that comes late */
+	return likely(likely == group) ? p->likely_group : group;
+}
+
 stage int pick_backend(struct packet *p)
 {
 	struct placement placement = placement_of(p);
-	const struct shunt_group *group = bpf_map_lookup_elem(&groups, &placement.group);
-	__u32 table;
+	__u32 group_id = expect_likely_group(p, placement.group), table;
+	const struct shunt_group *group = bpf_map_lookup_elem(&groups, &group_id);
 
 	note_group(p, placement.group);
 	if (unlikely(!group))
@@ -112,6 +126,7 @@ stage int pick_backend(struct packet *p)
 	p->hash = flow_hash(p);
 	p->slot_index = shunt_slot_index((__u32)p->hash, cfg.table_size); /* that of its fingerprint */
 	p->slot = slot_read(table, p->slot_index);
+	note_slot(p);
 
 	if (unlikely(p->is_remembered) && backend_is_alive(backend_lookup(p->unusual->remembered_backend))) {
 		p->backend_id = p->unusual->remembered_backend;

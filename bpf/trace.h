@@ -33,6 +33,7 @@ __noinline int trace_begin(struct xdp_md *ctx)
 	if (!control || !scratch)
 		return 0;
 	scratch->event.before_length = 0;
+	__builtin_memset(&scratch->event.what, 0, sizeof(scratch->event.what)); /* in place: Linux 6.1's stack is used up */
 	if (now > control->until_ns)
 		return 0; /* the controller is gone: nobody reads */
 	if (scratch->due_ns > now + control->burst_ns) {
@@ -45,44 +46,8 @@ __noinline int trace_begin(struct xdp_md *ctx)
 	return 0;
 }
 
-/* Notes whose packet it is, as soon as that is known: nothing of it need be carried on. Where more is noted more ways must join. */
-stage int trace_flow(struct packet *p)
-{
-	struct shunt_trace_scratch *scratch;
-	__u32 first = 0;
-
-	if (p->dry || p->traced)
-		join_ways(p);
-	if (!p->traced || !p->service || !(scratch = bpf_map_lookup_elem(&trace_scratch, &first)))
-		return SHUNT_NEXT;
-	scratch->event.source = p->source;
-	scratch->event.destination = p->destination;
-	scratch->event.source_port = p->source_port;
-	scratch->event.destination_port = p->destination_port;
-	scratch->event.protocol = p->protocol;
-	__builtin_memset(&scratch->event.what, 0, sizeof(scratch->event.what)); /* in place: Linux 6.1's stack is used up */
-	scratch->event.what.service = p->service->id;
-	scratch->event.what.forward = p->service->forward;
-	return SHUNT_NEXT;
-}
-
-/* The same of the choice. A packet that is dropped before has none. */
-stage int trace_choice(const struct packet *p)
-{
-	struct shunt_trace_scratch *scratch;
-	__u32 first = 0;
-
-	if (!p->traced || !(scratch = bpf_map_lookup_elem(&trace_scratch, &first)))
-		return SHUNT_NEXT;
-	scratch->event.what.slot = p->slot_index;
-	scratch->event.what.word = p->slot;
-	scratch->event.what.backend = p->backend_id;
-	scratch->event.what.choice = p->choice;
-	return SHUNT_NEXT;
-}
-
 /* Hands it over, with what the stages have written into the scratch. */
-__noinline int trace_end(struct xdp_md *ctx, __u32 verdict, __u32 reason, __u32 group)
+__noinline int trace_end(struct xdp_md *ctx, __u32 verdict, __u32 reason)
 {
 	__u32 first = 0;
 	struct shunt_trace_control *control = bpf_map_lookup_elem(&trace_control, &first);
@@ -94,7 +59,6 @@ __noinline int trace_end(struct xdp_md *ctx, __u32 verdict, __u32 reason, __u32 
 	event = &scratch->event;
 	event->what.verdict = verdict;
 	event->what.reason = reason;
-	event->what.group = group;
 	if (!shunt_trace_wanted(&control->filter, event))
 		return 0;
 	if (scratch->over_rate) {

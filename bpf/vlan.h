@@ -31,22 +31,19 @@ static __always_inline void parse_tags(struct packet *p)
 	}
 }
 
-/* The type of what the frame carries, behind its tags. */
-stage __be16 *frame_type(const struct packet *p)
-{
-	return frame_start(p) + ETHERNET_ADDRESSES_LEN + p->tags * sizeof(struct vlan_tag);
-}
-
-/* The tags behind the Ethernet addresses of a frame that has a new beginning; room for two was checked. */
-stage void write_tags(const struct packet *p, struct ethhdr *eth)
+/* Puts the packet's tags behind the Ethernet addresses of a frame that has a new beginning. Where the type goes; NULL: no room. */
+stage __be16 *write_tags(const struct packet *p, struct ethhdr *eth)
 {
 	struct vlan_tag *tag = (void *)eth + ETHERNET_ADDRESSES_LEN;
 
 	if (likely(!p->tags))
-		return;
+		return (void *)tag;
+	if ((void *)(tag + VLAN_TAGS_MAX) > frame_end(p))
+		return NULL;
 	tag[0] = p->unusual->tag[0];
 	if (p->tags > 1)
 		tag[1] = p->unusual->tag[1];
+	return (void *)(tag + p->tags);
 }
 
 #endif

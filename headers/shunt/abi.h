@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define SHUNT_ABI_VERSION 9
+#define SHUNT_ABI_VERSION 10
 
 #define SHUNT_MAX_SERVICES 8192      /* service ids are 1 … MAX-1 */
 #define SHUNT_MAX_GROUPS 4096
@@ -32,6 +32,12 @@ struct shunt_addr {
 } __attribute__((aligned(8)));
 
 /* ---- services: an array of lines, placed by hash and displace (hash.h) ---- */
+
+/* Of keys. Changes by one store. */
+struct shunt_key_bucket {
+	__u16 seed;                  /* displacement of its keys */
+	__u16 hint;                  /* of services: the group of one of them, see bpf/service.h */
+} __attribute__((aligned(4)));
 
 struct shunt_service_key {
 	struct shunt_addr address;
@@ -86,7 +92,6 @@ enum shunt_scheduler {
 
 struct shunt_service {
 	struct shunt_service_key key;
-	__u64 salt;                  /* sets apart the flow hashes of services; from key and hash_seed only */
 	__u32 id;                    /* index into service_stats */
 	__u32 group;                 /* index into groups; with was_group and group_state a placement, see below */
 	__u32 flags;                 /* enum shunt_service_flags */
@@ -99,7 +104,7 @@ struct shunt_service {
 	__u8 server_id_offset;       /* QUIC: where in the connection id the server's is, bytes */
 	__u8 server_id_len;          /* bytes, at most SHUNT_SERVER_ID_MAX; 0: there is none */
 	__u8 flow_class;             /* whose share of the flow table its flows are in, below SHUNT_FLOW_CLASSES */
-	__u64 reserved;
+	__u64 reserved[2];
 };
 
 /*
@@ -113,10 +118,10 @@ struct shunt_client_group {
 
 /* ---- answers: which service a nat backend answers for; lines as of services ---- */
 
-/* Displacements of the keys of two buckets: an array map rounds its elements up to 8 bytes. */
-#define SHUNT_ANSWER_SEEDS_PER_LINE 2
+/* Two buckets: an array map rounds its elements up to 8 bytes. */
+#define SHUNT_ANSWER_BUCKETS_PER_LINE 2
 struct shunt_answer_seeds {
-	__u32 seed[SHUNT_ANSWER_SEEDS_PER_LINE];
+	struct shunt_key_bucket bucket[SHUNT_ANSWER_BUCKETS_PER_LINE];
 };
 
 struct shunt_answer {
@@ -314,7 +319,7 @@ struct shunt_client_line {
 /* ---- what packets read at an address that is in the code: of a fixed size, so that nothing need be looked up ---- */
 
 struct shunt_direct {
-	__u32 service_seeds[SHUNT_SERVICE_BUCKETS]; /* displacements of the keys of each bucket of services */
+	struct shunt_key_bucket service_buckets[SHUNT_SERVICE_BUCKETS];
 	struct shunt_link links[SHUNT_MAX_LINKS];
 	__u32 crowded;               /* classes of flows with more than their share of the table while it is full: bits. They make room */
 } __attribute__((aligned(64)));

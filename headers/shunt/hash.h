@@ -21,7 +21,7 @@ static inline __attribute__((always_inline)) __u64 shunt_mix64(__u64 x)
 	return x;
 }
 
-/* The keys of shunt_hash3 from the operator's hash_seed: splitmix64 (Steele, Lea and Flood, OOPSLA 2014), made odd. */
+/* The keys of shunt_multilinear() from the operator's hash_seed: splitmix64 (Steele, Lea and Flood, OOPSLA 2014), made odd. */
 static inline void shunt_hash_keys(__u64 hash_seed, __u64 ret_key[4])
 {
 	for (int i = 0; i < 4; i++)
@@ -31,11 +31,6 @@ static inline void shunt_hash_keys(__u64 hash_seed, __u64 ret_key[4])
 static inline __attribute__((always_inline)) __u64 shunt_multilinear(const volatile __u64 key[4], __u64 a, __u64 b, __u64 c)
 {
 	return key[0] + a * key[1] + b * key[2] + c * key[3];
-}
-
-static inline __attribute__((always_inline)) __u64 shunt_hash3(const volatile __u64 key[4], __u64 a, __u64 b, __u64 c)
-{
-	return shunt_mix64(shunt_multilinear(key, a, b, c));
 }
 
 /* As an array of these: of an array of bytes the compiler loads every byte for itself, since it need not be aligned. */
@@ -86,15 +81,6 @@ static inline __attribute__((always_inline)) __u64 shunt_key_word(__be16 port, _
 	return key.word;
 }
 
-/* Sets apart the flow hashes of services. */
-static inline __u64 shunt_service_salt(const volatile __u64 key[4], const struct shunt_service_key *service)
-{
-	__u64 rest = (__u64)service->port << 8 | service->protocol | 1ULL << 32 | (__u64)service->prefix << 40;
-
-	return shunt_mix64(shunt_hash3(key, shunt_addr_half(&service->address, 0), shunt_addr_half(&service->address, 1), rest) ^
-			   0x5e7f1ce5a17ULL);
-}
-
 /* Of a key that the controller places: one round of a finalizer, since keys need not be spread evenly and packets wait. */
 static inline __attribute__((always_inline)) __u64 shunt_placed_hash(const volatile __u64 key[4], __u64 a, __u64 b, __u64 c)
 {
@@ -121,6 +107,16 @@ static inline __attribute__((always_inline)) __u64 shunt_service_hash(const vola
 	return shunt_prefix_hash(key, address, port, protocol, 0);
 }
 
+/*
+ * Sets apart the flow hashes of services: the very hash by which a packet finds its service, so that where the flow goes is
+ * worked out while the service's line is still on its way from memory.
+ */
+static inline __attribute__((always_inline)) __u64 shunt_service_salt(const volatile __u64 key[4],
+								      const struct shunt_service_key *service)
+{
+	return shunt_prefix_hash(key, &service->address, service->port, service->protocol, service->prefix);
+}
+
 /* Of a number of buckets or lines that is a power of two; services and answers have their own. */
 static inline __attribute__((always_inline)) __u32 shunt_bucket(__u64 hash, __u32 buckets)
 {
@@ -145,12 +141,15 @@ static inline __attribute__((always_inline)) __u32 shunt_service_line(__u64 hash
 
 /* ---- flows ---- */
 
-/* `ports` is source << 16 | destination, network byte order each; 0 when the service hashes the source address alone. */
+/*
+ * `ports` are those of source and destination as they stand in a packet, in one word; 0 when the service hashes the source address alone. The salt
+ * is added last: it takes longest to be known.
+ */
 static inline __attribute__((always_inline)) __u64 shunt_flow_hash(const volatile __u64 key[4],
 								   const struct shunt_addr *source, __u32 ports,
 								   __u64 salt)
 {
-	return shunt_hash3(key, shunt_addr_half(source, 0), shunt_addr_half(source, 1), salt ^ ports);
+	return shunt_mix64(shunt_multilinear(key, shunt_addr_half(source, 0), shunt_addr_half(source, 1), ports) + salt);
 }
 
 /* Flows to several addresses of one service differ by their destination: it becomes part of the salt. */

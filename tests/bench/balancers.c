@@ -120,7 +120,6 @@ static void append_service(struct fixture *f, struct shunt_service_key key, enum
 
 	*service = (struct shunt_service){
 		.key = key,
-		.salt = datapath_service_salt(f->datapath, &key),
 		.id = f->n_services,
 		.group = fixture_group(f, group + 1),
 		.forward = SHUNT_FORWARD_IPIP,

@@ -80,7 +80,7 @@ __noinline int connection(__u64 source_high, __u64 source_low, __u64 high, __u64
 stage __u32 connection_of(const struct packet *p, __u32 backend)
 {
 	union connection_end end = {
-		.ports = (__u32)p->source_port << 16 | p->destination_port,
+		.ports = p->ports,
 		.protocol = p->protocol,
 		.backend = backend,
 	};

@@ -16,6 +16,7 @@
 #include <shunt/hash.h>
 
 #include "../lib/fixture.h"
+#include "datapath/internal.h"
 #include "net/address.h"
 
 enum { MANY = 4096, STEPS = 12 };
@@ -27,7 +28,7 @@ static uint64_t next_random(void)
 	return shunt_mix64(seed += 0x9e3779b97f4a7c15ULL);
 }
 
-static struct shunt_service random_service(struct fixture *f, uint32_t id)
+static struct shunt_service random_service(uint32_t id)
 {
 	uint64_t r = next_random();
 	struct shunt_service service = {.id = id, .key = {.protocol = r & 1 ? IPPROTO_TCP : IPPROTO_UDP, .used = 1}};
@@ -40,7 +41,6 @@ static struct shunt_service random_service(struct fixture *f, uint32_t id)
 		memcpy(byte + 10, (uint8_t[]){0xff, 0xff, 198, 18 + (r >> 8 & 1), r >> 16, r >> 24}, 6);
 	}
 	service.key.port = htons(r >> 40 & 0xffff ?: 80);
-	service.salt = datapath_service_salt(f->datapath, &service.key);
 	service.forward = SHUNT_FORWARD_L2;
 	return service;
 }
@@ -78,13 +78,13 @@ static void publish_group(struct fixture *f)
 	fixture_slots(f, fixture_group(f, 1), settled(backend));
 }
 
-static struct shunt_service *random_services(struct fixture *f, size_t n)
+static struct shunt_service *random_services(size_t n)
 {
 	struct shunt_service *services = calloc(n, sizeof(*services));
 
 	assert_non_null(services);
 	for (size_t i = 0; i < n; i++)
-		services[i] = random_service(f, i + 1);
+		services[i] = random_service(i + 1);
 	return services;
 }
 
@@ -94,7 +94,7 @@ static void every_one_of_4096_services_is_found_and_counted_as_itself(void **sta
 	struct shunt_service *services;
 
 	publish_group(f);
-	services = random_services(f, MANY);
+	services = random_services(MANY);
 	set(f, services, MANY);
 	must_be_found(f, services, MANY);
 	for (uint32_t i = 0; i < MANY; i++) {
@@ -114,7 +114,7 @@ static void the_most_services_there_can_be_are_placed_and_all_changed_at_once(vo
 	struct shunt_service *services;
 
 	publish_group(f);
-	services = random_services(f, most);
+	services = random_services(most);
 	set(f, services, most);
 	must_be_found(f, services, most);
 	for (size_t i = 0; i < most; i++)
@@ -131,7 +131,7 @@ static void services_come_change_and_go_and_the_others_stay_found(void **state)
 	size_t n = 1000;
 
 	publish_group(f);
-	services = random_services(f, MANY);
+	services = random_services(MANY);
 	for (int step = 0; step < STEPS; step++) {
 		for (size_t i = 0; i < N(gone); i++) { /* a hundred go, others move into their place */
 			size_t at = next_random() % n;
@@ -140,7 +140,7 @@ static void services_come_change_and_go_and_the_others_stay_found(void **state)
 			services[at] = services[--n];
 		}
 		for (size_t i = 0; i < 150; i++, n++)
-			services[n] = random_service(f, n + 1);
+			services[n] = random_service(n + 1);
 		for (size_t i = 0; i < 50; i++)
 			services[next_random() % n].flags ^= SHUNT_SERVICE_TRACK_NEVER;
 		set(f, services, n);
@@ -154,6 +154,46 @@ static void services_come_change_and_go_and_the_others_stay_found(void **state)
 	set(f, NULL, 0);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(fixture_run_quietly(f, packet_for(&services[i])), XDP_PASS);
+	free(services);
+}
+
+/* What a bucket says of the group is a guess, which follows the service and is never believed. */
+static void a_wrong_guess_of_the_group_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	const struct shunt_service_key key = service_key(IPPROTO_TCP, "192.0.2.10:80");
+	const struct lines *lines = &f->datapath->services;
+	const struct shunt_key_bucket *bucket = &lines->buckets[shunt_service_bucket(lines_hash(lines, &key))];
+	const uint16_t groups[2] = {fixture_group(f, 1), fixture_group(f, 2)}, wrong[] = {groups[0], 77, 0xffff};
+	const uint32_t backends[2] = {fixture_backend(f, "10.0.1.1", LINK_IN), fixture_backend(f, "10.0.1.2", LINK_IN)};
+	const struct frame *in = tcp("198.51.100.7:4000", "192.0.2.10:80", ACK);
+
+	for (size_t i = 0; i < N(groups); i++)
+		fixture_slots(f, groups[i], settled(backends[i]));
+	fixture_service(f, IPPROTO_TCP, "192.0.2.10:80", groups[1], SHUNT_FORWARD_L2, 0);
+	assert_int_equal(bucket->hint, groups[1]);
+	for (size_t i = 0; i < N(wrong); i++) {
+		lines->buckets[bucket - lines->buckets].hint = wrong[i];
+		assert_int_equal(backend_of(f, fixture_run(f, in).frame), backends[1]);
+	}
+	fixture_service(f, IPPROTO_TCP, "192.0.2.10:80", groups[0], SHUNT_FORWARD_L2, 0);
+	assert_int_equal(bucket->hint, groups[0]);
+	assert_int_equal(backend_of(f, fixture_run(f, in).frame), backends[0]);
+}
+
+static void services_stand_close_together(void **state)
+{
+	struct fixture *f = *state;
+	const struct lines *lines = &f->datapath->services;
+	struct shunt_service *services = random_services(MANY / 16);
+	size_t near = 0;
+
+	publish_group(f);
+	set(f, services, MANY / 16);
+	for (size_t i = 0; i < MANY / 16; i++)
+		near += (const uint8_t *)lines_find(lines, &services[i].key) < lines->start + (size_t)MANY / 8 * LINE_BYTES;
+	print_message("  %zu of %d in the first %d of %u lines\n", near, MANY / 16, MANY / 8, lines->n_lines);
+	assert_in_range(near, MANY / 16 * 9 / 10, MANY / 16);
 	free(services);
 }
 
@@ -186,7 +226,7 @@ static void no_packet_misses_its_service_while_others_change(void **state)
 	pthread_t thread;
 
 	publish_group(f);
-	services = random_services(f, MANY);
+	services = random_services(MANY);
 	set(f, services, MANY);
 	for (size_t i = 0; i < STAYING; i++)
 		sender.packets[i] = packet_for(&services[i]);
@@ -195,7 +235,7 @@ static void no_packet_misses_its_service_while_others_change(void **state)
 		for (size_t i = 0; i < 200; i++) { /* of the others; and a new flag for one that stays */
 			size_t at = STAYING + next_random() % (MANY - STAYING);
 
-			services[at] = random_service(f, at + 1);
+			services[at] = random_service(at + 1);
 		}
 		services[next_random() % STAYING].flags ^= SHUNT_SERVICE_TRACK_NEVER;
 		set(f, services, MANY);
@@ -231,6 +271,8 @@ int main(void)
 		test(every_one_of_4096_services_is_found_and_counted_as_itself),
 		test(the_most_services_there_can_be_are_placed_and_all_changed_at_once),
 		test(services_come_change_and_go_and_the_others_stay_found),
+		test(a_wrong_guess_of_the_group_changes_nothing),
+		test(services_stand_close_together),
 		test(no_packet_misses_its_service_while_others_change),
 		test(an_address_answers_echo_while_it_has_a_service),
 	};

@@ -75,7 +75,7 @@ static void compare(int verdict, const struct packet *p, const struct strict *s)
 	must(memcmp(p->source.byte, s->source, 16) == 0, "source", s);
 	must(memcmp(p->destination.byte, s->destination, 16) == 0, "destination", s);
 	must(p->tags == s->n_tags && l3_offset(p) == s->l3, "tags", s);
-	must(!(p->has_ports && s->refused) || at_fault(p), "what is refused has ports and no fault", s);
+	must(p->no_ports || !s->refused || at_fault(p), "what is refused has ports and no fault", s);
 	if (s->n_extensions || s->kind == STRICT_FRAGMENT)
 		return;
 	must((uint16_t)p->ip_len == (uint16_t)s->ip_len, "length", s);
@@ -84,14 +84,14 @@ static void compare(int verdict, const struct packet *p, const struct strict *s)
 		must(at_fault(p), "what is broken is no fault", s);
 		return;
 	}
-	must(p->has_ports == s->has_ports, "whether there are ports", s);
+	must(!p->no_ports == s->has_ports, "whether there are ports", s);
 	must(!s->refused || at_fault(p), "what is refused is no fault", s);
 	must(s->refused || s->suspicious || !at_fault(p), "a fault of what is right", s);
 	if (!s->has_ports)
 		return;
 	must(p->l4_offset == s->l4, "place of the transport header", s);
-	must(bpf_ntohs(p->source_port) == s->source_port, "source port", s);
-	must(bpf_ntohs(p->destination_port) == s->destination_port, "destination port", s);
+	must(bpf_ntohs(source_port(p)) == s->source_port, "source port", s);
+	must(bpf_ntohs(destination_port(p)) == s->destination_port, "destination port", s);
 	must(p->starts_flow == s->starts_flow, "whether it starts a flow", s);
 }
 

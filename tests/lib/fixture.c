@@ -204,7 +204,6 @@ static uint32_t add_service(struct fixture *f, struct shunt_service_key key, uin
 	}
 	*service = (struct shunt_service){
 		.key = key,
-		.salt = datapath_service_salt(f->datapath, &key),
 		.id = service->id,
 		.group = group,
 		.flags = flags,

@@ -70,9 +70,8 @@ uint64_t hash_of(const struct fixture *f, const struct frame *in, uint32_t servi
 {
 	const struct shunt_service *service = fixture_service_by_id(f, service_id);
 	const uint8_t *at = in->byte + ETHERNET_LEN, *l4 = in->byte + transport_offset(in);
-	uint16_t source_port, destination_port;
 	struct shunt_addr source, destination;
-	uint64_t salt = service->salt;
+	uint64_t salt = shunt_service_salt(f->datapath->cfg.hash_key, &service->key);
 	uint32_t ports;
 
 	if (at[0] >> 4 == 4)
@@ -83,9 +82,7 @@ uint64_t hash_of(const struct fixture *f, const struct frame *in, uint32_t servi
 		address_from_ipv4(at + 16, &destination);
 	else
 		address_from_ipv6(at + 24, &destination);
-	memcpy(&source_port, l4, 2);
-	memcpy(&destination_port, l4 + 2, 2);
-	ports = (uint32_t)source_port << 16 | destination_port;
+	memcpy(&ports, l4, sizeof(ports));
 	if (service->flags & SHUNT_SERVICE_SOURCE_IP)
 		ports = 0;
 	else if (service->key.prefix)

@@ -59,8 +59,14 @@ def mix64(x):  # MurmurHash3's fmix64
 KEY = [mix64(HASH_SEED + (i + 1) * 0x9e3779b97f4a7c15 & WORD) | 1 for i in range(4)]
 
 
-def hash3(a, b, c):  # multilinear
-    return mix64(KEY[0] + a * KEY[1] + b * KEY[2] + c * KEY[3] & WORD)
+def multilinear(a, b, c):
+    return KEY[0] + a * KEY[1] + b * KEY[2] + c * KEY[3] & WORD
+
+
+def placed_hash(a, b, c):
+    x = multilinear(a, b, c)
+    x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53 & WORD
+    return x ^ x >> 29
 
 
 def halves(address):
@@ -75,9 +81,8 @@ def swapped(port):  # network byte order in a little-endian machine
 
 
 def flow_hash(source, source_port, destination, port, protocol, service_port):
-    key = swapped(service_port) << 8 | protocol | 1 << 32
-    salt = mix64(hash3(*halves(destination), key) ^ 0x5e7f1ce5a17)
-    return hash3(*halves(source), salt ^ (swapped(source_port) << 16 | swapped(port)))
+    salt = placed_hash(*halves(destination), swapped(service_port) | protocol << 16 | 1 << 24)
+    return mix64(multilinear(*halves(source), swapped(port) << 16 | swapped(source_port)) + salt & WORD)
 
 
 # ---- frames ----

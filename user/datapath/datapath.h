@@ -71,7 +71,6 @@ int datapath_set_services(struct datapath *datapath, const struct shunt_service 
 uint32_t datapath_service_id(const struct datapath *datapath, const struct shunt_service_key *key);
 /* Its line, NULL: none. */
 const struct shunt_service *datapath_peek_service(const struct datapath *datapath, const struct shunt_service_key *key);
-uint64_t datapath_service_salt(const struct datapath *datapath, const struct shunt_service_key *key);
 
 /* The complete set of what nat backends answer for; of one key the first. Only with SHUNT_FEATURE_NAT is there room. */
 int datapath_set_answers(struct datapath *datapath, const struct shunt_answer *answers, size_t n);

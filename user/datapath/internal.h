@@ -115,6 +115,8 @@ int maps_open(struct datapath *datapath);
 void maps_close(struct datapath *datapath);
 
 int datapath_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3))); /* sets datapath_error, returns error */
+uint16_t service_hint(const void *line); /* of struct lines, as the next */
+bool service_is_echo(const void *line);
 /* The trie of prefixes: first what no service has any more goes, then lines change, then what is new comes. */
 int prefixes_remove_others(struct datapath *datapath, const struct shunt_service *services, size_t n);
 int prefixes_add(struct datapath *datapath, const struct shunt_service *services, size_t n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A bucket changes as a whole: its keys are written to lines nobody looks at, then the seed is switched, and the old lines
+ * A bucket changes as a whole: its keys are written to lines nobody looks at, then the bucket is switched, and the old lines
  * are cleared at the next change, when no packet reads them any more.
  */
 #include "datapath/lines.h"
@@ -14,7 +14,9 @@
 
 #include "datapath/internal.h"
 
-#define SEED_TRIES 4000000              /* 16 keys in one bucket, half of the lines taken: some 2^16 */
+#define SEED_TRIES 65536                /* all there are: room for 13 keys in one bucket, half of the lines taken */
+#define NEAR_TRIES 1024
+#define FEWEST_NEAR 64U
 #define NO_LINE UINT32_MAX
 
 static uint8_t *line_at(const struct lines *lines, uint32_t line)
@@ -44,7 +46,7 @@ static uint32_t line_of(const struct lines *lines, const struct shunt_service_ke
 
 const void *lines_find(const struct lines *lines, const struct shunt_service_key *key)
 {
-	uint32_t line = line_of(lines, key, lines->seeds[bucket_of(lines, key)]);
+	uint32_t line = line_of(lines, key, lines->buckets[bucket_of(lines, key)].seed);
 
 	return memcmp(key_at(lines, line), key, sizeof(*key)) ? NULL : line_at(lines, line);
 }
@@ -156,9 +158,17 @@ static bool bucket_is_as_wanted(const struct lines *lines, const struct present 
 	return have == n;
 }
 
-/* Whether under this seed every wanted key has a free line of its own, and no present key its present line. */
+static bool is_rare(const struct lines *lines, const struct wanted *wanted)
+{
+	return lines->is_rare && lines->is_rare(wanted->line);
+}
+
+/*
+ * Whether under this seed every wanted key has a free line of its own, among the first `near` ones unless it is rare, and no
+ * present key its present line.
+ */
 static bool seed_fits(const struct lines *lines, const struct present *present, uint32_t bucket,
-		      const struct wanted *wanted, size_t n, uint32_t seed)
+		      const struct wanted *wanted, size_t n, uint32_t near, uint32_t seed)
 {
 	for (uint32_t line = present->head[bucket]; line != NO_LINE; line = present->next[line])
 		if (line_of(lines, key_at(lines, line), seed) == line)
@@ -166,7 +176,7 @@ static bool seed_fits(const struct lines *lines, const struct present *present, 
 	for (size_t i = 0; i < n; i++) {
 		uint32_t line = line_of(lines, wanted_key(&wanted[i]), seed);
 
-		if (present->used[line])
+		if (present->used[line] || (line >= near && !is_rare(lines, &wanted[i])))
 			return false;
 		for (size_t j = 0; j < i; j++)
 			if (line_of(lines, wanted_key(&wanted[j]), seed) == line)
@@ -177,15 +187,42 @@ static bool seed_fits(const struct lines *lines, const struct present *present, 
 
 /* ---- changing ---- */
 
-static int bucket_change(struct lines *lines, struct present *present, uint32_t bucket, const struct wanted *wanted,
-			 size_t n, const char *noun)
+/* What one of them has to say. */
+static uint16_t hint_of(const struct lines *lines, const struct wanted *wanted, size_t n)
 {
-	uint32_t seed = lines->seeds[bucket];
-	int tries = 0;
+	uint16_t hint = 0;
 
-	while (!seed_fits(lines, present, bucket, wanted, n, ++seed))
-		if (++tries > SEED_TRIES)
-			return datapath_fail(-ENOSPC, "no place for %zu %s of one bucket: use another hash_seed", n, noun);
+	for (size_t i = 0; i < n && lines->hint && !hint; i++)
+		hint = lines->hint(wanted[i].line);
+	return hint;
+}
+
+static void switch_bucket(struct lines *lines, uint32_t bucket, struct shunt_key_bucket to)
+{
+	uint32_t word;
+
+	memcpy(&word, &to, sizeof(word));
+	__atomic_store_n((uint32_t *)&lines->buckets[bucket], word, __ATOMIC_RELEASE);
+}
+
+/* The next seed that fits; where none does, more lines count as near. */
+static bool find_seed(const struct lines *lines, const struct present *present, uint32_t bucket, const struct wanted *wanted,
+		      size_t n, uint32_t near, uint16_t *seed)
+{
+	for (; near <= lines->n_lines; near *= 2)
+		for (int tries = near < lines->n_lines ? NEAR_TRIES : SEED_TRIES; tries > 0; tries--)
+			if (seed_fits(lines, present, bucket, wanted, n, near, ++*seed))
+				return true;
+	return false;
+}
+
+static int bucket_change(struct lines *lines, struct present *present, uint32_t bucket, const struct wanted *wanted,
+			 size_t n, uint32_t near, const char *noun)
+{
+	uint16_t seed = lines->buckets[bucket].seed;
+
+	if (!find_seed(lines, present, bucket, wanted, n, near, &seed))
+		return datapath_fail(-ENOSPC, "no place for %zu %s of one bucket: use another hash_seed", n, noun);
 	for (size_t i = 0; i < n; i++) {
 		uint32_t line = line_of(lines, wanted_key(&wanted[i]), seed);
 
@@ -193,7 +230,7 @@ static int bucket_change(struct lines *lines, struct present *present, uint32_t 
 		present->used[line] = 1;
 		present->n_used++;
 	}
-	__atomic_store_n(&lines->seeds[bucket], seed, __ATOMIC_RELEASE);
+	switch_bucket(lines, bucket, (struct shunt_key_bucket){.seed = seed, .hint = hint_of(lines, wanted, n)});
 	for (uint32_t line = present->head[bucket]; line != NO_LINE; line = present->next[line])
 		lines->retired[lines->n_retired++] = line;
 	return 0;
@@ -222,8 +259,25 @@ static void make_room(struct lines *lines, struct present *present)
 	clear_retired(lines);
 }
 
+/*
+ * Room for twice as many as are not rare, in few pages: of each page that a packet's way goes through the place in memory must be
+ * at hand as well.
+ */
+static uint32_t near_lines(const struct lines *lines, const struct wanted *wanted, size_t n)
+{
+	uint32_t near = lines->n_lines < FEWEST_NEAR ? lines->n_lines : FEWEST_NEAR;
+	size_t often = 0;
+
+	for (size_t i = 0; i < n; i++)
+		often += !is_rare(lines, &wanted[i]);
+	while (near < 2 * often && near < lines->n_lines)
+		near *= 2;
+	return near;
+}
+
 static int reconcile(struct lines *lines, struct present *present, const struct wanted *wanted, size_t n, const char *noun)
 {
+	uint32_t near = near_lines(lines, wanted, n);
 	size_t at = 0;
 
 	for (uint32_t bucket = 0; bucket < lines->n_buckets; bucket++) {
@@ -235,7 +289,7 @@ static int reconcile(struct lines *lines, struct present *present, const struct 
 		if (bucket_is_as_wanted(lines, present, bucket, wanted + first, at - first))
 			continue;
 		make_room(lines, present);
-		r = bucket_change(lines, present, bucket, wanted + first, at - first, noun);
+		r = bucket_change(lines, present, bucket, wanted + first, at - first, near, noun);
 		if (r < 0)
 			return r;
 	}

@@ -6,6 +6,7 @@
 #ifndef SHUNT_LINES_H
 #define SHUNT_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +16,11 @@
 
 struct lines {
 	uint8_t *start;                 /* n_lines of them, a map's memory */
-	__u32 *seeds;                   /* n_buckets of them, likewise */
+	struct shunt_key_bucket *buckets; /* n_buckets of them, likewise */
 	uint32_t n_lines, n_buckets;    /* powers of two */
 	const __u64 *hash_key;          /* shunt_hash_keys() */
+	uint16_t (*hint)(const void *line); /* what is to stand in its bucket, 0: nothing; NULL: there are no hints */
+	bool (*is_rare)(const void *line); /* few packets look for it: others stand among the first lines, it anywhere; NULL: none is */
 	uint32_t *retired;              /* switched away from, cleared at the next change */
 	size_t n_retired;
 };

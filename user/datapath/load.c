@@ -220,10 +220,12 @@ static int services_adopt(struct datapath *d)
 	int r;
 
 	d->services.n_lines = bpf_map__max_entries(s->maps.services);
-	d->services.seeds = d->direct->service_seeds;
+	d->services.buckets = d->direct->service_buckets;
+	d->services.hint = service_hint;
+	d->services.is_rare = service_is_echo;
 	d->services.n_buckets = SHUNT_SERVICE_BUCKETS;
 	d->answers.n_lines = bpf_map__max_entries(s->maps.answers);
-	d->answers.n_buckets = bpf_map__max_entries(s->maps.answer_seeds) * SHUNT_ANSWER_SEEDS_PER_LINE;
+	d->answers.n_buckets = bpf_map__max_entries(s->maps.answer_seeds) * SHUNT_ANSWER_BUCKETS_PER_LINE;
 	d->services.hash_key = d->answers.hash_key = d->cfg.hash_key;
 	r = lines_adopt(&d->services);
 	return r == 0 ? lines_adopt(&d->answers) : r;

@@ -35,7 +35,7 @@ int maps_open(struct datapath *d)
 		{s->maps.info, &d->info_map, &d->info},
 		{s->maps.services, &d->services_map, &d->services.start},
 		{s->maps.answers, &d->answers_map, &d->answers.start},
-		{s->maps.answer_seeds, &d->answer_seeds_map, &d->answers.seeds},
+		{s->maps.answer_seeds, &d->answer_seeds_map, &d->answers.buckets},
 		{s->maps.groups, &d->groups_map, &d->groups},
 		{s->maps.slots, &d->slots_map, &d->slots},
 		{s->maps.backends, &d->backends_map, &d->backends},

@@ -20,11 +20,6 @@ const struct shunt_service *datapath_peek_service(const struct datapath *d, cons
 	return lines_find(&d->services, key);
 }
 
-uint64_t datapath_service_salt(const struct datapath *d, const struct shunt_service_key *key)
-{
-	return shunt_service_salt(d->cfg.hash_key, key);
-}
-
 /*
  * The entry by which an address is recognised where there are no ports: of a service echo requests, of a nat backend later
  * fragments.
@@ -37,6 +32,17 @@ static struct shunt_service_key address_key(const struct shunt_service_key *key)
 		.used = 1,
 		.prefix = key->prefix,
 	};
+}
+
+bool service_is_echo(const void *line)
+{
+	return ((const struct shunt_service *)line)->id == 0;
+}
+
+/* Its group. Entries for echo requests have none, and say nothing. */
+uint16_t service_hint(const void *line)
+{
+	return ((const struct shunt_service *)line)->group;
 }
 
 int datapath_set_services(struct datapath *d, const struct shunt_service *services, size_t n)

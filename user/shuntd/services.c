@@ -109,7 +109,6 @@ static void fill_lines(const struct controller *c, const uint32_t *ids, const st
 
 		services[i] = (struct shunt_service){
 			.key = keys[i],
-			.salt = datapath_service_salt(c->datapath, &keys[i]),
 			.id = ids[i],
 			.group = plan->services[i].group,
 			.was_group = plan->services[i].was_group,

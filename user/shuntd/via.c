@@ -195,7 +195,6 @@ static void describe_path(const struct controller *c, const struct endpoint *end
 	*ret_sent = (struct shunt_probe_path){
 		.service = {
 			.key = service_key,
-			.salt = datapath_service_salt(c->datapath, &service_key),
 			.flags = service->hash == HASH_SOURCE_IP ? SHUNT_SERVICE_SOURCE_IP : 0,
 			.forward = service->forward,
 			.gue_port = htons(service->gue_port),
