@@ -109,6 +109,7 @@ stage int send_on(struct packet *p)
 
 	if (unlikely(!find_exit(p, &exit)))
 		return drop(p, SHUNT_DROP_NO_NEXT_HOP);
+	/* Forgotten, or all mixes of headers, known exits and others would be ways of their own to the end. */
 	outer_len = forget(p, tunnelled ? outer_ip_len(p) + layer_len(p) : 0);
 	if (unlikely(!fits(p, outer_len)))
 		return refuse_too_big(p, outer_len);

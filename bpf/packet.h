@@ -168,11 +168,7 @@ stage bool is_unusual(const struct packet *p)
 	return unlikely(p->facts & any.facts);
 }
 
-/*
- * What was found so far is the same to the verifier on whichever way it was found. It follows every way through the program
- * with what it knows on that way; where the facts differ it goes through all the rest again, and ways multiply from stage to
- * stage. A number that it does not know, put in and taken out again, makes it forget: ways that meet here become one.
- */
+/* The same number, of which the verifier no longer knows anything: one that it does not know is put in and taken out again. */
 stage __u32 forget(const struct packet *p, __u32 number)
 {
 	__u32 any = p->frame_len;
@@ -182,6 +178,11 @@ stage __u32 forget(const struct packet *p, __u32 number)
 	return number ^ any;
 }
 
+/*
+ * What was found so far is the same to the verifier on whichever way it was found. It follows every way through the program
+ * with what it knows on that way; where the facts differ it goes through all the rest again, and ways multiply from stage to
+ * stage. Where it forgets them ways that meet become one.
+ */
 stage void join_ways(struct packet *p)
 {
 	p->facts = forget(p, p->facts);

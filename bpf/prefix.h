@@ -56,9 +56,11 @@ __noinline int line_otherwise(struct shunt_prefix_key *key)
 
 	if (!key)
 		return -1;
-	line = key_line(key, 0, 0);
-	if (feature(ANY_PORT) && service_line(line, &key->address, 0, key->protocol, 0))
-		return line;
+	if (feature(ANY_PORT)) {
+		line = key_line(key, 0, 0);
+		if (service_line(line, &key->address, 0, key->protocol, 0))
+			return line;
+	}
 	if (!find_prefix(key))
 		return -1;
 	line = key_line(key, key->port, key->prefixlen);

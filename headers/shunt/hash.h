@@ -142,8 +142,8 @@ static inline __attribute__((always_inline)) __u32 shunt_service_line(__u64 hash
 /* ---- flows ---- */
 
 /*
- * `ports` are those of source and destination as they stand in a packet, in one word; 0 when the service hashes the source address alone. The salt
- * is added last: it takes longest to be known.
+ * `ports` are those of source and destination as they stand in a packet, in one word; 0 when the service hashes the source
+ * address alone. The salt is added last: it takes longest to be known.
  */
 static inline __attribute__((always_inline)) __u64 shunt_flow_hash(const volatile __u64 key[4],
 								   const struct shunt_addr *source, __u32 ports,

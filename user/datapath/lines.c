@@ -15,7 +15,7 @@
 #include "datapath/internal.h"
 
 #define SEED_TRIES 65536                /* all there are: room for 13 keys in one bucket, half of the lines taken */
-#define NEAR_TRIES 1024
+#define NEAR_TRIES 1024                 /* before farther lines will do as well: four keys in a quarter of them, half of it taken */
 #define FEWEST_NEAR 64U
 #define NO_LINE UINT32_MAX
 
