@@ -11,17 +11,11 @@ event_of() { json "[.[] | select(.kind == \"$1\") | .text] | last // \"\"" event
 
 # ---- backends ----
 
-# percent_of_a_core LABEL SECONDS: what the process takes meanwhile. A rate has no condition to wait for.
-ticks() { awk '{ print $14 + $15 }' "/proc/$(pid_of "$1")/stat"; }
-percent_of_a_core() {
-	local before
-	before=$(ticks "$1")
-	sleep "$2"
-	awk -v t=$(($(ticks "$1") - before)) -v hz="$(getconf CLK_TCK)" -v s="$2" 'BEGIN { printf "%.1f", t * 100 / hz / s }'
-}
+ticks() { awk '{ print $14 + $15 }' "/proc/$(pid_of "$1")/stat"; } # PROCESS: processor time so far, in clock ticks
+percent_of_a_core() { awk -v t="$1" -v hz="$(getconf CLK_TCK)" -v s="$2" 'BEGIN { printf "%.1f", t * 100 / hz / s }'; } # TICKS SECONDS
 
 a_thousand_backends() { # [KEYS of the check]
-	local seconds=10 percent bare memory checks skipped opened broken down limit
+	local seconds=10 ours bare memory checks skipped opened broken down limit
 	net_make client lb b1
 	serve_http b1
 	ip -n "$NET-b1" -batch - < <(for i in $(seq 0 999); do echo "address add 10.99.$((i / 250)).$((i % 250 + 1))/32 dev lo"; done)
@@ -34,32 +28,38 @@ a_thousand_backends() { # [KEYS of the check]
 		backends:
 		$(for i in $(seq 0 999); do echo "  - {name: m$i, address: 10.99.$((i / 250)).$((i % 250 + 1))}"; done)
 	END
-	spawn bare lb "$FLOWS" connect "$(ip4 b1)" 80 --every 1ms --http
-	bare=$(percent_of_a_core bare 5)
-	stop bare
 	start_shuntd
 	wait_for 60 "all thousand are up" all_up
 	wait_for 10 "the tables are settled" no_slot_moves
 	metrics >"$T/before"
 	opened=$(connections_begun lb)
-	percent=$(percent_of_a_core "$SHUNTD" $seconds)
+	ours=$(ticks "$SHUNTD")
+	sleep $seconds # a rate has no condition to wait for
+	ours=$(($(ticks "$SHUNTD") - ours))
 	metrics >"$T/after"
 	opened=$(($(connections_begun lb) - opened))
 	memory=$(($(awk '/^RssAnon/ { print $2 }' "/proc/$(pid_of "$SHUNTD")/status") / 1024))
 	checks=$(($(counted "$T/after" shunt_check_lateness_seconds_count) - $(counted "$T/before" shunt_check_lateness_seconds_count)))
 	skipped=$(($(counted "$T/after" shunt_checks_skipped_total) - $(counted "$T/before" shunt_checks_skipped_total)))
-	note "1,000 backends by HTTP every second: $checks checks in $seconds s on $opened new connections, $percent % of a core (the network's part of both ends" \
-		"included; a bare client that does nothing else takes $bare %), $memory MB, late at the 99th percentile by no more than $(lateness 0.99 "$T/before" "$T/after") ms, $skipped left out"
+	note "1,000 backends by HTTP every second: $checks checks in $seconds s on $opened new connections, $(percent_of_a_core "$ours" $seconds) % of a core" \
+		"(the network's part of both ends included), $memory MB, late at the 99th percentile by no more than $(lateness 0.99 "$T/before" "$T/after") ms, $skipped left out"
 	expect "$checks" -ge $((seconds * 900)) "checks that were due"
-	# What a connection costs is the kernel's affair and the machine's: ours is what comes on top of it.
 	if [ -n "${1:-}" ]; then
 		expect "$opened" -le 20 "new connections"
-		limit=0.8
+		limit=130
 	else
 		expect "$opened" -ge $((seconds * 900)) "new connections"
-		limit=1.5
+		limit=200
 	fi
-	busy || expect "${percent%.*}" -le "$(largest < <(echo 10; awk -v b="$bare" -v x=$limit 'BEGIN { print int(x * b) }'))" "percent of a core"
+	# What a connection costs is the kernel's affair and the machine's, and changes from one second to the next: a bare client, which does
+	# nothing else as often, runs beside, and ours is what comes on top of it.
+	spawn bare lb "$FLOWS" connect "$(ip4 b1)" 80 --every 1ms --http
+	bare=$(ticks bare) ours=$(ticks "$SHUNTD")
+	sleep $seconds
+	bare=$(($(ticks bare) - bare)) ours=$(($(ticks "$SHUNTD") - ours))
+	stop bare
+	note "in $seconds s beside a bare client that opens a connection for each of as many: $(percent_of_a_core "$ours" $seconds) % of a core, the client $(percent_of_a_core "$bare" $seconds) %"
+	expect $((ours * 100 / bare)) -le $limit "percent of what the bare client takes"
 	expect "$memory" -le 64 "MB"
 	[ -z "${1:-}" ] || return 0
 	broken=$((${EPOCHREALTIME//[!0-9]/} / 1000))
