@@ -37,24 +37,14 @@ stage bool take_of_service(struct shunt_limit *limit, __u64 now_ns, bool dry)
 	return true;
 }
 
-/* The same of the client with this hash. */
-stage bool take_of_client(const struct shunt_limit *limit, __u64 hash, __u64 now_ns, bool dry)
+/* The same of a client at whose home a bucket, its own or not, is further ahead than one packet puts it, or than it may be. */
+stage bool take_when_ahead(const struct shunt_limit *limit, struct shunt_client_line *line, __u32 client, __u64 now, bool dry)
 {
-	__u32 index = (__u32)hash & (cfg.client_lines - 1), client = (hash >> 40) | 1;
-	struct shunt_client_line *line = bpf_map_lookup_elem(&clients, &index);
-	__u64 now = now_ns >> SHUNT_DUE_SHIFT, word, ahead, next;
-	volatile shunt_client_cell *bucket;
+	int is_own;
+	__u32 at = shunt_client_place(line, client, now, limit->client_interval, limit->client_most, &is_own);
+	volatile shunt_client_cell *bucket = shunt_client_at(line, at);
+	__u64 word = *bucket, ahead = is_own ? shunt_client_ahead(word, now) : 0, next; /* there is room for the first, whatever the limit */
 
-	if (!line)
-		return true;
-	bucket = shunt_client_find(line, client, &word);
-	if (!bucket) { /* one has room for its first packet, whatever the limit */
-		if (!dry)
-			*shunt_client_place(line, client, now, limit->client_interval, limit->client_most) =
-				shunt_client_word(client, now + limit->client_interval);
-		return true;
-	}
-	ahead = shunt_client_ahead(word, now);
 	if (unlikely(!shunt_bucket_has_room(ahead, limit->client_burst))) {
 		now = bpf_ktime_get_ns() >> SHUNT_DUE_SHIFT;
 		ahead = shunt_client_ahead(word, now);
@@ -64,17 +54,43 @@ stage bool take_of_client(const struct shunt_limit *limit, __u64 hash, __u64 now
 		return false;
 	if (dry)
 		return true;
-	if (next == limit->client_interval) /* a store: packets of one client seldom meet, and in a flood each would pay for more */
+	if (next == limit->client_interval)
 		*bucket = shunt_client_word(client, now + next);
 	else
 		__sync_fetch_and_add(bucket, limit->client_interval);
 	return true;
 }
 
+/*
+ * The same of the client with this hash. A store: packets of one client seldom meet, and in a flood each would pay for more.
+ * Global, so that the verifier judges it once: of all packets only those that begin a flow of such a service pay for the call.
+ */
+__noinline int take_of_client(const struct shunt_limit *limit, __u64 hash, __u64 now_ns, bool dry)
+{
+	__u32 index = (__u32)hash & (cfg.client_lines - 1), client = (hash >> 40) | 1;
+	struct shunt_client_line *line = bpf_map_lookup_elem(&clients, &index);
+	__u64 now = now_ns >> SHUNT_DUE_SHIFT, word;
+	volatile shunt_client_cell *bucket;
+	__s64 ahead;
+
+	if (!limit || !line)
+		return true;
+	bucket = shunt_client_at(line, shunt_client_home(client));
+	word = *bucket;
+	ahead = shunt_client_ahead(word, now);
+	if (unlikely(ahead > (__s64)limit->client_interval || ahead > (__s64)limit->client_burst))
+		return take_when_ahead(limit, line, client, now, dry);
+	if (!dry)
+		*bucket = shunt_client_next(word, client, now, limit->client_interval);
+	return true;
+}
+
+/* A client is an address of IPv4 or a /64 of IPv6, unless the service says otherwise (client_prefix). */
 stage __u64 client_hash(const struct packet *p, const struct shunt_limit *limit)
 {
-	return shunt_placed_hash(cfg.hash_key, shunt_addr_half(&p->source, 0) & limit->client_mask[0],
-				 shunt_addr_half(&p->source, 1) & limit->client_mask[1], p->salt);
+	__u64 high = foresee(~0ULL, limit->client_mask[0]), low = foresee(p->family == ETH_P_IPV6 ? 0 : ~0ULL, limit->client_mask[1]);
+
+	return shunt_placed_hash(cfg.hash_key, shunt_addr_half(&p->source, 0) & high, shunt_addr_half(&p->source, 1) & low, p->salt);
 }
 
 stage int limit_flows(struct packet *p)

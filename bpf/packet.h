@@ -160,6 +160,17 @@ stage __u32 is_zero(__u32 number)
 	return less_one >> 63;
 }
 
+/*
+ * `number`, which in all likelihood is the one foreseen. By the branch the processor goes on with that one, while the number that
+ * says it for certain is still on its way from memory.
+ */
+#define foresee(foreseen, number) \
+	({ \
+		__typeof__((number) + 0) certain = (number), expected = (foreseen), same = expected; \
+		barrier_var(same); /* or the compiler knows them equal and takes the one that comes late */ \
+		likely(same == certain) ? expected : certain; \
+	})
+
 /* One branch for all that few packets have. */
 stage bool is_unusual(const struct packet *p)
 {

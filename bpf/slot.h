@@ -101,22 +101,10 @@ stage bool is_named_elsewhere(const struct packet *p)
 	return feature(QUIC) && p->named_backend && p->named_backend != p->slot.now;
 }
 
-/*
- * The group, which is nearly always the one that the service's bucket says. By the branch the processor goes on with that one,
- * while the service's line, which says it for certain, is still on its way from memory.
- */
-stage __u32 expect_likely_group(const struct packet *p, __u32 group)
-{
-	__u32 likely = p->likely_group;
-
-	barrier_var(likely); /* or the compiler knows them equal and takes the one that comes late */
-	return likely(likely == group) ? p->likely_group : group;
-}
-
 stage int pick_backend(struct packet *p)
 {
 	struct placement placement = placement_of(p);
-	__u32 group_id = expect_likely_group(p, placement.group), table;
+	__u32 group_id = foresee(p->likely_group, placement.group), table; /* the service's bucket says which */
 	const struct shunt_group *group = bpf_map_lookup_elem(&groups, &group_id);
 
 	note_group(p, placement.group);

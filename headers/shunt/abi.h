@@ -36,7 +36,7 @@ struct shunt_addr {
 /* Of keys. Changes by one store. */
 struct shunt_key_bucket {
 	__u16 seed;                  /* displacement of its keys */
-	__u16 hint;                  /* of services: the group of one of them, a guess (expect_likely_group() of bpf/slot.h) */
+	__u16 hint;                  /* of services: the group of one of them, a guess (bpf/slot.h foresees it) */
 } __attribute__((aligned(4)));
 
 struct shunt_service_key {

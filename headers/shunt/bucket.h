@@ -43,9 +43,14 @@ static inline __attribute__((always_inline)) __u64 shunt_client_ahead(__u64 word
 	return (__s64)((word - now) << (64 - SHUNT_DUE_BITS)) >> (64 - SHUNT_DUE_BITS);
 }
 
-static inline __attribute__((always_inline)) __u64 shunt_client_word_at(const struct shunt_client_line *line, __u32 at)
+static inline __attribute__((always_inline)) __u64 shunt_client_word(__u32 client, __u64 due)
 {
-	return *(const volatile shunt_client_cell *)&line->client[at & (SHUNT_CLIENTS_PER_LINE - 1)];
+	return (__u64)client << SHUNT_DUE_BITS | (due & SHUNT_DUE_MASK);
+}
+
+static inline __attribute__((always_inline)) volatile shunt_client_cell *shunt_client_at(const struct shunt_client_line *line, __u32 at)
+{
+	return (volatile shunt_client_cell *)&line->client[at & (SHUNT_CLIENTS_PER_LINE - 1)];
 }
 
 /*
@@ -59,7 +64,7 @@ static inline __attribute__((always_inline)) __u32 shunt_client_least(const stru
 
 	/* In the high bits how far ahead, such that what is past comes before all that is not; in the low ones where. */
 	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++)
-		rank[i] = (shunt_client_word_at(line, i) - earliest) << (64 - SHUNT_DUE_BITS) >> 1 | i;
+		rank[i] = (*shunt_client_at(line, i) - earliest) << (64 - SHUNT_DUE_BITS) >> 1 | i;
 	for (__u32 n = SHUNT_CLIENTS_PER_LINE / 2; n > 0; n /= 2)
 		for (__u32 i = 0; i < n; i++)
 			rank[i] = shunt_least(rank[i], rank[i + n]);
@@ -72,38 +77,43 @@ static inline __attribute__((always_inline)) int shunt_client_is_ahead(__u64 wor
 	return ((word - now - by - 1) & SHUNT_DUE_MASK) < most;
 }
 
-/* The client's bucket in its line and what is in it, NULL: it has none. */
-static inline __attribute__((always_inline)) volatile shunt_client_cell *
-shunt_client_find(struct shunt_client_line *line, __u32 client, __u64 *ret_word)
+/*
+ * Where a client's bucket is, another place for each client: what is there and no further ahead than one packet puts it is the
+ * client's own, or it takes it. Only where another's is that would be missed the client has its bucket elsewhere in the line.
+ */
+static inline __attribute__((always_inline)) __u32 shunt_client_home(__u32 client)
 {
-	volatile shunt_client_cell *bucket = (shunt_client_cell *)line->client;
-
-	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++) {
-		*ret_word = bucket[i];
-		if (*ret_word >> SHUNT_DUE_BITS == client)
-			return &bucket[i];
-	}
-	return 0;
+	return client / 2 & (SHUNT_CLIENTS_PER_LINE - 1);
 }
 
 /*
- * The bucket that a new client takes: the least ahead. Past is what is further ahead than any limit (`most`) can have put it:
- * what nobody has touched since the time wrapped, or ever. Where the first that is looked at, another one for each client,
- * remembers no more than one packet, as nearly all do in a flood, that one is as good: all cannot be compared in the time that a
- * packet has.
+ * The word of the bucket at its home when the client has come: what is its own counts as far as it is ahead. Without a branch,
+ * since nobody can foresee either when there are about as many clients as places.
  */
-static inline __attribute__((always_inline)) volatile shunt_client_cell *
-shunt_client_place(struct shunt_client_line *line, __u32 client, __u64 now, __u64 interval, __u64 most)
+static inline __attribute__((always_inline)) __u64 shunt_client_next(__u64 word, __u32 client, __u64 now, __u64 interval)
 {
-	volatile shunt_client_cell *bucket = (shunt_client_cell *)line->client;
-	volatile shunt_client_cell *any = &bucket[client / 2 & (SHUNT_CLIENTS_PER_LINE - 1)];
+	__u64 ahead = shunt_client_ahead(word, now), is_own = shunt_mask_if_less(word >> SHUNT_DUE_BITS ^ client, 1);
 
-	return shunt_client_is_ahead(*any, now, interval, most) ? &bucket[shunt_client_least(line, now, most)] : any;
+	return shunt_client_word(client, now + interval + (ahead & is_own & shunt_mask_if_less(0, ahead)));
 }
 
-static inline __attribute__((always_inline)) __u64 shunt_client_word(__u32 client, __u64 due)
+/*
+ * Index of the bucket that a client has (`ret_own`) or takes where the one at its home is further ahead: it takes the least ahead.
+ * Past is what is further ahead than any limit (`most`) can have put it: what nobody has touched since the time wrapped, or ever.
+ */
+static inline __attribute__((always_inline)) __u32 shunt_client_place(const struct shunt_client_line *line, __u32 client, __u64 now,
+								      __u64 interval, __u64 most, int *ret_own)
 {
-	return (__u64)client << SHUNT_DUE_BITS | (due & SHUNT_DUE_MASK);
+	__u32 home = shunt_client_home(client), at;
+
+	*ret_own = 1;
+	for (__u32 i = 0; i < SHUNT_CLIENTS_PER_LINE; i++) {
+		at = (home + i) & (SHUNT_CLIENTS_PER_LINE - 1);
+		if (*shunt_client_at(line, at) >> SHUNT_DUE_BITS == client)
+			return at;
+	}
+	*ret_own = 0;
+	return shunt_client_is_ahead(*shunt_client_at(line, home), now, interval, most) ? shunt_client_least(line, now, most) : home;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The lesser and the greater of two numbers below 2^63, without a branch: the verifier follows both ways of every branch,
- * and in a loop all combinations of them.
+ * The lesser and the greater of two numbers below 2^63, or of two signed ones not that far apart, without a branch: the verifier
+ * follows both ways of every branch, and in a loop all combinations of them.
  */
 #ifndef SHUNT_LEAST_H
 #define SHUNT_LEAST_H

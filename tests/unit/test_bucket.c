@@ -5,6 +5,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -76,80 +77,144 @@ static void the_clock_that_ticks_refuses_nobody_and_admits_a_tick_more_at_most(v
 	}
 }
 
-/* ---- whose place a new client takes ---- */
+/* ---- the clients of a line ---- */
 
-static void put(struct shunt_client_line *line, uint32_t at, uint64_t word)
+enum { HOMES = SHUNT_CLIENTS_PER_LINE, INTERVAL = 100, MOST = 1000 };
+
+/* Another one for each `n`, the nth and each fourth after it of the same home. */
+static uint32_t client_at(uint32_t home, uint32_t n)
 {
-	memcpy(&line->client[at], &word, sizeof(word));
+	return (home + n * HOMES) * 2 + 1;
 }
 
-static uint32_t find(struct shunt_client_line *line, uint32_t client, uint64_t now, uint64_t interval, uint64_t most)
+static void put(struct shunt_client_line *line, uint32_t at, uint32_t client, uint64_t due)
 {
-	__u64 word;
-	volatile shunt_client_cell *bucket = shunt_client_find(line, client, &word);
+	*shunt_client_at(line, at) = shunt_client_word(client, due);
+}
 
-	assert_true(!bucket || *bucket == word);
-	return (bucket ?: shunt_client_place(line, client, now, interval, most)) - (shunt_client_cell *)line->client;
+static uint64_t ahead_at(const struct shunt_client_line *line, uint32_t at, uint64_t now)
+{
+	return shunt_client_ahead(*shunt_client_at(line, at), now);
+}
+
+/* As bpf/limit.h asks, by the right clock alone. Returns whether the client may; `ret_at`: where it has its bucket then. */
+static bool come(struct shunt_client_line *line, uint32_t client, uint64_t now, uint64_t interval, uint64_t burst, uint32_t *ret_at)
+{
+	int64_t ahead = ahead_at(line, *ret_at = shunt_client_home(client), now);
+	volatile shunt_client_cell *bucket;
+	uint64_t next;
+	int is_own;
+
+	if (ahead <= (int64_t)interval && ahead <= (int64_t)burst) {
+		bucket = shunt_client_at(line, *ret_at);
+		*bucket = shunt_client_next(*bucket, client, now, interval);
+		return true;
+	}
+	*ret_at = shunt_client_place(line, client, now, interval, MOST, &is_own);
+	bucket = shunt_client_at(line, *ret_at);
+	next = shunt_bucket_next(is_own ? shunt_client_ahead(*bucket, now) : 0, interval, burst);
+	if (next != UINT64_MAX)
+		*bucket = shunt_client_word(client, now + next);
+	return next != UINT64_MAX;
 }
 
 /* In every part of the time's period: nobody ever came to the other places. */
 static void a_place_never_taken_goes_before_one_that_is_ahead(void **state)
 {
-	const uint64_t most = 1000, period = 1ULL << SHUNT_DUE_BITS;
+	const uint64_t period = 1ULL << SHUNT_DUE_BITS;
 
 	(void)state;
-	for (uint64_t now = 2 * most; now + most < period; now += period / 64)
-		for (uint32_t busy = 0; busy < SHUNT_CLIENTS_PER_LINE; busy++) {
+	for (uint64_t now = 2 * MOST; now + MOST < period; now += period / 64)
+		for (uint32_t home = 0; home < HOMES; home++) {
 			struct shunt_client_line line = {0};
+			uint32_t at;
 
-			put(&line, busy, shunt_client_word(7, now + 5));
-			assert_int_not_equal(find(&line, 9, now, 0, most), busy);
-			assert_int_equal(find(&line, 7, now, 0, most), busy);
+			put(&line, home, client_at(home, 1), now + 2 * INTERVAL);
+			assert_true(come(&line, client_at(home, 2), now, INTERVAL, 5 * INTERVAL, &at));
+			assert_int_not_equal(at, home);
+			assert_int_equal(ahead_at(&line, at, now), INTERVAL);
+			assert_true(come(&line, client_at(home, 1), now, INTERVAL, 5 * INTERVAL, &at));
+			assert_int_equal(at, home);
+			assert_int_equal(ahead_at(&line, at, now), 3 * INTERVAL);
 		}
 }
 
 static void a_new_client_takes_the_place_that_is_the_least_ahead(void **state)
 {
-	const uint64_t most = 1000;
-
 	(void)state;
 	for (int i = 0; i < 100000; i++) {
-		uint64_t now = any(1ULL << 50), ahead[SHUNT_CLIENTS_PER_LINE];
+		uint64_t now = any(1ULL << 50), ahead[HOMES];
 		struct shunt_client_line line;
-		uint32_t least = 0, found;
+		uint32_t least = 0, at;
 
-		for (uint32_t at = 0; at < SHUNT_CLIENTS_PER_LINE; at++) {
-			ahead[at] = any(most + 1);
-			put(&line, at, shunt_client_word(at + 1, now + ahead[at]));
-			least = ahead[at] < ahead[least] ? at : least;
+		for (uint32_t home = 0; home < HOMES; home++) {
+			ahead[home] = any(MOST) + 1;
+			put(&line, home, client_at(home, 1), now + ahead[home]);
+			least = ahead[home] < ahead[least] ? home : least;
 		}
-		found = find(&line, 99, now, 0, most);
-		assert_int_equal(ahead[found], ahead[least]);
+		assert_true(come(&line, client_at(any(HOMES), 2), now, 0, MOST, &at));
+		assert_int_equal(ahead[at], ahead[least]);
 	}
 }
 
 /* Whoever has used more than one packet's worth stays, as long as somebody has not. */
 static void newcomers_take_the_place_of_nobody_who_is_further_ahead_than_they(void **state)
 {
-	const uint64_t most = 1000, interval = 100;
-	uint32_t taken[SHUNT_CLIENTS_PER_LINE] = {0};
+	uint32_t taken[HOMES] = {0};
 
 	(void)state;
 	for (int i = 0; i < 100000; i++) {
-		uint64_t now = any(1ULL << 50), ahead[SHUNT_CLIENTS_PER_LINE];
-		uint32_t meek = any(SHUNT_CLIENTS_PER_LINE), found; /* one of them, at least */
+		uint64_t now = any(1ULL << 50), ahead[HOMES];
+		uint32_t meek = any(HOMES), at; /* one of them, at least */
 		struct shunt_client_line line;
 
-		for (uint32_t at = 0; at < SHUNT_CLIENTS_PER_LINE; at++) {
-			ahead[at] = at == meek || !any(2) ? any(interval + 1) : interval + 1 + any(most - interval);
-			put(&line, at, shunt_client_word(at + 1, now + ahead[at]));
+		for (uint32_t home = 0; home < HOMES; home++) {
+			ahead[home] = home == meek || !any(2) ? any(INTERVAL + 1) : INTERVAL + 1 + any(MOST - INTERVAL);
+			put(&line, home, client_at(home, 1), now + ahead[home]);
 		}
-		found = find(&line, 99 + any(1000), now, interval, most);
-		assert_true(ahead[found] <= interval);
-		taken[found]++;
+		assert_true(come(&line, client_at(any(HOMES), 2), now, INTERVAL, MOST, &at));
+		assert_true(ahead[at] <= INTERVAL);
+		taken[at]++;
 	}
-	for (uint32_t at = 0; at < SHUNT_CLIENTS_PER_LINE; at++) /* and in a flood no place is spared */
-		assert_true(taken[at] > 100000 / SHUNT_CLIENTS_PER_LINE / 2);
+	for (uint32_t at = 0; at < HOMES; at++) /* and in a flood no place is spared */
+		assert_true(taken[at] > 100000 / HOMES / 2);
+}
+
+/*
+ * Clients of one line, as many as have a place or many more. Half of them send when a bucket that nobody else has anything to do
+ * with lets them: no such packet may be refused, wherever others have pushed theirs. The other half sends all the same: with a
+ * place for each what is too much has to be refused.
+ */
+static void check_line(uint32_t n_clients, bool has_place)
+{
+	enum { MANY = 40 };
+	uint64_t due[MANY] = {0}, now = any(1ULL << 50), burst = any(6) * INTERVAL;
+	struct shunt_client_line line = {0};
+
+	for (int i = 0; i < ARRIVALS; i++) {
+		uint32_t who = any(n_clients), at;
+		bool keeps_to_it = who % 2, passes;
+		uint64_t next;
+
+		now += any(4) ? any(INTERVAL / 4) : any(3 * INTERVAL);
+		next = shunt_bucket_next(due[who] - now, INTERVAL, burst);
+		if (next == UINT64_MAX && keeps_to_it)
+			continue;
+		passes = come(&line, client_at(who % HOMES, 1 + who / HOMES), now, INTERVAL, burst, &at);
+		if (has_place || keeps_to_it)
+			assert_int_equal(passes, next != UINT64_MAX);
+		if (next != UINT64_MAX)
+			due[who] = now + next;
+	}
+}
+
+static void nobody_is_refused_who_keeps_to_the_limit_however_crowded_the_line(void **state)
+{
+	(void)state;
+	for (int i = 0; i < WORLDS; i++) {
+		check_line(HOMES, true);
+		check_line(HOMES + 1 + any(36), false);
+	}
 }
 
 int main(void)
@@ -159,6 +224,7 @@ int main(void)
 		cmocka_unit_test(a_place_never_taken_goes_before_one_that_is_ahead),
 		cmocka_unit_test(a_new_client_takes_the_place_that_is_the_least_ahead),
 		cmocka_unit_test(newcomers_take_the_place_of_nobody_who_is_further_ahead_than_they),
+		cmocka_unit_test(nobody_is_refused_who_keeps_to_the_limit_however_crowded_the_line),
 	};
 	const char *given = getenv("SHUNT_SEED");
 
