@@ -37,14 +37,21 @@ stage bool take_of_service(struct shunt_limit *limit, __u64 now_ns, bool dry)
 	return true;
 }
 
-/* The same of a client at whose home a bucket, its own or not, is further ahead than one packet puts it, or than it may be. */
-stage bool take_when_ahead(const struct shunt_limit *limit, struct shunt_client_line *line, __u32 client, __u64 now, bool dry)
+/*
+ * The same of a client at whose home a bucket, its own or not, is worth remembering or has room for no more than one packet.
+ * Global, so that the verifier judges it once.
+ */
+__noinline int take_when_ahead(const struct shunt_limit *limit, struct shunt_client_line *line, __u32 client, __u64 now, bool dry)
 {
+	volatile shunt_client_cell *bucket;
+	__u64 word, ahead, next;
 	int is_own;
-	__u32 at = shunt_client_place(line, client, now, limit->client_interval, limit->client_most, &is_own);
-	volatile shunt_client_cell *bucket = shunt_client_at(line, at);
-	__u64 word = *bucket, ahead = is_own ? shunt_client_ahead(word, now) : 0, next; /* there is room for the first, whatever the limit */
 
+	if (!limit || !line)
+		return true;
+	bucket = shunt_client_at(line, shunt_client_place(line, client, now, limit->client_interval, limit->client_most, &is_own));
+	word = *bucket;
+	ahead = is_own ? shunt_client_ahead(word, now) : 0; /* there is room for the first, whatever the limit */
 	if (unlikely(!shunt_bucket_has_room(ahead, limit->client_burst))) {
 		now = bpf_ktime_get_ns() >> SHUNT_DUE_SHIFT;
 		ahead = shunt_client_ahead(word, now);
@@ -62,26 +69,26 @@ stage bool take_when_ahead(const struct shunt_limit *limit, struct shunt_client_
 }
 
 /*
- * The same of the client with this hash. A store: packets of one client seldom meet, and in a flood each would pay for more.
- * Global, so that the verifier judges it once: of all packets only those that begin a flow of such a service pay for the call.
+ * The same of the client with this hash. A store: packets of one client seldom meet, and in a flood each would pay for more. Who
+ * is near the limit is counted exactly.
  */
-__noinline int take_of_client(const struct shunt_limit *limit, __u64 hash, __u64 now_ns, bool dry)
+stage bool take_of_client(const struct shunt_limit *limit, __u64 hash, __u64 now_ns, bool dry)
 {
 	__u32 index = (__u32)hash & (cfg.client_lines - 1), client = (hash >> 40) | 1;
 	struct shunt_client_line *line = bpf_map_lookup_elem(&clients, &index);
 	__u64 now = now_ns >> SHUNT_DUE_SHIFT, word;
+	__s64 interval = limit->client_interval, ahead;
 	volatile shunt_client_cell *bucket;
-	__s64 ahead;
 
-	if (!limit || !line)
+	if (!line)
 		return true;
 	bucket = shunt_client_at(line, shunt_client_home(client));
 	word = *bucket;
 	ahead = shunt_client_ahead(word, now);
-	if (unlikely(ahead > (__s64)limit->client_interval || ahead > (__s64)limit->client_burst))
+	if (unlikely(ahead > SHUNT_FORGETTABLE * interval || ahead + interval > (__s64)limit->client_burst))
 		return take_when_ahead(limit, line, client, now, dry);
 	if (!dry)
-		*bucket = shunt_client_next(word, client, now, limit->client_interval);
+		*bucket = shunt_client_next(word, client, now, interval);
 	return true;
 }
 
@@ -110,6 +117,7 @@ stage int limit_flows(struct packet *p)
 		return drop(p, SHUNT_DROP_CLIENT_LIMIT);
 	if (limit->interval_ns && unlikely(!take_of_service(limit, now_ns, p->dry)))
 		return drop(p, SHUNT_DROP_SERVICE_LIMIT);
+	join_ways(p);
 	return SHUNT_NEXT;
 }
 

@@ -130,6 +130,7 @@ stage int pick_backend(struct packet *p)
 		if (likely(backend_is_alive(p->backend) && !is_named_elsewhere(p)))
 			return SHUNT_NEXT;
 	}
+	join_ways(p);
 	if (may_be_pinned(p) && find_pinned(p))
 		return SHUNT_NEXT;
 	p->backend = NULL;

@@ -14,6 +14,7 @@
 #define SHUNT_DUE_SHIFT 8 /* a client's bucket counts in 256 ns: a shift of the clock's time, no division */
 #define SHUNT_DUE_BITS 40 /* wraps after 3.2 days */
 #define SHUNT_DUE_MASK ((1ULL << SHUNT_DUE_BITS) - 1)
+#define SHUNT_FORGETTABLE 2 /* packets: who has sent no more of late may lose its bucket to a new client */
 
 typedef __u64 __attribute__((may_alias)) shunt_client_cell;
 
@@ -78,8 +79,8 @@ static inline __attribute__((always_inline)) int shunt_client_is_ahead(__u64 wor
 }
 
 /*
- * Where a client's bucket is, another place for each client: what is there and no further ahead than one packet puts it is the
- * client's own, or it takes it. Only where another's is that would be missed the client has its bucket elsewhere in the line.
+ * Where a client's bucket is, another place for each client: what is there and not worth remembering is the client's own, or it
+ * takes it. Only where another's is that would be missed the client has its bucket elsewhere in the line.
  */
 static inline __attribute__((always_inline)) __u32 shunt_client_home(__u32 client)
 {
@@ -113,7 +114,9 @@ static inline __attribute__((always_inline)) __u32 shunt_client_place(const stru
 			return at;
 	}
 	*ret_own = 0;
-	return shunt_client_is_ahead(*shunt_client_at(line, home), now, interval, most) ? shunt_client_least(line, now, most) : home;
+	if (shunt_client_is_ahead(*shunt_client_at(line, home), now, SHUNT_FORGETTABLE * interval, most))
+		return shunt_client_least(line, now, most);
+	return home;
 }
 
 #endif

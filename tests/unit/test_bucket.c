@@ -105,7 +105,7 @@ static bool come(struct shunt_client_line *line, uint32_t client, uint64_t now, 
 	uint64_t next;
 	int is_own;
 
-	if (ahead <= (int64_t)interval && ahead <= (int64_t)burst) {
+	if (ahead <= (int64_t)interval * SHUNT_FORGETTABLE && ahead + (int64_t)interval <= (int64_t)burst) {
 		bucket = shunt_client_at(line, *ret_at);
 		*bucket = shunt_client_next(*bucket, client, now, interval);
 		return true;
@@ -129,13 +129,13 @@ static void a_place_never_taken_goes_before_one_that_is_ahead(void **state)
 			struct shunt_client_line line = {0};
 			uint32_t at;
 
-			put(&line, home, client_at(home, 1), now + 2 * INTERVAL);
+			put(&line, home, client_at(home, 1), now + 3 * INTERVAL);
 			assert_true(come(&line, client_at(home, 2), now, INTERVAL, 5 * INTERVAL, &at));
 			assert_int_not_equal(at, home);
 			assert_int_equal(ahead_at(&line, at, now), INTERVAL);
 			assert_true(come(&line, client_at(home, 1), now, INTERVAL, 5 * INTERVAL, &at));
 			assert_int_equal(at, home);
-			assert_int_equal(ahead_at(&line, at, now), 3 * INTERVAL);
+			assert_int_equal(ahead_at(&line, at, now), 4 * INTERVAL);
 		}
 }
 
@@ -157,9 +157,10 @@ static void a_new_client_takes_the_place_that_is_the_least_ahead(void **state)
 	}
 }
 
-/* Whoever has used more than one packet's worth stays, as long as somebody has not. */
+/* Whoever is worth remembering stays, as long as somebody is not. */
 static void newcomers_take_the_place_of_nobody_who_is_further_ahead_than_they(void **state)
 {
+	const uint64_t little = SHUNT_FORGETTABLE * INTERVAL;
 	uint32_t taken[HOMES] = {0};
 
 	(void)state;
@@ -169,11 +170,11 @@ static void newcomers_take_the_place_of_nobody_who_is_further_ahead_than_they(vo
 		struct shunt_client_line line;
 
 		for (uint32_t home = 0; home < HOMES; home++) {
-			ahead[home] = home == meek || !any(2) ? any(INTERVAL + 1) : INTERVAL + 1 + any(MOST - INTERVAL);
+			ahead[home] = home == meek || !any(2) ? any(little + 1) : little + 1 + any(MOST - little);
 			put(&line, home, client_at(home, 1), now + ahead[home]);
 		}
 		assert_true(come(&line, client_at(any(HOMES), 2), now, INTERVAL, MOST, &at));
-		assert_true(ahead[at] <= INTERVAL);
+		assert_true(ahead[at] <= little);
 		taken[at]++;
 	}
 	for (uint32_t at = 0; at < HOMES; at++) /* and in a flood no place is spared */
