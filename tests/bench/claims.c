@@ -54,6 +54,7 @@ static const struct claim {
 	{"limit of the service, SYN, one client", C_SERVICE_LIMIT_SYN, C_SYN, FLOWS_1, FLOWS_1, MORE_NS, 15, 0},
 	{"limit of the service, SYN, 1 Mi clients", C_SERVICE_LIMIT_SYN, C_SYN, FLOWS_1M, FLOWS_1M, MORE_NS, 15, 0},
 	{"limit of each client, SYN, one client", C_CLIENT_LIMIT_SYN, C_SYN, FLOWS_1, FLOWS_1, MORE_NS, 15, 0},
+	{"limit of each client, SYN, as many as places", C_CLIENT_LIMIT_SYN, C_SYN, FLOWS_64K, FLOWS_64K, MORE_NS, 15, 0},
 	{"limit of each client, SYN, 1 Mi clients", C_CLIENT_LIMIT_SYN, C_SYN, FLOWS_1M, FLOWS_1M, MORE_NS, 15, 0},
 	{"both limits, SYN, one client", C_LIMITS_SYN, C_SYN, FLOWS_1, FLOWS_1, MORE_NS, 30, 0},
 	{"both limits, SYN, 1 Mi clients", C_LIMITS_SYN, C_SYN, FLOWS_1M, FLOWS_1M, MORE_NS, 30, 0},
