@@ -162,7 +162,7 @@ has_lines() { [ "$(wc -l <"$T/$1.log")" -ge "$2" ]; } # LABEL N
 # A shell that says whether the terminal is as it was, with top in it.
 top() {
 	# shellcheck disable=SC2016 # for the inner shell
-	printf '#!/bin/bash\nstty -g >%s/before\necho begin\n"$@"; echo "ended $?"\nstty -g >%s/after\nexec cat\n' "$T" "$T" >"$T/within"
+	printf '#!/bin/bash\nstty -g >%s/before\necho begin\n"$@"; status=$?\nstty -g >%s/after; echo "ended $status"\nexec cat\n' "$T" "$T" >"$T/within"
 	chmod +x "$T/within"
 	terminal "$T/within" "$SHUNT_BUILD/shunt" --socket "$RUN_DIR/shunt.sock" top "$@"
 	shows '^shunt .* on .* eth0' "top's head"

@@ -40,7 +40,7 @@ static void keys_are_odd_differ_and_depend_on_the_seed(void **state)
 	}
 }
 
-/* Hosts of one cluster must agree over versions of shunt, too: these values, of a little-endian host, never change. */
+/* Hosts of one cluster must agree over versions of shunt, too: of a little-endian host; other values are another ABI (CHANGELOG says so). */
 static void hashes_are_the_same_for_ever(void **state)
 {
 	struct shunt_addr client = ipv4(0xc6336407);
