@@ -61,7 +61,7 @@ __noinline int take_when_ahead(const struct shunt_limit *limit, struct shunt_cli
 		return false;
 	if (dry)
 		return true;
-	if (next == limit->client_interval)
+	if (next == limit->client_interval) /* it is past, or another's: set anew */
 		*bucket = shunt_client_word(client, now + next);
 	else
 		__sync_fetch_and_add(bucket, limit->client_interval);

@@ -117,7 +117,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } server_ids SEC(".maps");
 
-/* Controller writes the limits, packets their buckets, by compare-and-swap. clients is not pinned; entries at load. */
+/* Controller writes the limits, packets their buckets, a word at once. clients is not pinned; entries at load. */
 SHUNT_ARRAY(limits, struct shunt_limit, SHUNT_MAX_SERVICES, BPF_F_MMAPABLE);
 SHUNT_ARRAY(clients, struct shunt_client_line, 1, 0);
 

@@ -502,7 +502,7 @@ _Static_assert(sizeof(struct shunt_index_step) == 32, "two steps are a cache lin
 _Static_assert(sizeof(struct shunt_index_entry) == 32, "no entry is in two cache lines");
 _Static_assert(sizeof(struct shunt_limit) == 64, "limits are one cache line");
 _Static_assert((SHUNT_MAX_LINKS & (SHUNT_MAX_LINKS - 1)) == 0, "an index is masked");
-_Static_assert(sizeof(struct shunt_client) == 8, "a bucket changes by one compare-and-swap");
+_Static_assert(sizeof(struct shunt_client) == 8, "a bucket changes by one store or addition");
 _Static_assert(sizeof(struct shunt_client_line) == 32, "no line of clients is in two cache lines");
 _Static_assert(sizeof(struct shunt_flow) == 8, "a flow changes by one compare-and-swap");
 _Static_assert(sizeof(struct shunt_fragment_key) == 40, "ABI: bump SHUNT_ABI_VERSION");

@@ -81,7 +81,7 @@ static void the_clock_that_ticks_refuses_nobody_and_admits_a_tick_more_at_most(v
 
 enum { HOMES = SHUNT_CLIENTS_PER_LINE, INTERVAL = 100, MOST = 1000 };
 
-/* Another one for each `n`, the nth and each fourth after it of the same home. */
+/* A client of this home, another one for each `n`. */
 static uint32_t client_at(uint32_t home, uint32_t n)
 {
 	return (home + n * HOMES) * 2 + 1;
